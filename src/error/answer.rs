@@ -1,0 +1,96 @@
+//! What can be wrong with a call that was answered.
+
+use crate::code::ErrorCode;
+
+/// The server's own error: a code and a text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the server answered with error {code}{}", .message.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+pub struct AnswerError {
+    code: ErrorCode,
+    message: Option<Box<str>>,
+    raiser: Option<Box<str>>,
+}
+
+impl AnswerError {
+    pub(crate) fn new(code: ErrorCode, message: Option<String>, raiser: Option<String>) -> AnswerError {
+        AnswerError { code, message: message.map(Into::into), raiser: raiser.map(Into::into) }
+    }
+
+    /// The server's code. An answer without one counts as [`ErrorCode::FPNN_EC_PROTO_UNKNOWN_ERROR`].
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The server's text; empty where it sent none.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or_default()
+    }
+
+    /// The server that raised the error, where the answer names it.
+    #[must_use]
+    pub fn raiser(&self) -> Option<&str> {
+        self.raiser.as_deref()
+    }
+
+    /// Whether the code says that the server turned the call away before it looked at it.
+    pub(super) fn was_turned_away(&self) -> bool {
+        matches!(
+            self.code,
+            ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD
+                | ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL
+                | ErrorCode::FPNN_EC_CORE_FORBIDDEN
+                | ErrorCode::FPNN_EC_CORE_SERVER_STOPPING
+                | ErrorCode::RTM_EC_INVALID_PID_OR_UID
+                | ErrorCode::RTM_EC_INVALID_PID_OR_SIGN
+                | ErrorCode::RTM_EC_SAME_SIGN
+                | ErrorCode::RTM_EC_INVALID_SERVER_TIME
+                | ErrorCode::RTM_EC_FREQUENCY_LIMITED
+                | ErrorCode::RTM_EC_FORBIDDEN_METHOD
+                | ErrorCode::RTM_EC_PERMISSION_DENIED
+                | ErrorCode::RTM_EC_UNAUTHORIZED
+                | ErrorCode::RTM_EC_LARGE_MESSAGE_OR_ATTRS
+                | ErrorCode::RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS
+                | ErrorCode::RTM_EC_EMPTY_PARAMETER
+                | ErrorCode::RTM_EC_INVALID_PARAMETER
+        )
+    }
+}
+
+/// An answer, or another payload, that makes no sense.
+///
+/// The connection stays in use: the borders of the frames were sound, only this payload was not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The header does not announce a plain msgpack payload. Holds the header's flag byte.
+    #[error("the payload is not plain msgpack (flag byte {0:#04x})")]
+    NotMsgpack(u8),
+    /// The payload ends before its last value does.
+    #[error("the payload ends too early")]
+    Truncated,
+    /// Bytes are left over after the payload's map.
+    #[error("{0} bytes are left over after the payload's map")]
+    TrailingBytes(usize),
+    /// The payload is something else than a map.
+    #[error("the payload is not a map")]
+    NotAMap,
+    /// A key of the payload's map is something else than a string.
+    #[error("a key of the payload's map is not a string")]
+    KeyNotString,
+    /// The byte that msgpack never uses.
+    #[error("the payload holds the byte 0xc1, which msgpack never uses")]
+    ReservedByte,
+    /// Values inside values, deeper than any sane payload goes.
+    #[error("the payload nests values too deeply")]
+    TooDeep,
+    /// A value of another type than the one that is due.
+    #[error("`{key}` is not {expected}")]
+    WrongType {
+        /// The value's key.
+        key: &'static str,
+        /// The type that is due, with its article: `an integer`.
+        expected: &'static str,
+    },
+}

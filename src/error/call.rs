@@ -1,0 +1,145 @@
+//! What can be wrong with a call, or a setting, before its answer.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a call was waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// For room among the calls in flight (`ClientBuilder::max_in_flight`) or in the send buffer.
+    WaitingForRoom,
+    /// For the name service.
+    Resolving,
+    /// For the TCP connection.
+    Connecting,
+    /// For the server's part of the key exchange.
+    KeyExchange,
+    /// For the calls before it to be sent.
+    Queued,
+    /// For the answer: the call was, or may have been, sent.
+    WaitingForAnswer,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::WaitingForRoom => "waiting for room among the calls in flight",
+            Stage::Resolving => "resolving the server's name",
+            Stage::Connecting => "connecting",
+            Stage::KeyExchange => "exchanging keys",
+            Stage::Queued => "waiting to be sent",
+            Stage::WaitingForAnswer => "waiting for the answer",
+        })
+    }
+}
+
+/// A call whose time ran out, and where the time went.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no answer within {timeout:?}: the time ran out while {stage}")]
+pub struct TimeoutError {
+    stage: Stage,
+    timeout: Duration,
+}
+
+impl TimeoutError {
+    pub(crate) fn new(stage: Stage, timeout: Duration) -> TimeoutError {
+        TimeoutError { stage, timeout }
+    }
+
+    /// What the call was waiting for when its time ran out.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The time that the call had.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Only a call that waits for its answer can have reached the server.
+    pub(super) fn may_have_executed(&self) -> bool {
+        self.stage == Stage::WaitingForAnswer
+    }
+}
+
+/// A call on a client that was closed, before the call or with it in flight.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the client was closed{}", if *.may_have_executed { " with the call in flight" } else { "" })]
+pub struct ClosedError {
+    pub(super) may_have_executed: bool,
+}
+
+impl ClosedError {
+    pub(crate) fn new(may_have_executed: bool) -> ClosedError {
+        ClosedError { may_have_executed }
+    }
+}
+
+/// An argument, or a setting, that can never work.
+#[derive(Debug, Clone)]
+pub struct ArgumentError {
+    message: Cow<'static, str>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl ArgumentError {
+    pub(crate) fn new(message: impl Into<Cow<'static, str>>) -> ArgumentError {
+        ArgumentError { message: message.into(), source: None }
+    }
+
+    #[allow(dead_code, reason = "used by the features `encryption` and `gate`")]
+    pub(crate) fn caused_by(
+        message: impl Into<Cow<'static, str>>,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> ArgumentError {
+        ArgumentError { message: message.into(), source: Some(Arc::new(source)) }
+    }
+}
+
+impl fmt::Display for ArgumentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for ArgumentError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+/// Something that the machine refused.
+#[derive(Debug, Clone)]
+pub struct SystemError {
+    what: Cow<'static, str>,
+    source: Arc<io::Error>,
+}
+
+impl SystemError {
+    pub(crate) fn new(what: impl Into<Cow<'static, str>>, source: io::Error) -> SystemError {
+        SystemError { what: what.into(), source: Arc::new(source) }
+    }
+}
+
+impl fmt::Display for SystemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}", self.what, self.source)
+    }
+}
+
+impl StdError for SystemError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,256 @@
+//! What can be wrong with a connection: why it could not be made, why it ended.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{AnswerError, Error, Stage};
+
+/// Why a connection ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The server closed it.
+    Peer,
+    /// The operating system reported an error.
+    Io(Arc<io::Error>),
+    /// The server sent bytes that break the protocol.
+    Protocol(ProtocolError),
+    /// The server gave no sign of life for this long, pings included.
+    KeepAlive(Duration),
+    /// The client was closed.
+    Client,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CloseReason::Peer => f.write_str("the server closed it"),
+            CloseReason::Io(error) => write!(f, "{error}"),
+            CloseReason::Protocol(error) => write!(f, "{error}"),
+            CloseReason::KeepAlive(silence) => write!(f, "the server gave no sign of life for {silence:?}"),
+            CloseReason::Client => f.write_str("the client was closed"),
+        }
+    }
+}
+
+impl StdError for CloseReason {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            CloseReason::Io(error) => Some(&**error),
+            CloseReason::Protocol(error) => Some(error),
+            CloseReason::Peer | CloseReason::KeepAlive(_) | CloseReason::Client => None,
+        }
+    }
+}
+
+impl From<io::Error> for CloseReason {
+    fn from(error: io::Error) -> CloseReason {
+        CloseReason::Io(Arc::new(error))
+    }
+}
+
+impl From<ProtocolError> for CloseReason {
+    fn from(error: ProtocolError) -> CloseReason {
+        CloseReason::Protocol(error)
+    }
+}
+
+/// Bytes after which nothing that follows on the connection can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A packet that does not start with `FPNN`. Holds its first bytes.
+    #[error("the peer sent {} where a packet should begin with FPNN", .0.escape_ascii())]
+    BadMagic([u8; 4]),
+    /// A message type that is none of 0, 1 and 2.
+    #[error("the peer sent a packet of the unknown message type {0}")]
+    BadMessageType(u8),
+    /// A packet that announces a payload over the limit.
+    #[error("the peer announced a payload of {size} bytes, over the limit of {limit}")]
+    PayloadTooLarge {
+        /// The size that the header announces, in bytes.
+        size: u64,
+        /// The most that is accepted, in bytes (`ClientBuilder::max_payload`).
+        limit: usize,
+    },
+    /// An encrypted package whose length is not that of the one frame inside it.
+    #[error("the peer sent an encrypted package of {package} bytes whose frame has another length")]
+    BadPackage {
+        /// The length that the package announces, in bytes.
+        package: u64,
+    },
+    /// The server floods the client with quests and does not read the answers.
+    #[error("the peer sends quests faster than it reads their answers")]
+    QuestFlood,
+}
+
+/// A call whose connection ended before its answer came.
+#[derive(Debug, Clone)]
+pub struct ConnectionClosedError {
+    reason: CloseReason,
+    pub(super) may_have_executed: bool,
+}
+
+impl ConnectionClosedError {
+    pub(crate) fn new(reason: CloseReason, may_have_executed: bool) -> ConnectionClosedError {
+        ConnectionClosedError { reason, may_have_executed }
+    }
+
+    /// Why the connection ended.
+    #[must_use]
+    pub fn reason(&self) -> &CloseReason {
+        &self.reason
+    }
+}
+
+impl fmt::Display for ConnectionClosedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the connection ended with the call in flight: {}", self.reason)
+    }
+}
+
+impl StdError for ConnectionClosedError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.reason.source()
+    }
+}
+
+/// A connection that could not be made, and why.
+#[derive(Debug, Clone)]
+pub struct ConnectError {
+    endpoint: Arc<str>,
+    cause: Box<ConnectCause>,
+}
+
+impl ConnectError {
+    pub(crate) fn new(endpoint: Arc<str>, cause: ConnectCause) -> ConnectError {
+        ConnectError { endpoint, cause: Box::new(cause) }
+    }
+
+    /// The endpoint as it was given to the client.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Why it could not be reached.
+    #[must_use]
+    pub fn cause(&self) -> &ConnectCause {
+        &self.cause
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}: {}", self.endpoint, self.cause)
+    }
+}
+
+impl StdError for ConnectError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.source()
+    }
+}
+
+/// Why a connection could not be made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ConnectCause {
+    /// The name of the server could not be resolved.
+    Resolve(Arc<io::Error>),
+    /// The name of the server has no address.
+    NoAddress,
+    /// No address of the server took the connection.
+    Dial {
+        /// The last address that was tried.
+        address: SocketAddr,
+        /// What the operating system said of it.
+        error: Arc<io::Error>,
+    },
+    /// The time for connecting (`ClientBuilder::connect_timeout`) ran out.
+    TimedOut {
+        /// The time for connecting.
+        timeout: Duration,
+        /// What it was spent on at last.
+        stage: Stage,
+    },
+    /// The server took the connection and ended it before the keys were exchanged.
+    KeyExchange(CloseReason),
+    /// The server refused the key exchange.
+    KeyRefused(AnswerError),
+    /// The key for this connection could not be made.
+    KeyGeneration(Arc<io::Error>),
+}
+
+impl fmt::Display for ConnectCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConnectCause::Resolve(error) => write!(f, "its name could not be resolved: {error}"),
+            ConnectCause::NoAddress => f.write_str("its name has no address"),
+            ConnectCause::Dial { address, error } => write!(f, "{address}: {error}"),
+            ConnectCause::TimedOut { timeout, stage } => write!(f, "{timeout:?} ran out while {stage}"),
+            ConnectCause::KeyExchange(reason) => {
+                write!(f, "the connection ended in the key exchange: {reason} (is the key the server's own?)")
+            }
+            ConnectCause::KeyRefused(error) => write!(f, "the key exchange was refused: {error}"),
+            ConnectCause::KeyGeneration(error) => write!(f, "no key could be made: {error}"),
+        }
+    }
+}
+
+impl StdError for ConnectCause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            ConnectCause::Resolve(error) | ConnectCause::Dial { error, .. } | ConnectCause::KeyGeneration(error) => {
+                Some(&**error)
+            }
+            ConnectCause::KeyExchange(reason) => reason.source(),
+            ConnectCause::KeyRefused(error) => Some(error),
+            ConnectCause::NoAddress | ConnectCause::TimedOut { .. } => None,
+        }
+    }
+}
+
+/// A call for which no connection was there and none was made.
+#[derive(Debug, Clone)]
+pub struct NotConnectedError {
+    retry_after: Option<Duration>,
+    last_error: Option<Box<Error>>,
+}
+
+impl NotConnectedError {
+    pub(crate) fn new(retry_after: Option<Duration>, last_error: Option<Error>) -> NotConnectedError {
+        NotConnectedError { retry_after, last_error: last_error.map(Box::new) }
+    }
+
+    /// For how long the reconnect policy still waits, or `None` where auto-connect is off and nothing is waited for.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for NotConnectedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.retry_after {
+            Some(wait) => {
+                write!(f, "not connected: the reconnect policy waits another {:.1} s", wait.as_secs_f64())?;
+            }
+            None => f.write_str("not connected, and auto-connect is off: call Client::connect first")?,
+        }
+        match &self.last_error {
+            Some(error) => write!(f, " ({error})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for NotConnectedError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.last_error.as_deref().map(|error| error as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,135 @@
+//! Cuts a stream of received bytes into messages, however it was cut in transit.
+
+use byteorder::{ByteOrder, LittleEndian};
+
+use super::cipher::Opener;
+use super::header::{HEADER_LEN, Header, SEQ_LEN};
+use super::message::Message;
+use crate::error::ProtocolError;
+
+/// The buffer has at least this much room for the next read, and never more than this and what was received.
+const CHUNK: usize = 64 * 1024;
+/// A method's name has at most this many bytes.
+const MAX_METHOD: usize = u8::MAX as usize;
+/// The length in front of an encrypted package.
+const PACKAGE_PREFIX: usize = 4;
+
+/// An incremental decoder: bytes go in by [`space`](Decoder::space) and [`advance`](Decoder::advance), messages come
+/// out by [`next_message`](Decoder::next_message), without a copy.
+///
+/// The buffer grows with the bytes that came, not with those that were announced.
+#[derive(Debug)]
+pub struct Decoder {
+    /// Received and not yet handed out: `buffer[start..end]`. The rest is room.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    max_payload: usize,
+    opener: Opener,
+}
+
+impl Decoder {
+    /// A decoder of plain frames that refuses payloads of more than `max_payload` bytes.
+    #[must_use]
+    pub fn new(max_payload: usize) -> Decoder {
+        Decoder { buffer: Vec::new(), start: 0, end: 0, max_payload, opener: Opener::Plain }
+    }
+
+    /// From here on, what was received and not yet handed out included, the bytes are enciphered.
+    pub fn set_opener(&mut self, opener: Opener) {
+        self.opener = opener;
+        self.opener.open_stream(&mut self.buffer[self.start..self.end]);
+    }
+
+    /// Room for the next read; never empty.
+    pub fn space(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            self.rewind();
+        }
+        if self.buffer.len() - self.end < CHUNK / 2 {
+            self.make_room();
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// The first `received` bytes of [`space`](Decoder::space) were filled in.
+    pub fn advance(&mut self, received: usize) {
+        let new = self.end..self.end + received;
+        self.opener.open_stream(&mut self.buffer[new.clone()]);
+        self.end = new.end;
+    }
+
+    /// The next whole message, or `None` until more bytes came.
+    ///
+    /// # Errors
+    ///
+    /// The borders of the messages cannot be known any more: the connection is to be closed.
+    pub fn next_message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
+        let frame = if self.opener.is_packaged() { self.next_package()? } else { self.next_frame()? };
+        let Some((header, start)) = frame else { return Ok(None) };
+        let end = start + header.frame_len();
+        self.start = end;
+        Ok(Some(Message::parse(header, &self.buffer[start..end])))
+    }
+
+    /// Whether a message has begun to arrive and is not whole.
+    #[must_use]
+    pub fn is_mid_frame(&self) -> bool {
+        self.start < self.end
+    }
+
+    fn next_frame(&self) -> Result<Option<(Header, usize)>, ProtocolError> {
+        let received = &self.buffer[self.start..self.end];
+        let header = Header::parse(received, self.max_payload)?;
+        Ok(header.filter(|header| header.frame_len() <= received.len()).map(|header| (header, self.start)))
+    }
+
+    fn next_package(&mut self) -> Result<Option<(Header, usize)>, ProtocolError> {
+        let received = &self.buffer[self.start..self.end];
+        if received.len() < PACKAGE_PREFIX {
+            return Ok(None);
+        }
+        let package = u64::from(LittleEndian::read_u32(received));
+        let frame_len = self.checked_package_len(package)?;
+        if received.len() - PACKAGE_PREFIX < frame_len {
+            return Ok(None);
+        }
+        let start = self.start + PACKAGE_PREFIX;
+        let frame = &mut self.buffer[start..start + frame_len];
+        self.opener.open_package(frame);
+        match Header::parse(frame, self.max_payload)? {
+            Some(header) if header.frame_len() == frame_len => Ok(Some((header, start))),
+            _ => Err(ProtocolError::BadPackage { package }),
+        }
+    }
+
+    fn checked_package_len(&self, package: u64) -> Result<usize, ProtocolError> {
+        let largest = (HEADER_LEN + SEQ_LEN + MAX_METHOD).saturating_add(self.max_payload);
+        match usize::try_from(package) {
+            Ok(len) if len < HEADER_LEN => Err(ProtocolError::BadPackage { package }),
+            Ok(len) if len <= largest => Ok(len),
+            _ => Err(ProtocolError::PayloadTooLarge { size: package, limit: self.max_payload }),
+        }
+    }
+
+    /// Nothing is left to hand out: the room begins at the front again, and what a large message needed is given back.
+    fn rewind(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        if self.buffer.len() > 4 * CHUNK {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Moves what is left to the front, and grows the buffer only if that did not make enough room.
+    fn make_room(&mut self) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.buffer.len() - self.end < CHUNK / 2 {
+            let wanted = self.end + CHUNK;
+            self.buffer.reserve_exact(wanted - self.buffer.len());
+            self.buffer.resize(wanted, 0);
+        }
+    }
+}

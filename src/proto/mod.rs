@@ -1,0 +1,23 @@
+//! The wire: FPNN packets and the RTM fields in them, as bytes in memory. No sockets, clocks or threads.
+//!
+//! Facts of the wire are gathered in `docs/protocol.md`; the sections named in this module are its sections.
+
+mod cipher;
+mod decoder;
+mod draft;
+mod header;
+mod message;
+mod reader;
+mod salt;
+mod sign;
+mod writer;
+
+pub use cipher::{Opener, Sealer};
+pub use decoder::Decoder;
+pub use draft::QuestDraft;
+pub use header::{FLAG_MSGPACK, HEADER_LEN, Header, Kind, SEQ_LEN};
+pub use message::{Answer, Message, Quest, read_answer};
+pub use reader::PayloadReader;
+pub use salt::next_salt;
+pub use sign::{SIGN_LEN, Signer};
+pub use writer::{FrameWriter, PayloadWriter, patch_seq};

@@ -1,0 +1,353 @@
+//! Reads payloads: msgpack maps with string keys, from bytes that nobody vouches for.
+
+use byteorder::{BigEndian, ByteOrder};
+use rmp::Marker;
+
+use crate::error::DecodeError;
+
+/// Values inside values, deeper than any payload of RTM goes, and far less than a stack holds.
+const MAX_DEPTH: usize = 128;
+
+/// A payload's map, read front to back: a key, then its value or [`skip`](PayloadReader::skip).
+///
+/// Nothing is allocated by an announced length; a length is only believed as far as bytes are there for it.
+#[derive(Debug, Clone)]
+pub struct PayloadReader<'a> {
+    rest: &'a [u8],
+    pairs_left: usize,
+}
+
+impl<'a> PayloadReader<'a> {
+    /// Opens the map at the front of `payload`.
+    ///
+    /// # Errors
+    ///
+    /// It is something else than a map, or nothing at all.
+    pub fn open(payload: &'a [u8]) -> Result<PayloadReader<'a>, DecodeError> {
+        let mut reader = PayloadReader { rest: payload, pairs_left: 0 };
+        reader.pairs_left = match reader.marker()? {
+            Marker::FixMap(len) => len.into(),
+            Marker::Map16 => reader.len16()?,
+            Marker::Map32 => reader.len32()?,
+            Marker::Reserved => return Err(DecodeError::ReservedByte),
+            _ => return Err(DecodeError::NotAMap),
+        };
+        Ok(reader)
+    }
+
+    /// The next key of the payload's map, or `None` after the last. Its value must be read or skipped before the next
+    /// call.
+    ///
+    /// # Errors
+    ///
+    /// The key is not a string, or not whole.
+    pub fn next_key(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        if self.pairs_left == 0 {
+            return Ok(None);
+        }
+        self.pairs_left -= 1;
+        match self.marker()? {
+            Marker::Reserved => Err(DecodeError::ReservedByte),
+            marker => match self.str_len(marker)? {
+                Some(len) => self.take(len).map(Some),
+                None => Err(DecodeError::KeyNotString),
+            },
+        }
+    }
+
+    /// Checks that nothing follows the map.
+    ///
+    /// # Errors
+    ///
+    /// Bytes are left over.
+    pub fn finish(self) -> Result<(), DecodeError> {
+        match self.rest.len() {
+            0 => Ok(()),
+            left_over => Err(DecodeError::TrailingBytes(left_over)),
+        }
+    }
+
+    /// An integer of any width.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else, or beyond 64 signed bits.
+    pub fn int(&mut self, key: &'static str) -> Result<i64, DecodeError> {
+        let marker = self.marker()?;
+        self.int_body(marker)?.ok_or(DecodeError::WrongType { key, expected: "an integer" })
+    }
+
+    /// An integer of any width, or nil for `None`.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else, or beyond 64 signed bits.
+    pub fn optional_int(&mut self, key: &'static str) -> Result<Option<i64>, DecodeError> {
+        if self.take_nil() { Ok(None) } else { self.int(key).map(Some) }
+    }
+
+    /// An integer of any width, or a float that stands for one: the vendor's Node SDK sends plain numbers outside 32
+    /// bits as floats.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else, or beyond 64 signed bits.
+    pub fn integral(&mut self, key: &'static str) -> Result<i64, DecodeError> {
+        let wrong = DecodeError::WrongType { key, expected: "an integer" };
+        let float = match self.marker()? {
+            Marker::F32 => f64::from(BigEndian::read_f32(self.take(4)?)),
+            Marker::F64 => BigEndian::read_f64(self.take(8)?),
+            marker => return self.int_body(marker)?.ok_or(wrong),
+        };
+        // Both bounds are powers of two, and so exact as floats.
+        let in_range = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
+        if in_range && float.fract() == 0.0 { Ok(float as i64) } else { Err(wrong) }
+    }
+
+    /// A boolean; an integer counts as "not zero", nil as false.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else.
+    pub fn bool(&mut self, key: &'static str) -> Result<bool, DecodeError> {
+        match self.marker()? {
+            Marker::True => Ok(true),
+            Marker::False | Marker::Null => Ok(false),
+            marker => match self.int_body(marker)? {
+                Some(value) => Ok(value != 0),
+                None => Err(DecodeError::WrongType { key, expected: "a boolean" }),
+            },
+        }
+    }
+
+    /// The bytes of a string or a bin.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else.
+    pub fn bytes(&mut self, key: &'static str) -> Result<&'a [u8], DecodeError> {
+        let marker = self.marker()?;
+        self.bytes_body(marker)?.ok_or(DecodeError::WrongType { key, expected: "a string" })
+    }
+
+    /// A string, sent as str or as bin, or nil for `None`.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else, or not UTF-8.
+    pub fn optional_str(&mut self, key: &'static str) -> Result<Option<&'a str>, DecodeError> {
+        if self.take_nil() {
+            return Ok(None);
+        }
+        let bytes = self.bytes(key)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(DecodeError::WrongType { key, expected: "valid UTF-8" }),
+        }
+    }
+
+    /// How many elements the array has that begins here; nil counts as an empty one. The elements follow.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else, or fewer bytes are left than it has elements.
+    pub fn array_len(&mut self, key: &'static str) -> Result<usize, DecodeError> {
+        let len = match self.marker()? {
+            Marker::FixArray(len) => len.into(),
+            Marker::Array16 => self.len16()?,
+            Marker::Array32 => self.len32()?,
+            Marker::Null => 0,
+            _ => return Err(DecodeError::WrongType { key, expected: "an array" }),
+        };
+        self.believable(len)
+    }
+
+    /// How many pairs the map has that begins here. Nil and an empty array count as an empty map. The pairs follow.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else, or too few bytes are left for its pairs.
+    pub fn map_len(&mut self, key: &'static str) -> Result<usize, DecodeError> {
+        let len = match self.marker()? {
+            Marker::FixMap(len) => len.into(),
+            Marker::Map16 => self.len16()?,
+            Marker::Map32 => self.len32()?,
+            Marker::Null | Marker::FixArray(0) => 0,
+            _ => return Err(DecodeError::WrongType { key, expected: "a map" }),
+        };
+        self.believable(len.saturating_mul(2)).map(|values| values / 2)
+    }
+
+    /// An integer, or a string of decimal digits that stands for one.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else, or beyond 64 signed bits.
+    pub fn int_or_digits(&mut self, key: &'static str) -> Result<i64, DecodeError> {
+        let wrong = DecodeError::WrongType { key, expected: "a number or a string of digits" };
+        let marker = self.marker()?;
+        if let Some(value) = self.int_body(marker)? {
+            return Ok(value);
+        }
+        let digits = self.bytes_body(marker)?.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        digits.and_then(|digits| digits.parse().ok()).ok_or(wrong)
+    }
+
+    /// A text out of any kind of value, for reading by people: strings as they are, with replacement marks for what is
+    /// not UTF-8, integers in decimal, `None` for all else.
+    ///
+    /// # Errors
+    ///
+    /// The value is not whole.
+    pub fn any_as_text(&mut self) -> Result<Option<String>, DecodeError> {
+        let mut ahead = self.clone();
+        let marker = ahead.marker()?;
+        let text = match ahead.int_body(marker) {
+            Ok(Some(value)) => Some(value.to_string()),
+            _ => ahead.bytes_body(marker)?.map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
+        };
+        match text {
+            Some(_) => self.rest = ahead.rest,
+            None => self.skip()?,
+        }
+        Ok(text)
+    }
+
+    /// Passes over one value of any kind, without recursion.
+    ///
+    /// # Errors
+    ///
+    /// The value is not whole, nests too deeply, or holds the byte that msgpack never uses.
+    pub fn skip(&mut self) -> Result<(), DecodeError> {
+        // How many values are still to come on each level.
+        let mut levels = [0_usize; MAX_DEPTH];
+        let mut depth = 0;
+        loop {
+            let inside = self.skip_shallow()?;
+            if inside > 0 {
+                levels[depth] = inside;
+                depth += 1;
+                if depth == MAX_DEPTH {
+                    return Err(DecodeError::TooDeep);
+                }
+            }
+            while depth > 0 && levels[depth - 1] == 0 {
+                depth -= 1;
+            }
+            match depth {
+                0 => return Ok(()),
+                _ => levels[depth - 1] -= 1,
+            }
+        }
+    }
+
+    /// Passes over one value without those inside it, and says how many are inside.
+    fn skip_shallow(&mut self) -> Result<usize, DecodeError> {
+        let len = match self.marker()? {
+            Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::True | Marker::False => 0,
+            Marker::U8 | Marker::I8 => 1,
+            Marker::U16 | Marker::I16 => 2,
+            Marker::U32 | Marker::I32 | Marker::F32 => 4,
+            Marker::U64 | Marker::I64 | Marker::F64 => 8,
+            Marker::FixStr(len) => len.into(),
+            Marker::Str8 | Marker::Bin8 => self.len8()?,
+            Marker::Str16 | Marker::Bin16 => self.len16()?,
+            Marker::Str32 | Marker::Bin32 => self.len32()?,
+            Marker::FixExt1 => 2,
+            Marker::FixExt2 => 3,
+            Marker::FixExt4 => 5,
+            Marker::FixExt8 => 9,
+            Marker::FixExt16 => 17,
+            Marker::Ext8 => self.len8()?.saturating_add(1),
+            Marker::Ext16 => self.len16()?.saturating_add(1),
+            Marker::Ext32 => self.len32()?.saturating_add(1),
+            Marker::FixArray(len) => return self.believable(len.into()),
+            Marker::Array16 => return self.len16().and_then(|len| self.believable(len)),
+            Marker::Array32 => return self.len32().and_then(|len| self.believable(len)),
+            Marker::FixMap(len) => return self.believable(usize::from(len) * 2),
+            Marker::Map16 => return self.len16().and_then(|len| self.believable(len.saturating_mul(2))),
+            Marker::Map32 => return self.len32().and_then(|len| self.believable(len.saturating_mul(2))),
+            Marker::Reserved => return Err(DecodeError::ReservedByte),
+        };
+        self.take(len)?;
+        Ok(0)
+    }
+
+    /// Every value takes at least a byte, so that more of them than bytes cannot be whole.
+    fn believable(&self, values: usize) -> Result<usize, DecodeError> {
+        if values <= self.rest.len() { Ok(values) } else { Err(DecodeError::Truncated) }
+    }
+
+    fn int_body(&mut self, marker: Marker) -> Result<Option<i64>, DecodeError> {
+        Ok(Some(match marker {
+            Marker::FixPos(value) => value.into(),
+            Marker::FixNeg(value) => value.into(),
+            Marker::U8 => self.take(1)?[0].into(),
+            Marker::U16 => BigEndian::read_u16(self.take(2)?).into(),
+            Marker::U32 => BigEndian::read_u32(self.take(4)?).into(),
+            Marker::U64 => return Ok(i64::try_from(BigEndian::read_u64(self.take(8)?)).ok()),
+            Marker::I8 => i8::from_be_bytes([self.take(1)?[0]]).into(),
+            Marker::I16 => BigEndian::read_i16(self.take(2)?).into(),
+            Marker::I32 => BigEndian::read_i32(self.take(4)?).into(),
+            Marker::I64 => BigEndian::read_i64(self.take(8)?),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn bytes_body(&mut self, marker: Marker) -> Result<Option<&'a [u8]>, DecodeError> {
+        let len = match marker {
+            Marker::Bin8 => self.len8()?,
+            Marker::Bin16 => self.len16()?,
+            Marker::Bin32 => self.len32()?,
+            _ => match self.str_len(marker)? {
+                Some(len) => len,
+                None => return Ok(None),
+            },
+        };
+        self.take(len).map(Some)
+    }
+
+    fn str_len(&mut self, marker: Marker) -> Result<Option<usize>, DecodeError> {
+        match marker {
+            Marker::FixStr(len) => Ok(Some(len.into())),
+            Marker::Str8 => self.len8().map(Some),
+            Marker::Str16 => self.len16().map(Some),
+            Marker::Str32 => self.len32().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn take_nil(&mut self) -> bool {
+        match self.rest.split_first() {
+            Some((&first, rest)) if Marker::from_u8(first) == Marker::Null => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn marker(&mut self) -> Result<Marker, DecodeError> {
+        let (&first, rest) = self.rest.split_first().ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(Marker::from_u8(first))
+    }
+
+    fn len8(&mut self) -> Result<usize, DecodeError> {
+        self.take(1).map(|bytes| bytes[0].into())
+    }
+
+    fn len16(&mut self) -> Result<usize, DecodeError> {
+        self.take(2).map(|bytes| BigEndian::read_u16(bytes).into())
+    }
+
+    fn len32(&mut self) -> Result<usize, DecodeError> {
+        self.take(4).map(|bytes| usize::try_from(BigEndian::read_u32(bytes)).unwrap_or(usize::MAX))
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+}
