@@ -7,10 +7,10 @@ use crate::error::ArgumentError;
 /// When to make a new connection after one was lost or could not be made.
 ///
 /// The default is the vendor's *regressive* policy: a connection that lived for less than 1.5 s counts as a failed
-/// one, as does one that could not be made. Up to [`free_failures`](Self::free_failures) failures in a row are followed
-/// by a new attempt without a wait. From then on the waits start at [`first_delay`](Self::first_delay) and grow by
-/// equal steps, [`steps`](Self::steps) of them, to [`max_delay`](Self::max_delay). A random part of each wait is taken
-/// off ([`jitter`](Self::jitter)), so that the clients of a restarted server do not come back together.
+/// one, as does one that could not be made. After [`free_failures`](Self::free_failures) failures in a row the waits
+/// begin: the first is [`first_delay`](Self::first_delay), and they grow by equal steps, [`steps`](Self::steps) of them,
+/// to [`max_delay`](Self::max_delay). A random part of each wait is taken off ([`jitter`](Self::jitter)), so that the
+/// clients of a restarted server do not come back together.
 ///
 /// A call made while the policy waits fails at once with [`Error::NotConnected`](crate::Error::NotConnected).
 /// See `docs/protocol.md`, section 5, for the vendor's figures.
@@ -65,7 +65,7 @@ impl ReconnectPolicy {
         self
     }
 
-    /// How many failures in a row are followed by a new attempt without a wait. Default 5.
+    /// After how many failures in a row the waits begin. Default 5; 0 begins with the first failure.
     #[must_use]
     pub fn free_failures(mut self, failures: u32) -> Self {
         self.free_failures = failures;

@@ -2,6 +2,7 @@
 
 mod code;
 mod config;
+mod engine;
 pub mod error;
 #[cfg(not(feature = "unstable-internals"))]
 mod proto;

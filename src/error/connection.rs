@@ -182,6 +182,8 @@ pub enum ConnectCause {
     KeyExchange(CloseReason),
     /// The server refused the key exchange.
     KeyRefused(AnswerError),
+    /// The server's answer to the key exchange makes no sense.
+    KeyUnreadable,
     /// The key for this connection could not be made.
     KeyGeneration(Arc<io::Error>),
 }
@@ -197,6 +199,9 @@ impl fmt::Display for ConnectCause {
                 write!(f, "the connection ended in the key exchange: {reason} (is the key the server's own?)")
             }
             ConnectCause::KeyRefused(error) => write!(f, "the key exchange was refused: {error}"),
+            ConnectCause::KeyUnreadable => {
+                f.write_str("the answer to the key exchange makes no sense (is the key the server's own?)")
+            }
             ConnectCause::KeyGeneration(error) => write!(f, "no key could be made: {error}"),
         }
     }
@@ -210,7 +215,7 @@ impl StdError for ConnectCause {
             }
             ConnectCause::KeyExchange(reason) => reason.source(),
             ConnectCause::KeyRefused(error) => Some(error),
-            ConnectCause::NoAddress | ConnectCause::TimedOut { .. } => None,
+            ConnectCause::NoAddress | ConnectCause::TimedOut { .. } | ConnectCause::KeyUnreadable => None,
         }
     }
 }

@@ -1,0 +1,65 @@
+//! What happened on a client, counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($name:ident: $meaning:literal,)+) => {
+        /// The counters, as they are kept: by any thread, without a lock.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $(pub $name: Counter,)+
+        }
+
+        /// What happened on a client so far (`Client::stats`). All clones share one set of counters.
+        ///
+        /// The counters are read one after the other while others count on, so that sums may be off by what is under
+        /// way. Once nothing is, `calls` is the sum of `answered`, `refused` and all that begin with `failed_`.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            $(#[doc = $meaning] pub $name: u64,)+
+            /// Calls that hold one of the places of `ClientBuilder::max_in_flight` now.
+            pub in_flight: u64,
+        }
+
+        impl Counters {
+            pub fn read(&self, in_flight: usize) -> Stats {
+                Stats { $($name: self.$name.0.load(Ordering::Relaxed),)+ in_flight: in_flight as u64 }
+            }
+        }
+    };
+}
+
+counters! {
+    calls: "Calls made: every `call`, `callback` and `submit`.",
+    sent: "Calls whose bytes went to the connection's out-buffer.",
+    answered: "Calls that the server answered with a result.",
+    refused: "Calls that the server answered with an error.",
+    failed_timeout: "Calls whose time ran out.",
+    failed_closed: "Calls whose connection ended with them in flight.",
+    failed_connect: "Calls for which no connection could be made, or none was there.",
+    failed_queue_full: "Calls for which there was no room (`ClientBuilder::max_in_flight`).",
+    failed_argument: "Calls with an argument that can never work.",
+    failed_cancelled: "Calls that ended because the client was closed.",
+    undecodable: "Answers that made no sense. Their calls count as `answered` or `refused` too.",
+    late_answers: "Answers that nobody waited for any more. They are dropped.",
+    quests_from_server: "Quests that the server sent, one-way ones included.",
+    bytes_in: "Bytes received.",
+    bytes_out: "Bytes sent.",
+    connections: "Connections made.",
+    connect_failures: "Attempts to connect that failed.",
+}
+
+/// One counter.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,89 @@
+//! Notices a dead peer: when to ping, and when to give up.
+
+use std::time::{Duration, Instant};
+
+use crate::config::KeepAlive;
+
+/// What a due keep-alive asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Send a ping.
+    Ping,
+    /// The peer is dead: it was silent for this long.
+    Dead(Duration),
+}
+
+/// The silence of one connection.
+#[derive(Debug)]
+pub struct Silence {
+    settings: KeepAlive,
+    since: Instant,
+    pings: u32,
+}
+
+impl Silence {
+    /// A connection that was heard of just now.
+    pub fn new(settings: KeepAlive, now: Instant) -> Silence {
+        Silence { settings, since: now, pings: 0 }
+    }
+
+    /// Bytes came: any byte is a sign of life.
+    pub fn broken(&mut self, now: Instant) {
+        self.since = now;
+        self.pings = 0;
+    }
+
+    /// When [`check`](Silence::check) will have something to say if the silence goes on.
+    pub fn due_at(&self) -> Option<Instant> {
+        let patience = self.settings.interval.saturating_add(self.settings.timeout.saturating_mul(self.pings));
+        if self.settings.enabled { self.since.checked_add(patience) } else { None }
+    }
+
+    /// What is due now, if anything. A ping that is asked for counts as sent.
+    pub fn check(&mut self, now: Instant) -> Option<Due> {
+        if self.due_at().is_none_or(|due| now < due) {
+            return None;
+        }
+        if self.pings == self.settings.tries {
+            return Some(Due::Dead(now - self.since));
+        }
+        self.pings += 1;
+        Some(Due::Ping)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn silent_peer_is_pinged_and_then_given_up() {
+        let start = Instant::now();
+        let mut silence = Silence::new(KeepAlive::default(), start);
+        assert_eq!(silence.check(start + 19 * SECOND), None);
+        for ping in 0..3 {
+            let due = start + (20 + 5 * ping) * SECOND;
+            assert_eq!(silence.due_at(), Some(due));
+            assert_eq!(silence.check(due), Some(Due::Ping));
+            assert_eq!(silence.check(due), None);
+        }
+        assert_eq!(silence.check(start + 35 * SECOND), Some(Due::Dead(35 * SECOND)));
+    }
+
+    #[test]
+    fn any_byte_starts_the_silence_anew() {
+        let start = Instant::now();
+        let mut silence = Silence::new(KeepAlive::default(), start);
+        assert_eq!(silence.check(start + 20 * SECOND), Some(Due::Ping));
+        silence.broken(start + 21 * SECOND);
+        assert_eq!(silence.due_at(), Some(start + 41 * SECOND));
+    }
+
+    #[test]
+    fn disabled_keep_alive_is_never_due() {
+        let start = Instant::now();
+        assert_eq!(Silence::new(KeepAlive::disabled(), start).due_at(), None);
+    }
+}
