@@ -2,6 +2,7 @@
 
 mod code;
 mod config;
+mod dispatch;
 mod engine;
 pub mod error;
 #[cfg(not(feature = "unstable-internals"))]

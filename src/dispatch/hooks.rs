@@ -1,0 +1,80 @@
+//! The user's hooks for connections made and ended: one after the other, in the order of events, on callback threads.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::pool::{Callbacks, Job, run_contained};
+use crate::engine::ConnectionInfo;
+use crate::error::Error;
+
+/// `ClientBuilder::on_connected`.
+pub type OnConnected = Box<dyn Fn(&ConnectionInfo) + Send + Sync>;
+/// `ClientBuilder::on_closed`.
+pub type OnClosed = Box<dyn Fn(&ConnectionInfo, Option<&Error>) + Send + Sync>;
+
+/// What happened to the connection.
+pub enum Event {
+    Opened(ConnectionInfo),
+    Ended(ConnectionInfo, Option<Error>),
+}
+
+/// Both hooks, and the events that wait for them.
+pub struct Hooks {
+    on_connected: Option<OnConnected>,
+    on_closed: Option<OnClosed>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<Event>,
+    /// A job is under way that runs the hooks; with several callback threads it must be the only one.
+    is_running: bool,
+}
+
+impl Hooks {
+    pub fn new(on_connected: Option<OnConnected>, on_closed: Option<OnClosed>) -> Hooks {
+        Hooks { on_connected, on_closed, waiting: Mutex::default() }
+    }
+
+    /// Has the event told to the user. Never blocks, and never runs the user's code.
+    pub fn tell(self: &Arc<Hooks>, event: Event, callbacks: &Callbacks) {
+        let wanted = match event {
+            Event::Opened(_) => self.on_connected.is_some(),
+            Event::Ended(..) => self.on_closed.is_some(),
+        };
+        if !wanted {
+            return;
+        }
+        let mut waiting = self.waiting.lock();
+        waiting.events.push_back(event);
+        let must_start = !std::mem::replace(&mut waiting.is_running, true);
+        drop(waiting);
+        if must_start {
+            callbacks.submit(Job::hooks(Arc::clone(self)));
+        }
+    }
+
+    /// Runs the hooks for every event that waits.
+    pub(super) fn run_waiting(&self) {
+        while let Some(event) = self.next_event() {
+            run_contained("a connection hook", || self.run(&event));
+        }
+    }
+
+    fn next_event(&self) -> Option<Event> {
+        let mut waiting = self.waiting.lock();
+        let event = waiting.events.pop_front();
+        waiting.is_running = event.is_some();
+        event
+    }
+
+    fn run(&self, event: &Event) {
+        match event {
+            Event::Opened(info) => self.on_connected.iter().for_each(|hook| hook(info)),
+            Event::Ended(info, error) => self.on_closed.iter().for_each(|hook| hook(info, error.as_ref())),
+        }
+    }
+}
