@@ -1,0 +1,299 @@
+//! [`ClientBuilder`]: every setting of a client, and the checks before it is made.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Client;
+use crate::config::{KeepAlive, ReconnectPolicy};
+use crate::dispatch::{Admission, Callbacks, Desk, Executor, Hooks, OnClosed, OnConnected};
+use crate::engine::{ConnectionInfo, Counters, Settings};
+use crate::error::{ArgumentError, Error};
+use crate::net::IoThread;
+use crate::proto::Signer;
+
+/// Settings of a client, with a default each. Made by [`Client::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use rtm_server_sdk::{Client, KeepAlive, ReconnectPolicy};
+/// use std::time::Duration;
+///
+/// let client = Client::builder(80000001, "secret", "rtm.example.com:13315")
+///     .quest_timeout(Duration::from_secs(3))
+///     .reconnect(ReconnectPolicy::default().max_delay(Duration::from_secs(20)))
+///     .keep_alive(KeepAlive::default().interval(Duration::from_secs(10)))
+///     .on_closed(|connection, error| eprintln!("lost {}: {error:?}", connection.peer_addr()))
+///     .build()?; // No network yet: the first call connects.
+/// assert!(!client.is_connected());
+/// # Ok::<(), rtm_server_sdk::Error>(())
+/// ```
+#[must_use = "a builder makes a client only by `build` or `connect`"]
+pub struct ClientBuilder {
+    pid: i32,
+    secret: zeroize::Zeroizing<String>,
+    endpoint: String,
+    quest_timeout: Duration,
+    connect_timeout: Duration,
+    auto_connect: bool,
+    reconnect: ReconnectPolicy,
+    keep_alive: KeepAlive,
+    max_in_flight: usize,
+    max_payload: usize,
+    callback_threads: usize,
+    executor: Option<Executor>,
+    on_connected: Option<OnConnected>,
+    on_closed: Option<OnClosed>,
+    #[cfg(feature = "encryption")]
+    encryption: Option<crate::proto::Encryption>,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(pid: i32, secret: String, endpoint: String) -> ClientBuilder {
+        ClientBuilder {
+            pid,
+            secret: secret.into(),
+            endpoint,
+            quest_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(30),
+            auto_connect: true,
+            reconnect: ReconnectPolicy::default(),
+            keep_alive: KeepAlive::default(),
+            max_in_flight: 65_536,
+            max_payload: 64 * 1024 * 1024,
+            callback_threads: 1,
+            executor: None,
+            on_connected: None,
+            on_closed: None,
+            #[cfg(feature = "encryption")]
+            encryption: None,
+        }
+    }
+
+    /// The time of every call that sets none of its own. It covers connecting, queueing, sending and waiting.
+    /// Default 30 s, as in the vendor's SDK; more than zero.
+    pub fn quest_timeout(mut self, timeout: Duration) -> Self {
+        self.quest_timeout = timeout;
+        self
+    }
+
+    /// The time for making one connection: resolving the name, trying its addresses, exchanging keys. A call whose own
+    /// time is shorter does not wait this long. Default 30 s; more than zero.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Whether a call made with no connection makes one. Default true. If not, such a call fails with
+    /// [`Error::NotConnected`].
+    pub fn auto_connect(mut self, auto_connect: bool) -> Self {
+        self.auto_connect = auto_connect;
+        self
+    }
+
+    /// When to make a new connection after a loss or a failure. Default: the vendor's regressive policy.
+    pub fn reconnect(mut self, policy: ReconnectPolicy) -> Self {
+        self.reconnect = policy;
+        self
+    }
+
+    /// When to ask a silent server for a sign of life. Default: `*ping` after 20 s of silence, 3 tries.
+    pub fn keep_alive(mut self, keep_alive: KeepAlive) -> Self {
+        self.keep_alive = keep_alive;
+        self
+    }
+
+    /// How many calls may be in flight at once. Over that, `call` and `submit` wait for room within their own time, and
+    /// `callback` gets [`Error::QueueFull`]. A callback counts until it begins to run. Default 65,536; more than zero.
+    pub fn max_in_flight(mut self, calls: usize) -> Self {
+        self.max_in_flight = calls;
+        self
+    }
+
+    /// The largest payload, in bytes, that is accepted from the server. A larger one closes the connection by its
+    /// announcement. Default 64 MiB; more than zero.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// How many threads run callbacks and hooks. Default 1, which runs callbacks in the order of their answers; more
+    /// than zero.
+    pub fn callback_threads(mut self, threads: usize) -> Self {
+        self.callback_threads = threads;
+        self
+    }
+
+    /// Runs callbacks and hooks where the caller wants them: a pool, an event loop. Replaces the callback threads.
+    ///
+    /// The executor is handed one job at a time, on a thread of the client's, and should return at once. A job runs
+    /// exactly once: one that the executor drops unrun runs in that drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::Client;
+    ///
+    /// // An event loop that takes jobs from a channel and runs them on its own thread.
+    /// let (jobs, event_loop) = std::sync::mpsc::channel::<Box<dyn FnOnce() + Send>>();
+    /// let client = Client::builder(80000001, "secret", "127.0.0.1:1")
+    ///     .callback_executor(move |job| { let _ = jobs.send(job); })
+    ///     .build()?;
+    ///
+    /// client.get_room_info(42).callback(|info| assert!(info.is_err(), "nobody listens there"));
+    /// let job = event_loop.recv().expect("the client hands in a job");
+    /// job(); // The callback runs here.
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn callback_executor(mut self, executor: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) -> Self {
+        self.executor = Some(Box::new(executor));
+        self
+    }
+
+    /// Is told of every connection that was made. Hooks run one after the other, in the order of events, where
+    /// callbacks run; they may block, and make calls.
+    pub fn on_connected(mut self, hook: impl Fn(&ConnectionInfo) + Send + Sync + 'static) -> Self {
+        self.on_connected = Some(Box::new(hook));
+        self
+    }
+
+    /// Is told of every connection that ended, and why; without an error if the client was closed.
+    pub fn on_closed(mut self, hook: impl Fn(&ConnectionInfo, Option<&Error>) + Send + Sync + 'static) -> Self {
+        self.on_closed = Some(Box::new(hook));
+        self
+    }
+
+    /// Encrypts every connection. Default: none.
+    #[cfg(feature = "encryption")]
+    pub fn encryption(mut self, encryption: crate::Encryption) -> Self {
+        self.encryption = Some(encryption);
+        self
+    }
+
+    /// Makes the client. There is no network yet: the first call connects, or [`Client::connect`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for a setting that makes no sense, [`Error::System`] if the machine refuses a thread.
+    pub fn build(self) -> Result<Client, Error> {
+        self.check()?;
+        let (callbacks, callback_threads) =
+            Callbacks::start(self.callback_threads, self.executor).map_err(Error::System)?;
+        let counters = Arc::new(Counters::default());
+        let desk = Arc::new(Desk { admission: Admission::new(self.max_in_flight), counters, callbacks });
+        let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
+        let endpoint: Arc<str> = self.endpoint.into();
+        let settings = Settings {
+            endpoint: Arc::clone(&endpoint),
+            connect_timeout: self.connect_timeout,
+            auto_connect: self.auto_connect,
+            reconnect: self.reconnect,
+            keep_alive: self.keep_alive,
+            max_payload: self.max_payload,
+            #[cfg(feature = "encryption")]
+            encryption: self.encryption,
+        };
+        let io_thread = IoThread::start(settings, Arc::clone(&desk), hooks).map_err(Error::System)?;
+        Ok(Client::assemble(super::Inner {
+            io_thread,
+            signer: Signer::new(self.pid, &self.secret),
+            pid: self.pid,
+            endpoint,
+            quest_timeout: self.quest_timeout,
+            connect_timeout: self.connect_timeout,
+            desk,
+            _callback_threads: callback_threads,
+        }))
+    }
+
+    /// Makes the client and connects it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`build`](ClientBuilder::build) and of [`Client::connect`].
+    pub fn connect(self) -> Result<Client, Error> {
+        let client = self.build()?;
+        client.connect()?;
+        Ok(client)
+    }
+
+    fn check(&self) -> Result<(), ArgumentError> {
+        check_endpoint(&self.endpoint)?;
+        self.reconnect.check()?;
+        self.keep_alive.check()?;
+        let more_than_zero = [
+            (self.quest_timeout.is_zero(), "quest_timeout"),
+            (self.connect_timeout.is_zero(), "connect_timeout"),
+            (self.max_in_flight == 0, "max_in_flight"),
+            (self.max_payload == 0, "max_payload"),
+            (self.callback_threads == 0, "callback_threads"),
+        ];
+        match more_than_zero.iter().find(|(is_zero, _)| *is_zero) {
+            Some((_, name)) => Err(ArgumentError::new(format!("{name} must be more than zero"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("pid", &self.pid)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `host:port`, with an IPv6 address in brackets.
+fn check_endpoint(endpoint: &str) -> Result<(), ArgumentError> {
+    let is_sound = match (endpoint.parse::<SocketAddr>(), endpoint.rsplit_once(':')) {
+        (Ok(address), _) => address.port() != 0,
+        (Err(_), Some((host, port))) => {
+            let is_name =
+                !host.is_empty() && !host.contains([':', '/', '[', ']']) && !host.contains(char::is_whitespace);
+            is_name && port.parse::<u16>().is_ok_and(|port| port != 0)
+        }
+        (Err(_), None) => false,
+    };
+    if is_sound {
+        Ok(())
+    } else {
+        let hint = "it is host:port, such as rtm.example.com:13315 or [::1]:13315";
+        Err(ArgumentError::new(format!("`{endpoint}` is no endpoint: {hint}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_told_from_nonsense() {
+        for sound in ["rtm.example.com:13315", "127.0.0.1:80", "[::1]:13315", "localhost:1", "名前.example:5"] {
+            assert!(check_endpoint(sound).is_ok(), "{sound}");
+        }
+        for nonsense in
+            ["", "host", "host:", ":80", "host:0", "host:65536", "127.0.0.1:0", "::1:80", "tcp://host:80", "a b:80"]
+        {
+            assert!(check_endpoint(nonsense).is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn settings_of_zero_are_rejected() {
+        let builder = || Client::builder(1, "secret", "localhost:1");
+        for builder in [
+            builder().quest_timeout(Duration::ZERO),
+            builder().connect_timeout(Duration::ZERO),
+            builder().max_in_flight(0),
+            builder().max_payload(0),
+            builder().callback_threads(0),
+            builder().keep_alive(KeepAlive::default().tries(0)),
+            builder().reconnect(ReconnectPolicy::default().jitter(-0.1)),
+        ] {
+            assert!(matches!(builder.build(), Err(Error::InvalidArgument(_))));
+        }
+    }
+}

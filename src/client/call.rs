@@ -1,0 +1,233 @@
+//! [`Call`] and [`Pending`]: one call, in the three ways to make it.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Client, Inner};
+use crate::dispatch::{Completion, Patience, ReplyChannel, Route};
+use crate::engine::{Counters, NewCall, Outcome};
+use crate::error::{ArgumentError, ClosedError, DecodeError, Error, Stage, TimeoutError};
+use crate::net::Command;
+use crate::proto::{PayloadReader, QuestDraft, next_salt, read_answer};
+use std::sync::Arc;
+
+/// Reads the result out of an answer's payload.
+pub(super) type ReadResult<T> = fn(&mut PayloadReader<'_>) -> Result<T, DecodeError>;
+
+/// The I/O thread ends a call at its deadline. Should the machine not let it run, the caller ends it this much later.
+const BACKSTOP: Duration = Duration::from_millis(3);
+/// Timeouts beyond this are as good as for ever, and safe to add to any point in time.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// A call that was not made yet: [`call`](Call::call) it, give it a [`callback`](Call::callback), or
+/// [`submit`](Call::submit) it.
+///
+/// This is the vendor's pair of optional arguments, `callback=None` and `timeout=0`, as a builder. Nothing is sent, and
+/// no error comes out, before one of the three.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), rtm_server_sdk::Error> {
+/// # #[cfg(feature = "gate")] {
+/// use rtm_server_sdk::{Client, gate::Gate};
+/// use std::time::Duration;
+///
+/// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+/// let client = Client::new(80000001, "secret", gate.endpoint())?;
+///
+/// // Block for the answer, for 300 ms at most.
+/// client.add_room_member(42, 1001).timeout(Duration::from_millis(300)).call()?;
+///
+/// // Hand in a callback.
+/// let (sender, receiver) = std::sync::mpsc::channel();
+/// client.get_room_members(42).callback(move |members| { let _ = sender.send(members); });
+/// assert_eq!(receiver.recv().expect("the callback runs exactly once")?, [1001]);
+///
+/// // Submit now, wait later.
+/// let pending = client.get_room_members(42).submit();
+/// assert_eq!(pending.wait()?, [1001]);
+/// # }
+/// # Ok(()) }
+/// ```
+#[must_use = "a call is made only by `call`, `callback` or `submit`"]
+pub struct Call<'a, T> {
+    client: &'a Client,
+    draft: Result<QuestDraft, ArgumentError>,
+    timeout: Duration,
+    read: ReadResult<T>,
+}
+
+impl<'a, T> Call<'a, T> {
+    pub(super) fn new(client: &'a Client, draft: Result<QuestDraft, ArgumentError>, read: ReadResult<T>) -> Self {
+        Call { client, draft, timeout: client.inner.quest_timeout, read }
+    }
+
+    /// The time of this call: for connecting, queueing, sending and waiting together. Zero means the client's own
+    /// (`ClientBuilder::quest_timeout`), as in the vendor's API.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
+        self
+    }
+
+    /// Makes the call and blocks until its outcome is there.
+    ///
+    /// # Errors
+    ///
+    /// Every variant of [`Error`] but `QueueFull`: with too many calls in flight it waits for room.
+    pub fn call(self) -> Result<T, Error> {
+        let Call { client, draft, timeout, read } = self;
+        let inner = &*client.inner;
+        let deadline = deadline_after(timeout);
+        let reply = ReplyChannel::take();
+        make(inner, draft, timeout, deadline, Patience::Until(deadline), reply.route());
+        match reply.wait(deadline + BACKSTOP) {
+            Some(outcome) => decode(outcome, read, &inner.desk.counters),
+            None => Err(timed_out(timeout)),
+        }
+    }
+
+    /// Submits the call. Returns once it is queued, so that one thread can keep many calls in flight; with too many of
+    /// them it waits for room, within the call's time.
+    pub fn submit(self) -> Pending<T> {
+        let Call { client, draft, timeout, read } = self;
+        let inner = &*client.inner;
+        let deadline = deadline_after(timeout);
+        let (sender, receiver) = oneshot::channel();
+        make(inner, draft, timeout, deadline, Patience::Until(deadline), Route::Pending(sender));
+        Pending { receiver: Some(receiver), deadline, timeout, read, counters: Arc::clone(&inner.desk.counters) }
+    }
+}
+
+impl<T: 'static> Call<'_, T> {
+    /// Makes the call and returns at once. The callback is given the outcome exactly once, on a callback thread or where
+    /// `ClientBuilder::callback_executor` runs it, never inside this function. It may block, panic, and make calls.
+    ///
+    /// With too many calls in flight the outcome is [`Error::QueueFull`].
+    pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
+        let Call { client, draft, timeout, read } = self;
+        let inner = &*client.inner;
+        let counters = Arc::clone(&inner.desk.counters);
+        let callback = Box::new(move |outcome: Outcome| callback(decode(outcome, read, &counters)));
+        make(inner, draft, timeout, deadline_after(timeout), Patience::None, Route::Callback(callback));
+    }
+}
+
+impl<T> fmt::Debug for Call<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// A call that was submitted. Dropping it abandons the answer, not the call.
+///
+/// # Examples
+///
+/// ```
+/// use rtm_server_sdk::{Client, Error};
+///
+/// let client = Client::new(80000001, "secret", "127.0.0.1:1")?;
+/// let calls: Vec<_> = (1..=3).map(|rid| client.get_room_info(rid).submit()).collect();
+/// for call in calls {
+///     assert!(matches!(call.wait(), Err(Error::Connect(_))), "nobody listens there");
+/// }
+/// # Ok::<(), Error>(())
+/// ```
+#[must_use = "the outcome comes out of `wait` or `try_wait`"]
+pub struct Pending<T> {
+    /// `None` once the outcome was taken.
+    receiver: Option<oneshot::Receiver<Outcome>>,
+    deadline: Instant,
+    timeout: Duration,
+    read: ReadResult<T>,
+    counters: Arc<Counters>,
+}
+
+impl<T> Pending<T> {
+    /// Blocks until the outcome is there: at the latest when the call's time, which began with `submit`, has run out.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Call::call`]. [`Error::InvalidArgument`] if [`try_wait`](Pending::try_wait) took the outcome already.
+    pub fn wait(mut self) -> Result<T, Error> {
+        let Some(receiver) = self.receiver.take() else {
+            return Err(ArgumentError::new("the outcome of this call was taken by `try_wait` already").into());
+        };
+        match receiver.recv_deadline(self.deadline + BACKSTOP) {
+            Ok(outcome) => decode(outcome, self.read, &self.counters),
+            Err(oneshot::RecvTimeoutError::Timeout) => Err(timed_out(self.timeout)),
+            Err(oneshot::RecvTimeoutError::Disconnected) => Err(closed(true)),
+        }
+    }
+
+    /// The outcome if it is there, `None` while it is not, and `None` again once it was taken. Never blocks.
+    pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
+        let outcome = match self.receiver.as_ref()?.try_recv() {
+            Ok(outcome) => decode(outcome, self.read, &self.counters),
+            Err(oneshot::TryRecvError::Disconnected) => Err(closed(true)),
+            Err(oneshot::TryRecvError::Empty) if Instant::now() < self.deadline + BACKSTOP => return None,
+            Err(oneshot::TryRecvError::Empty) => Err(timed_out(self.timeout)),
+        };
+        self.receiver = None;
+        Some(outcome)
+    }
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// Puts a call on its way. Whatever becomes of it goes to `route`.
+fn make(
+    inner: &Inner,
+    draft: Result<QuestDraft, ArgumentError>,
+    timeout: Duration,
+    deadline: Instant,
+    patience: Patience,
+    route: Route,
+) {
+    let mut completion = Completion::new(Arc::clone(&inner.desk), route);
+    let draft = match draft {
+        Ok(draft) => draft,
+        Err(error) => return completion.complete(Err(error.into())),
+    };
+    if let Err(error) = completion.enter(draft.len(), patience, timeout) {
+        return completion.complete(Err(error));
+    }
+    let frame = draft.sign(&inner.signer, next_salt(), unix_time());
+    let call = NewCall { frame, deadline, timeout, token: completion };
+    if let Err(Command::Call(call)) = inner.io_thread.send(Command::Call(call)) {
+        call.token.complete(Err(closed(false)));
+    }
+}
+
+/// The result, or the error, in what the I/O thread handed over.
+fn decode<T>(outcome: Outcome, read: ReadResult<T>, counters: &Counters) -> Result<T, Error> {
+    let answer = outcome?;
+    let result = read_answer(answer.status, answer.flag, &answer.payload, read);
+    if matches!(result, Err(Error::Decode(_))) {
+        counters.undecodable.increment();
+    }
+    result
+}
+
+/// Seconds since the epoch. The server refuses a clock that is far off, one before the epoch included.
+fn unix_time() -> u32 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn deadline_after(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(LONGEST_TIMEOUT)
+}
+
+/// The I/O thread did not get to end the call, so that nobody knows how far it got.
+fn timed_out(timeout: Duration) -> Error {
+    Error::Timeout(TimeoutError::new(Stage::WaitingForAnswer, timeout))
+}
+
+fn closed(may_have_executed: bool) -> Error {
+    Error::Closed(ClosedError::new(may_have_executed))
+}

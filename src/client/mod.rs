@@ -1,0 +1,160 @@
+//! [`Client`]: the public face.
+
+mod builder;
+mod call;
+mod room;
+
+pub use builder::ClientBuilder;
+pub use call::{Call, Pending};
+pub use room::{RoomId, RoomInfo, UserId};
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::dispatch::{CallbackThreads, Completion, Desk, ReplyChannel};
+use crate::engine::Stats;
+use crate::error::{ClosedError, ConnectCause, ConnectError, Error, Stage};
+use crate::net::{Command, IoThread};
+use crate::proto::Signer;
+
+/// The I/O thread ends an attempt to connect in its time. Should the machine not let it run, the caller gives up this
+/// much later.
+const CONNECT_BACKSTOP: Duration = Duration::from_millis(50);
+
+/// A client of one RTM project, over one connection.
+///
+/// A client is cheap to clone and to share: all clones use the same connection and the same I/O thread. Dropping the
+/// last one closes it. See the [crate's page](crate) for a tour, and the [Room API](#impl-Client-1) for the calls.
+///
+/// # Examples
+///
+/// ```
+/// use rtm_server_sdk::Client;
+///
+/// let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
+/// let same_connection = client.clone();
+/// std::thread::spawn(move || same_connection.is_connected());
+/// # Ok::<(), rtm_server_sdk::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+/// What all clones share. The order of the fields is the order of their end: the callback threads come last, since
+/// everything before them may hand in a last callback.
+struct Inner {
+    io_thread: IoThread,
+    signer: Signer,
+    pid: i32,
+    endpoint: Arc<str>,
+    quest_timeout: Duration,
+    connect_timeout: Duration,
+    desk: Arc<Desk>,
+    _callback_threads: CallbackThreads,
+}
+
+impl Client {
+    /// A client with all defaults. There is no network yet: the first call connects.
+    ///
+    /// `pid` and `secret` are those of the project's server side, `endpoint` is `host:port`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] if `endpoint` is no endpoint, [`Error::System`] if the machine refuses a thread.
+    pub fn new(pid: i32, secret: impl Into<String>, endpoint: impl Into<String>) -> Result<Client, Error> {
+        Client::builder(pid, secret, endpoint).build()
+    }
+
+    /// A client with settings of its own: see [`ClientBuilder`].
+    pub fn builder(pid: i32, secret: impl Into<String>, endpoint: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(pid, secret.into(), endpoint.into())
+    }
+
+    fn assemble(inner: Inner) -> Client {
+        Client { inner: Arc::new(inner) }
+    }
+
+    /// Connects now, if there is no connection, whatever the reconnect policy says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] if it fails within `ClientBuilder::connect_timeout`, [`Error::Closed`] on a closed client.
+    pub fn connect(&self) -> Result<(), Error> {
+        let inner = &*self.inner;
+        let reply = ReplyChannel::take();
+        let completion = Completion::uncounted(Arc::clone(&inner.desk), reply.route());
+        let deadline = Instant::now() + inner.connect_timeout + CONNECT_BACKSTOP;
+        if let Err(Command::Connect(completion)) = inner.io_thread.send(Command::Connect(completion)) {
+            completion.complete(Err(Error::Closed(ClosedError::new(false))));
+        }
+        let timed_out = || {
+            let cause = ConnectCause::TimedOut { timeout: inner.connect_timeout, stage: Stage::Connecting };
+            Error::Connect(ConnectError::new(Arc::clone(&inner.endpoint), cause))
+        };
+        reply.wait(deadline).unwrap_or_else(|| Err(timed_out())).map(drop)
+    }
+
+    /// Ends the connection and every call in flight, and stops the I/O thread. Later calls fail with [`Error::Closed`].
+    ///
+    /// It returns within a second, whatever the server does, and may be called from any thread, a callback included,
+    /// and more than once. Callbacks of calls that it ended still run.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    /// Whether there is a connection now. It may be gone by the time the answer is looked at.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.inner.io_thread.is_connected()
+    }
+
+    /// The endpoint as it was given.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.inner.endpoint
+    }
+
+    /// What happened so far, counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::Client;
+    ///
+    /// let client = Client::new(80000001, "secret", "127.0.0.1:1")?;
+    /// let _ = client.get_room_info(42).call();
+    /// let stats = client.stats();
+    /// assert_eq!((stats.calls, stats.failed_connect, stats.in_flight), (1, 1, 0));
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.desk.counters.read(self.inner.desk.admission.in_flight())
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.desk.admission.close();
+        self.io_thread.stop();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Never shows the secret.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("pid", &self.inner.pid)
+            .field("endpoint", &self.inner.endpoint)
+            .field("is_connected", &self.is_connected())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! The way to the I/O thread: a queue of commands, and a waker for when the thread sleeps.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use mio::Waker;
+
+use crate::dispatch::Completion;
+use crate::engine::NewCall;
+
+/// What the I/O thread is told.
+pub enum Command {
+    /// Make this call.
+    Call(NewCall<Completion>),
+    /// Connect, if there is no connection.
+    Connect(Completion),
+    /// The name service has answered.
+    Resolved { attempt: u64, result: io::Result<Vec<SocketAddr>> },
+    /// End the connection and every call in flight, then stop.
+    Close,
+}
+
+/// The callers' end of the queue. The queue itself has no bound: calls are counted before they get here.
+#[derive(Clone)]
+pub struct CommandSender {
+    queue: Sender<Command>,
+    sleep: Arc<Sleep>,
+}
+
+/// The I/O thread's end of the queue.
+pub struct CommandQueue {
+    queue: Receiver<Command>,
+    sleep: Arc<Sleep>,
+}
+
+struct Sleep {
+    /// Set while the thread sleeps in `poll`, or is about to. Whoever takes it back wakes the thread: one wake a sleep,
+    /// however many commands come, and none while the thread is awake.
+    is_asleep: AtomicBool,
+    waker: Waker,
+}
+
+/// Both ends of a new queue.
+pub fn command_queue(waker: Waker) -> (CommandSender, CommandQueue) {
+    let (sender, receiver) = unbounded();
+    let sleep = Arc::new(Sleep { is_asleep: AtomicBool::new(false), waker });
+    (CommandSender { queue: sender, sleep: Arc::clone(&sleep) }, CommandQueue { queue: receiver, sleep })
+}
+
+impl CommandSender {
+    /// Hands in a command.
+    ///
+    /// # Errors
+    ///
+    /// The I/O thread has stopped. The command comes back.
+    pub fn send(&self, command: Command) -> Result<(), Command> {
+        self.queue.send(command).map_err(|refused| refused.0)?;
+        // The queue comes first, then the flag; the thread does it the other way round. So one of both sees the other.
+        if self.sleep.is_asleep.load(Ordering::SeqCst) && self.sleep.is_asleep.swap(false, Ordering::SeqCst) {
+            if let Err(error) = self.sleep.waker.wake() {
+                log::error!("waking the I/O thread failed: {error}");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CommandQueue {
+    /// The next command, if any.
+    pub fn next(&self) -> Option<Command> {
+        self.queue.try_recv().ok()
+    }
+
+    /// From here on, a command wakes the thread. Says whether it may sleep: nothing has come before.
+    #[must_use]
+    pub fn fall_asleep(&self) -> bool {
+        self.sleep.is_asleep.store(true, Ordering::SeqCst);
+        self.queue.is_empty()
+    }
+
+    /// From here on, commands are seen without a wake. To be called before the queue is drained.
+    pub fn wake_up(&self) {
+        self.sleep.is_asleep.store(false, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,214 @@
+//! The I/O thread's loop: events and commands go into the engine, what it asks for is done.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+
+use super::command::{Command, CommandQueue, CommandSender};
+use super::resolve;
+use super::socket::Socket;
+use crate::dispatch::{Completion, Desk, Event, Hooks};
+use crate::engine::{Action, DialId, Engine};
+
+/// The waker's token. Dials count up from 1.
+pub const WAKER: Token = Token(0);
+
+const EVENTS: usize = 64;
+/// A server that sends without a pause must not keep commands and deadlines waiting.
+const READS_PER_TURN: usize = 16;
+/// Nor must callers that call without a pause keep the socket waiting.
+const COMMANDS_PER_TURN: usize = 4096;
+
+/// Everything that the I/O thread owns.
+pub struct Driver {
+    pub poll: Poll,
+    pub engine: Engine<Completion>,
+    pub endpoint: Arc<str>,
+    pub commands: CommandQueue,
+    /// For threads that resolve names.
+    pub sender: CommandSender,
+    pub desk: Arc<Desk>,
+    pub hooks: Arc<Hooks>,
+    pub is_connected: Arc<AtomicBool>,
+    pub link: Option<Socket>,
+    pub dials: Vec<Socket>,
+}
+
+impl Driver {
+    /// Runs until the client is closed.
+    pub fn run(mut self) {
+        let _door = CloseDoor(Arc::clone(&self.desk));
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let now = Instant::now();
+            self.take_events(&events, now);
+            self.read(now);
+            let is_drained = self.take_commands(now);
+            self.engine.handle_timeout(now);
+            self.act(now);
+            self.write(now);
+            self.publish();
+            if self.engine.is_closed() {
+                break;
+            }
+            self.sleep(&mut events, now, is_drained);
+        }
+        self.refuse_the_rest();
+    }
+
+    fn take_events(&mut self, events: &Events, now: Instant) {
+        for event in events {
+            match &mut self.link {
+                Some(link) if link.token() == event.token() => link.note(event),
+                _ => self.check_dial(event.token(), now),
+            }
+        }
+    }
+
+    /// An event of a dial: it has succeeded, failed, or neither.
+    fn check_dial(&mut self, token: Token, now: Instant) {
+        let Some(at) = self.dials.iter().position(|dial| dial.token() == token) else { return };
+        match self.dials[at].check_connected() {
+            Ok(None) => {}
+            Ok(Some(peer)) => {
+                let socket = self.dials.swap_remove(at);
+                if self.engine.handle_dialed(now, token.0, peer) {
+                    self.dials.clear();
+                    self.link = Some(socket);
+                }
+            }
+            Err(error) => {
+                self.dials.swap_remove(at);
+                self.engine.handle_dial_failed(now, token.0, error);
+            }
+        }
+        self.act(now);
+    }
+
+    fn read(&mut self, now: Instant) {
+        for _ in 0..READS_PER_TURN {
+            let (Some(link), Some(space)) = (&mut self.link, self.engine.input()) else { return };
+            match link.read(space) {
+                Ok(None) => return,
+                Ok(Some(0)) => self.engine.handle_eof(now),
+                Ok(Some(received)) => self.engine.handle_received(now, received),
+                Err(error) => self.engine.handle_io_error(now, error),
+            }
+            self.act(now);
+        }
+    }
+
+    fn write(&mut self, now: Instant) {
+        while let (Some(link), Some(bytes)) = (&mut self.link, self.engine.output()) {
+            match link.write(bytes) {
+                Ok(None) => return,
+                Ok(Some(0)) => self.engine.handle_io_error(now, io::ErrorKind::WriteZero.into()),
+                Ok(Some(written)) => self.engine.handle_written(written),
+                Err(error) => self.engine.handle_io_error(now, error),
+            }
+            self.act(now);
+        }
+    }
+
+    /// Says whether the queue was emptied.
+    fn take_commands(&mut self, now: Instant) -> bool {
+        for _ in 0..COMMANDS_PER_TURN {
+            match self.commands.next() {
+                None => return true,
+                Some(Command::Call(call)) => self.engine.handle_call(now, call),
+                Some(Command::Connect(completion)) => self.engine.handle_connect(now, completion),
+                Some(Command::Resolved { attempt, result }) => self.engine.handle_resolved(now, attempt, result),
+                Some(Command::Close) => self.engine.handle_close(now),
+            }
+        }
+        false
+    }
+
+    /// Does what the engine asks for.
+    fn act(&mut self, now: Instant) {
+        while let Some(action) = self.engine.next_action() {
+            match action {
+                Action::Complete(completion, outcome) => completion.complete(outcome),
+                Action::Resolve(attempt) => self.resolve(attempt, now),
+                Action::Dial(dial, address) => match Socket::dial(address, Token(dial), self.poll.registry()) {
+                    Ok(socket) => self.dials.push(socket),
+                    Err(error) => self.engine.handle_dial_failed(now, dial as DialId, error),
+                },
+                Action::HangUp => {
+                    self.link = None;
+                    self.dials.clear();
+                }
+                Action::Opened(info) => {
+                    self.is_connected.store(true, Ordering::Release);
+                    self.hooks.tell(Event::Opened(info), &self.desk.callbacks);
+                }
+                Action::Ended(info, error) => {
+                    self.is_connected.store(false, Ordering::Release);
+                    self.hooks.tell(Event::Ended(info, error), &self.desk.callbacks);
+                }
+            }
+        }
+    }
+
+    fn resolve(&mut self, attempt: u64, now: Instant) {
+        if let Some(address) = resolve::literal(&self.endpoint) {
+            return self.engine.handle_resolved(now, attempt, Ok(vec![address]));
+        }
+        let sender = self.sender.clone();
+        let deliver = move |result| {
+            // A client that was closed meanwhile does not want to know.
+            let _ = sender.send(Command::Resolved { attempt, result });
+        };
+        if let Err(error) = resolve::in_background(Arc::clone(&self.endpoint), deliver) {
+            self.engine.handle_resolved(now, attempt, Err(error));
+        }
+    }
+
+    /// Tells the callers' side what it needs to know.
+    fn publish(&mut self) {
+        match self.engine.take_released() {
+            0 => {}
+            bytes => self.desk.admission.release_bytes(bytes),
+        }
+    }
+
+    fn sleep(&mut self, events: &mut Events, now: Instant, is_drained: bool) {
+        let has_nothing_to_do = is_drained && !self.link.as_ref().is_some_and(Socket::is_readable);
+        let may_sleep = self.commands.fall_asleep() && has_nothing_to_do;
+        let timeout = match self.engine.next_due() {
+            _ if !may_sleep => Some(Duration::ZERO),
+            due => due.map(|due| due.saturating_duration_since(now)),
+        };
+        let polled = self.poll.poll(events, timeout);
+        self.commands.wake_up();
+        if let Err(error) = polled {
+            events.clear();
+            if error.kind() != io::ErrorKind::Interrupted {
+                log::error!("the client cannot go on: polling failed: {error}");
+                self.engine.handle_close(now);
+                self.act(now);
+            }
+        }
+    }
+
+    /// Commands that came too late end like those that came after them.
+    fn refuse_the_rest(&mut self) {
+        let now = Instant::now();
+        self.desk.admission.close();
+        while !self.take_commands(now) {}
+        self.act(now);
+        self.publish();
+    }
+}
+
+/// However the thread ends, nobody waits for room any more.
+struct CloseDoor(Arc<Desk>);
+
+impl Drop for CloseDoor {
+    fn drop(&mut self) {
+        self.0.admission.close();
+    }
+}

@@ -1,0 +1,94 @@
+//! The I/O thread: it owns the poll, the sockets and the engine. Nobody else touches them.
+
+mod command;
+mod driver;
+mod resolve;
+mod socket;
+
+pub use command::{Command, CommandSender};
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use mio::{Poll, Waker};
+use parking_lot::Mutex;
+
+use crate::dispatch::{Desk, Hooks};
+use crate::engine::{Engine, Settings};
+use crate::error::SystemError;
+use driver::{Driver, WAKER};
+
+/// How long closing waits for the thread. The thread never blocks, so that it takes this long only on a machine that
+/// does not let it run.
+const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
+
+/// The callers' side of a running I/O thread.
+pub struct IoThread {
+    commands: CommandSender,
+    is_connected: Arc<AtomicBool>,
+    ended: Receiver<Infallible>,
+    handle: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl IoThread {
+    /// Starts the thread `rtm-io`.
+    ///
+    /// # Errors
+    ///
+    /// The machine refused the thread, or what it needs to poll.
+    pub fn start(settings: Settings, desk: Arc<Desk>, hooks: Arc<Hooks>) -> Result<IoThread, SystemError> {
+        let failed = |what: &'static str| move |error| SystemError::new(what, error);
+        let poll = Poll::new().map_err(failed("making a poll"))?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(failed("making a waker"))?;
+        let (sender, commands) = command::command_queue(waker);
+        let is_connected = Arc::new(AtomicBool::new(false));
+        let (alive, ended) = crossbeam_channel::bounded(0);
+        let driver = Driver {
+            poll,
+            endpoint: Arc::clone(&settings.endpoint),
+            engine: Engine::new(settings, Arc::clone(&desk.counters), fastrand::u64(..)),
+            commands,
+            sender: sender.clone(),
+            desk,
+            hooks,
+            is_connected: Arc::clone(&is_connected),
+            link: None,
+            dials: Vec::new(),
+        };
+        let run = move || {
+            let _alive: crossbeam_channel::Sender<Infallible> = alive;
+            driver.run();
+        };
+        let handle = thread::Builder::new().name("rtm-io".into()).spawn(run);
+        let handle = handle.map_err(failed("starting the I/O thread"))?;
+        Ok(IoThread { commands: sender, is_connected, ended, handle: Mutex::new(Some(handle)) })
+    }
+
+    /// Hands in a command.
+    ///
+    /// # Errors
+    ///
+    /// The thread has stopped. The command comes back.
+    pub fn send(&self, command: Command) -> Result<(), Command> {
+        self.commands.send(command)
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.is_connected.load(Ordering::Acquire)
+    }
+
+    /// Stops the thread and waits for its end, within bounds. Does nothing the second time.
+    pub fn stop(&self) {
+        let _ = self.commands.send(Command::Close);
+        // Nothing is ever sent: the channel ends with the thread, which has nothing left to do then but to end.
+        if self.ended.recv_timeout(LONGEST_GOODBYE) == Err(RecvTimeoutError::Disconnected) {
+            if let Some(handle) = self.handle.lock().take() {
+                let _ = handle.join();
+            }
+        }
+    }
+}

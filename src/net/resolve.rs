@@ -1,0 +1,24 @@
+//! Host names: looked up on a thread of their own, since the system's resolver blocks for as long as it likes.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread;
+
+/// The address that the endpoint is already, if it is one.
+pub fn literal(endpoint: &str) -> Option<SocketAddr> {
+    endpoint.parse().ok()
+}
+
+/// Looks the endpoint up and hands the result to `deliver`, on a thread of its own.
+///
+/// # Errors
+///
+/// The machine refused the thread. `deliver` is not called.
+pub fn in_background(
+    endpoint: Arc<str>,
+    deliver: impl FnOnce(io::Result<Vec<SocketAddr>>) + Send + 'static,
+) -> io::Result<()> {
+    let lookup = move || deliver(endpoint.to_socket_addrs().map(Iterator::collect));
+    thread::Builder::new().name("rtm-resolve".into()).spawn(lookup).map(drop)
+}

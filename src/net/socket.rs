@@ -1,0 +1,91 @@
+//! Non-blocking sockets: dials under way, and the one connection.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+/// A socket that is being connected, or is.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    token: Token,
+    is_readable: bool,
+    is_writable: bool,
+}
+
+impl Socket {
+    /// Begins to connect. The socket is registered once, for both directions, under `token`.
+    pub fn dial(address: SocketAddr, token: Token, registry: &Registry) -> io::Result<Socket> {
+        let mut stream = TcpStream::connect(address)?;
+        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Socket { stream, token, is_readable: false, is_writable: false })
+    }
+
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Whether the socket is connected by now, and to whom. To be asked after a writable event.
+    pub fn check_connected(&mut self) -> io::Result<Option<SocketAddr>> {
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        match self.stream.peer_addr() {
+            Ok(peer) => {
+                self.stream.set_nodelay(true)?;
+                // What arrived with the connection may have had its event already.
+                self.is_readable = true;
+                self.is_writable = true;
+                Ok(Some(peer))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes note of an event.
+    pub fn note(&mut self, event: &Event) {
+        self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.is_writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+    }
+
+    /// Whether a read may find something.
+    pub fn is_readable(&self) -> bool {
+        self.is_readable
+    }
+
+    /// Reads once; `None` when nothing is there until the next event.
+    pub fn read(&mut self, space: &mut [u8]) -> io::Result<Option<usize>> {
+        if !self.is_readable {
+            return Ok(None);
+        }
+        let read = settled(|| self.stream.read(space));
+        self.is_readable = !matches!(read, Ok(None));
+        read
+    }
+
+    /// Writes once; `None` when no more is taken until the next event.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        if !self.is_writable {
+            return Ok(None);
+        }
+        let written = settled(|| self.stream.write(bytes));
+        self.is_writable = !matches!(written, Ok(None));
+        written
+    }
+}
+
+/// Repeats what a signal interrupted, and takes "would block" out of the errors.
+fn settled(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    loop {
+        match operation() {
+            Ok(count) => return Ok(Some(count)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
