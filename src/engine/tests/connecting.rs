@@ -1,0 +1,183 @@
+//! Making a connection.
+
+use super::*;
+use crate::error::{ConnectCause, Stage};
+
+#[test]
+fn call_without_a_connection_makes_one_and_waits_for_it() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.resolve(&["192.0.2.1:13315"]);
+    assert_eq!(rig.seen(), []);
+    assert!(rig.dialed());
+    let seqs = rig.seen_seqs();
+    rig.answer(seqs[0]);
+    assert_eq!(rig.codes(), [(1, 0)]);
+}
+
+#[test]
+fn calls_made_while_connecting_are_all_sent_in_order() {
+    let mut rig = Rig::new();
+    for token in 1..=50 {
+        rig.call(token, SECOND);
+    }
+    rig.resolve(&["192.0.2.1:13315"]);
+    rig.dialed();
+    assert_eq!(rig.resolves.len(), 1);
+    for seq in rig.seen_seqs() {
+        rig.answer(seq);
+    }
+    assert_eq!(rig.codes(), (1..=50).map(|token| (token, 0)).collect::<Vec<_>>());
+}
+
+#[test]
+fn failed_attempt_fails_the_calls_that_waited_for_it() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.fail_resolve();
+    let error = rig.error();
+    assert!(matches!(&error, Error::Connect(connect) if matches!(connect.cause(), ConnectCause::Resolve(_))));
+    assert!(!error.may_have_executed());
+}
+
+#[test]
+fn name_without_an_address_is_told() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.resolve(&[]);
+    assert!(matches!(rig.error(), Error::Connect(connect) if matches!(connect.cause(), ConnectCause::NoAddress)));
+}
+
+#[test]
+fn every_address_is_tried() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.resolve(&["[2001:db8::1]:1", "192.0.2.1:1", "192.0.2.2:1"]);
+    rig.refuse();
+    rig.refuse();
+    assert_eq!(rig.dials.len(), 3);
+    assert!(rig.dialed());
+    assert_eq!(rig.opened[0].peer_addr(), "192.0.2.2:1".parse().unwrap());
+}
+
+#[test]
+fn silent_address_holds_up_the_next_for_a_moment_only() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.resolve(&["[2001:db8::1]:1", "192.0.2.1:1"]);
+    rig.pass(249 * MILLI);
+    assert_eq!(rig.dials.len(), 1);
+    rig.pass(MILLI);
+    assert_eq!(rig.dials.len(), 2);
+    // The first one wins after all; the second is not wanted any more.
+    let (first, peer) = rig.dials[0];
+    assert!(rig.engine.handle_dialed(rig.now, first, peer));
+    assert!(!rig.dialed());
+}
+
+#[test]
+fn last_refusal_ends_the_attempt_only_when_no_dial_is_open() {
+    let mut rig = Rig::new();
+    rig.call(1, 10 * SECOND);
+    rig.resolve(&["[2001:db8::1]:1", "192.0.2.1:1"]);
+    rig.pass(250 * MILLI);
+    rig.refuse();
+    assert_eq!(rig.codes(), []);
+    let (first, _) = rig.dials[0];
+    rig.engine.handle_dial_failed(rig.now, first, io::ErrorKind::TimedOut.into());
+    rig.act();
+    assert_eq!(rig.codes(), [(1, 20012)]);
+}
+
+#[test]
+fn call_times_out_with_the_stage_that_its_time_went_to() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.pass(SECOND);
+    assert!(matches!(rig.error(), Error::Timeout(timeout) if timeout.stage() == Stage::Resolving));
+
+    rig.call(2, SECOND);
+    rig.resolve(&["192.0.2.1:1"]);
+    rig.pass(SECOND);
+    let error = rig.error();
+    assert!(matches!(&error, Error::Timeout(timeout) if timeout.stage() == Stage::Connecting));
+    assert!(!error.may_have_executed());
+
+    rig.call(3, SECOND);
+    rig.dialed();
+    rig.pass(SECOND);
+    let error = rig.error();
+    assert!(matches!(&error, Error::Timeout(timeout) if timeout.stage() == Stage::WaitingForAnswer));
+    assert!(error.may_have_executed());
+}
+
+#[test]
+fn call_that_timed_out_while_connecting_is_not_sent_later() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.call(2, 10 * SECOND);
+    rig.resolve(&["192.0.2.1:1"]);
+    rig.pass(2 * SECOND);
+    rig.dialed();
+    assert_eq!(rig.seen().len(), 1);
+    assert_eq!(rig.codes(), [(1, 20003)]);
+}
+
+#[test]
+fn connecting_ends_at_its_own_timeout() {
+    let mut rig = Rig::with(|settings| settings.connect_timeout = 3 * SECOND);
+    rig.call(1, 60 * SECOND);
+    rig.resolve(&["192.0.2.1:1"]);
+    rig.pass(3 * SECOND);
+    let error = rig.error();
+    let Error::Connect(connect) = &error else { panic!("{error}") };
+    assert!(matches!(connect.cause(), ConnectCause::TimedOut { stage: Stage::Connecting, .. }), "{error}");
+    assert_eq!(rig.hang_ups, 1);
+}
+
+#[test]
+fn late_name_service_does_not_disturb_the_next_attempt() {
+    let mut rig = Rig::with(|settings| settings.connect_timeout = SECOND);
+    rig.call(1, 60 * SECOND);
+    rig.pass(SECOND);
+    rig.call(2, 60 * SECOND);
+    let late = rig.resolves[0];
+    rig.engine.handle_resolved(rig.now, late, Err(io::ErrorKind::NotFound.into()));
+    rig.act();
+    assert_eq!(rig.codes(), [(1, 20012)]);
+    rig.resolve(&["192.0.2.1:1"]);
+    assert!(rig.dialed());
+}
+
+#[test]
+fn without_auto_connect_a_call_does_not_connect() {
+    let mut rig = Rig::with(|settings| settings.auto_connect = false);
+    rig.call(1, SECOND);
+    assert!(matches!(rig.error(), Error::NotConnected(error) if error.retry_after().is_none()));
+    assert_eq!(rig.resolves, []);
+    rig.connect();
+    rig.call(2, SECOND);
+    assert_eq!(rig.seen().len(), 1);
+}
+
+#[test]
+fn connect_on_a_connection_is_done_at_once() {
+    let mut rig = Rig::online();
+    rig.engine.handle_connect(rig.now, 9);
+    rig.act();
+    assert_eq!(rig.codes(), [(9, 0)]);
+    assert_eq!(rig.resolves.len(), 1);
+}
+
+#[test]
+fn close_ends_everything_under_way() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.engine.handle_connect(rig.now, 2);
+    rig.engine.handle_close(rig.now);
+    rig.act();
+    rig.call(3, SECOND);
+    assert_eq!(rig.codes(), [(1, 20015), (2, 20015), (3, 20015)]);
+    assert!(rig.engine.is_closed());
+    assert_eq!(rig.engine.take_released(), 2 * QuestDraft::new(1, "getroominfo", 0).len());
+}

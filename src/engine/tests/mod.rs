@@ -1,0 +1,222 @@
+//! The engine on simulated time: no socket, no clock, no thread.
+
+mod connecting;
+mod reconnecting;
+mod traffic;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Action, ConnectionInfo, Counters, DialId, Engine, NewCall, Outcome, Settings, Stats};
+use crate::config::{KeepAlive, ReconnectPolicy};
+use crate::error::Error;
+use crate::proto::{Decoder, FrameWriter, Message, QuestDraft, Signer};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
+
+/// An engine, its clock, and what it asked for.
+struct Rig {
+    engine: Engine<u32>,
+    counters: Arc<Counters>,
+    now: Instant,
+    start: Instant,
+    outcomes: Vec<(u32, Outcome)>,
+    resolves: Vec<u64>,
+    dials: Vec<(DialId, SocketAddr)>,
+    opened: Vec<ConnectionInfo>,
+    ended: Vec<(ConnectionInfo, Option<Error>)>,
+    hang_ups: usize,
+    /// What the engine wrote, as the server sees it.
+    server: Decoder,
+}
+
+/// A quest as the server sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Seen {
+    Quest { seq: Option<u32>, method: String },
+    Answer { seq: u32, status: u8 },
+}
+
+impl Rig {
+    fn new() -> Rig {
+        Rig::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Rig {
+        let mut settings = Settings {
+            endpoint: "rtm.test:13315".into(),
+            connect_timeout: 30 * SECOND,
+            auto_connect: true,
+            reconnect: ReconnectPolicy::default().jitter(0.0),
+            keep_alive: KeepAlive::default(),
+            max_payload: 1024 * 1024,
+            #[cfg(feature = "encryption")]
+            encryption: None,
+        };
+        change(&mut settings);
+        let counters = Arc::new(Counters::default());
+        let now = Instant::now();
+        Rig {
+            engine: Engine::new(settings, Arc::clone(&counters), 7),
+            counters,
+            now,
+            start: now,
+            outcomes: Vec::new(),
+            resolves: Vec::new(),
+            dials: Vec::new(),
+            opened: Vec::new(),
+            ended: Vec::new(),
+            hang_ups: 0,
+            server: Decoder::new(1024 * 1024),
+        }
+    }
+
+    fn online() -> Rig {
+        let mut rig = Rig::new();
+        rig.connect();
+        rig
+    }
+
+    /// Does what the engine asks for, as far as it can be done without a server.
+    fn act(&mut self) {
+        while let Some(action) = self.engine.next_action() {
+            match action {
+                Action::Complete(token, outcome) => self.outcomes.push((token, outcome)),
+                Action::Resolve(attempt) => self.resolves.push(attempt),
+                Action::Dial(dial, address) => self.dials.push((dial, address)),
+                Action::HangUp => {
+                    self.hang_ups += 1;
+                    self.server = Decoder::new(1024 * 1024);
+                }
+                Action::Opened(info) => self.opened.push(info),
+                Action::Ended(info, error) => self.ended.push((info, error)),
+            }
+        }
+    }
+
+    /// Lets the simulated time pass, with a stop at every point at which the engine wants to be asked.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(due) = self.engine.next_due().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            self.engine.handle_timeout(self.now);
+            self.act();
+        }
+        self.now = end;
+    }
+
+    fn call(&mut self, token: u32, timeout: Duration) {
+        let signer = Signer::new(1, "secret");
+        let frame = QuestDraft::new(1, "getroominfo", 0).sign(&signer, 1, 1);
+        let call = NewCall { frame, deadline: self.now + timeout, timeout, token };
+        self.engine.handle_call(self.now, call);
+        self.act();
+    }
+
+    fn resolve(&mut self, addresses: &[&str]) {
+        let attempt = *self.resolves.last().expect("the engine asked for a name");
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        self.engine.handle_resolved(self.now, attempt, Ok(addresses));
+        self.act();
+    }
+
+    fn fail_resolve(&mut self) {
+        let attempt = *self.resolves.last().expect("the engine asked for a name");
+        self.engine.handle_resolved(self.now, attempt, Err(io::ErrorKind::NotFound.into()));
+        self.act();
+    }
+
+    fn dialed(&mut self) -> bool {
+        let (dial, peer) = *self.dials.last().expect("the engine dialed");
+        let is_wanted = self.engine.handle_dialed(self.now, dial, peer);
+        self.act();
+        is_wanted
+    }
+
+    fn refuse(&mut self) {
+        let (dial, _) = *self.dials.last().expect("the engine dialed");
+        self.engine.handle_dial_failed(self.now, dial, io::ErrorKind::ConnectionRefused.into());
+        self.act();
+    }
+
+    /// Connects with a `client.connect()` of token 0, which is taken out of the outcomes.
+    fn connect(&mut self) {
+        self.engine.handle_connect(self.now, 0);
+        self.act();
+        self.resolve(&["192.0.2.1:13315"]);
+        assert!(self.dialed());
+        assert!(matches!(self.outcomes.pop(), Some((0, Ok(_)))));
+    }
+
+    /// The server closes the connection.
+    fn hang_up(&mut self) {
+        self.engine.handle_eof(self.now);
+        self.act();
+    }
+
+    /// What has reached the server since this was asked last.
+    fn seen(&mut self) -> Vec<Seen> {
+        while let Some(output) = self.engine.output() {
+            let len = output.len().min(self.server.space().len());
+            self.server.space()[..len].copy_from_slice(&output[..len]);
+            self.server.advance(len);
+            self.engine.handle_written(len);
+        }
+        let mut seen = Vec::new();
+        while let Some(message) = self.server.next_message().expect("the engine writes sound frames") {
+            seen.push(match message {
+                Message::Quest(quest) => {
+                    Seen::Quest { seq: quest.seq, method: String::from_utf8(quest.method.to_vec()).unwrap() }
+                }
+                Message::Answer(answer) => Seen::Answer { seq: answer.seq, status: answer.status },
+            });
+        }
+        seen
+    }
+
+    /// The sequence numbers of the calls that have reached the server.
+    fn seen_seqs(&mut self) -> Vec<u32> {
+        let seqs = self.seen().into_iter().filter_map(|seen| match seen {
+            Seen::Quest { seq, .. } => seq,
+            Seen::Answer { .. } => None,
+        });
+        seqs.collect()
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        let space = self.engine.input().expect("there is a connection");
+        space[..bytes.len()].copy_from_slice(bytes);
+        self.engine.handle_received(self.now, bytes.len());
+        self.act();
+    }
+
+    fn answer(&mut self, seq: u32) {
+        let mut bytes = Vec::new();
+        FrameWriter::answer(&mut bytes, seq, 0, 0).finish();
+        self.receive(&bytes);
+    }
+
+    fn stats(&self) -> Stats {
+        self.counters.read(0)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    /// The outcomes so far, as the token and the error's code; 0 for a result.
+    fn codes(&mut self) -> Vec<(u32, i32)> {
+        let code = |outcome: Outcome| outcome.map_or_else(|error| error.code().value(), |_| 0);
+        self.outcomes.drain(..).map(|(token, outcome)| (token, code(outcome))).collect()
+    }
+
+    fn error(&mut self) -> Error {
+        match self.outcomes.pop() {
+            Some((_, Err(error))) => error,
+            other => panic!("expected an error, got {other:?}"),
+        }
+    }
+}

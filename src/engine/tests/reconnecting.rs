@@ -1,0 +1,165 @@
+//! Losing a connection, and coming back.
+
+use super::*;
+use crate::error::CloseReason;
+
+#[test]
+fn calls_in_flight_fail_when_the_connection_goes() {
+    let mut rig = Rig::online();
+    rig.call(1, SECOND);
+    rig.seen();
+    rig.call(2, SECOND);
+    rig.hang_up();
+    let may_have_executed: Vec<_> =
+        rig.outcomes.iter().map(|(_, outcome)| outcome.as_ref().unwrap_err().may_have_executed()).collect();
+    assert_eq!(may_have_executed, [true, false], "the second never left");
+    assert_eq!(rig.codes(), [(1, 20002), (2, 20002)]);
+}
+
+#[test]
+fn lost_connection_is_made_anew_without_a_call() {
+    let mut rig = Rig::online();
+    rig.pass(2 * SECOND);
+    rig.hang_up();
+    rig.pass(SECOND);
+    rig.resolve(&["192.0.2.1:1"]);
+    rig.dialed();
+    assert!(rig.opened[1].is_reconnect());
+    assert_eq!((rig.opened[1].number(), rig.ended[0].0.lived()), (2, 2 * SECOND));
+}
+
+#[test]
+fn call_right_after_a_loss_connects_at_once_and_is_answered() {
+    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::default());
+    rig.connect();
+    rig.hang_up();
+    rig.call(1, SECOND);
+    rig.resolve(&["192.0.2.1:1"]);
+    rig.dialed();
+    let seqs = rig.seen_seqs();
+    rig.answer(seqs[0]);
+    assert_eq!(rig.codes(), [(1, 0)]);
+}
+
+#[test]
+fn client_that_was_never_connected_does_not_try_by_itself() {
+    let mut rig = Rig::new();
+    rig.call(1, SECOND);
+    rig.fail_resolve();
+    rig.pass(600 * SECOND);
+    assert_eq!(rig.resolves.len(), 1);
+}
+
+#[test]
+fn server_that_accepts_and_closes_at_once_is_left_alone_ever_longer() {
+    let mut rig = Rig::online();
+    let mut attempts = Vec::new();
+    while rig.elapsed() < 600 * SECOND {
+        rig.hang_up();
+        let before = rig.resolves.len();
+        while rig.resolves.len() == before {
+            rig.pass(100 * MILLI);
+        }
+        attempts.push(rig.elapsed().as_secs_f64());
+        rig.resolve(&["192.0.2.1:1"]);
+        rig.dialed();
+    }
+    let waits: Vec<_> = attempts.windows(2).map(|pair| (pair[1] - pair[0]).round()).collect();
+    assert_eq!(waits[..10], [0.0, 0.0, 0.0, 2.0, 26.0, 49.0, 73.0, 96.0, 120.0, 120.0]);
+}
+
+#[test]
+fn call_made_while_the_policy_waits_fails_at_once_and_says_for_how_long() {
+    let mut rig = Rig::with(|settings| {
+        settings.reconnect = ReconnectPolicy::default().free_failures(1).jitter(0.0);
+    });
+    rig.call(1, SECOND);
+    rig.fail_resolve();
+    rig.outcomes.clear();
+    rig.pass(500 * MILLI);
+    rig.call(2, SECOND);
+    let error = rig.error();
+    assert!(matches!(&error, Error::NotConnected(error) if error.retry_after() == Some(1500 * MILLI)), "{error}");
+    assert!(error.to_string().contains("could not be resolved"), "{error}");
+    // Once the wait is over, a call connects again.
+    rig.pass(1500 * MILLI);
+    rig.call(3, SECOND);
+    assert_eq!(rig.resolves.len(), 2);
+}
+
+#[test]
+fn connect_does_not_wait_for_the_policy() {
+    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::default().free_failures(0));
+    rig.call(1, SECOND);
+    rig.fail_resolve();
+    rig.outcomes.clear();
+    rig.connect();
+    assert!(rig.engine.is_online());
+}
+
+#[test]
+fn connection_that_lived_long_enough_clears_the_failures() {
+    let mut rig = Rig::with(|settings| {
+        settings.reconnect = ReconnectPolicy::default().free_failures(1).jitter(0.0);
+    });
+    rig.connect();
+    rig.pass(1500 * MILLI);
+    rig.hang_up();
+    rig.call(1, SECOND);
+    assert_eq!(rig.codes(), []);
+    rig.resolve(&["192.0.2.1:1"]);
+    rig.dialed();
+    rig.hang_up();
+    rig.call(2, SECOND);
+    assert_eq!(rig.codes(), [(1, 20002), (2, 20012)]);
+}
+
+#[test]
+fn switched_off_policy_leaves_the_next_connection_to_a_call() {
+    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::never());
+    rig.connect();
+    rig.hang_up();
+    rig.pass(600 * SECOND);
+    assert_eq!(rig.resolves.len(), 1);
+    rig.call(1, SECOND);
+    assert_eq!(rig.resolves.len(), 2);
+}
+
+#[test]
+fn dead_peer_is_found_after_the_interval_and_three_tries() {
+    let mut rig = Rig::online();
+    rig.pass(35 * SECOND - MILLI);
+    assert_eq!(rig.seen().len(), 3);
+    assert_eq!(rig.ended.len(), 0);
+    rig.pass(MILLI);
+    let (_, error) = &rig.ended[0];
+    let Some(Error::ConnectionClosed(error)) = error else { panic!("{error:?}") };
+    assert!(matches!(error.reason(), CloseReason::KeepAlive(silence) if *silence == 35 * SECOND));
+}
+
+#[test]
+fn answered_pings_keep_an_idle_connection_for_good() {
+    let mut rig = Rig::online();
+    for _ in 0..20 {
+        rig.pass(20 * SECOND);
+        let seqs = rig.seen_seqs();
+        assert_eq!(seqs.len(), 1);
+        rig.answer(seqs[0]);
+    }
+    assert_eq!(rig.ended.len(), 0);
+    assert_eq!(rig.stats().late_answers, 0);
+}
+
+#[test]
+fn idle_client_without_a_connection_is_never_due() {
+    assert_eq!(Rig::new().engine.next_due(), None);
+}
+
+#[test]
+fn closing_a_connection_is_told_without_an_error() {
+    let mut rig = Rig::online();
+    rig.pass(SECOND);
+    rig.engine.handle_close(rig.now);
+    rig.act();
+    assert!(matches!(&rig.ended[..], [(info, None)] if info.lived() == SECOND));
+}

@@ -1,0 +1,148 @@
+//! Calls and answers over a connection.
+
+use super::*;
+use crate::error::{CloseReason, ProtocolError};
+
+#[test]
+fn answers_in_any_order_find_their_calls() {
+    let mut rig = Rig::online();
+    for token in 1..=3 {
+        rig.call(token, SECOND);
+    }
+    let seqs = rig.seen_seqs();
+    for at in [2, 0, 1] {
+        rig.answer(seqs[at]);
+    }
+    assert_eq!(rig.codes(), [(3, 0), (1, 0), (2, 0)]);
+}
+
+#[test]
+fn late_answer_is_counted_and_dropped() {
+    let mut rig = Rig::online();
+    rig.call(1, SECOND);
+    let seqs = rig.seen_seqs();
+    rig.pass(SECOND);
+    rig.call(2, SECOND);
+    let next = rig.seen_seqs();
+    assert_ne!(seqs, next);
+    rig.answer(seqs[0]);
+    rig.answer(next[0]);
+    assert_eq!(rig.codes(), [(1, 20003), (2, 0)]);
+    assert_eq!(rig.stats().late_answers, 1);
+}
+
+#[test]
+fn second_answer_to_one_call_is_dropped() {
+    let mut rig = Rig::online();
+    rig.call(1, SECOND);
+    let seqs = rig.seen_seqs();
+    rig.answer(seqs[0]);
+    rig.answer(seqs[0]);
+    assert_eq!(rig.codes(), [(1, 0)]);
+    assert_eq!(rig.stats().late_answers, 1);
+}
+
+#[test]
+fn deadlines_of_different_lengths_expire_each_on_time() {
+    let mut rig = Rig::online();
+    for (token, millis) in [(1, 300), (2, 100), (3, 200)] {
+        rig.call(token, millis * MILLI);
+    }
+    rig.pass(199 * MILLI);
+    assert_eq!(rig.codes(), [(2, 20003)]);
+    rig.pass(MILLI);
+    assert_eq!(rig.codes(), [(3, 20003)]);
+    rig.pass(100 * MILLI);
+    assert_eq!(rig.codes(), [(1, 20003)]);
+}
+
+#[test]
+fn server_ping_is_answered_and_other_quests_are_refused() {
+    let mut rig = Rig::online();
+    let mut bytes = Vec::new();
+    FrameWriter::two_way_quest(&mut bytes, 5, "ping", 0).finish();
+    FrameWriter::two_way_quest(&mut bytes, 6, "pushmsg", 0).finish();
+    rig.receive(&bytes);
+    assert_eq!(rig.seen(), [Seen::Answer { seq: 5, status: 0 }, Seen::Answer { seq: 6, status: 1 }]);
+    assert_eq!(rig.stats().quests_from_server, 2);
+}
+
+#[test]
+fn server_quest_with_the_number_of_a_call_does_not_end_it() {
+    let mut rig = Rig::online();
+    rig.call(1, SECOND);
+    let seqs = rig.seen_seqs();
+    let mut bytes = Vec::new();
+    FrameWriter::two_way_quest(&mut bytes, seqs[0], "ping", 0).finish();
+    rig.receive(&bytes);
+    assert_eq!(rig.codes(), []);
+    rig.answer(seqs[0]);
+    assert_eq!(rig.codes(), [(1, 0)]);
+}
+
+#[test]
+fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
+    let mut rig = Rig::online();
+    let mut bytes = Vec::new();
+    for seq in 0..500 {
+        FrameWriter::two_way_quest(&mut bytes, seq, "nonsense", 0).finish();
+    }
+    for _ in 0..2000 {
+        if rig.engine.is_online() {
+            rig.receive(&bytes);
+        }
+    }
+    let (_, error) = &rig.ended[0];
+    let Some(Error::ConnectionClosed(error)) = error else { panic!("{error:?}") };
+    assert!(matches!(error.reason(), CloseReason::Protocol(ProtocolError::QuestFlood)));
+}
+
+#[test]
+fn hostile_bytes_close_the_connection_after_the_good_answers_before_them() {
+    let mut rig = Rig::online();
+    rig.call(1, SECOND);
+    rig.call(2, SECOND);
+    let seqs = rig.seen_seqs();
+    let mut bytes = Vec::new();
+    FrameWriter::answer(&mut bytes, seqs[0], 0, 0).finish();
+    bytes.extend_from_slice(b"HTTP/1.1 400 Bad Request");
+    rig.receive(&bytes);
+    assert_eq!(rig.codes(), [(1, 0), (2, 20002)]);
+    assert_eq!(rig.hang_ups, 1);
+}
+
+#[test]
+fn server_that_stops_reading_fills_the_buffer_to_its_mark_and_no_further() {
+    let mut rig = Rig::online();
+    for token in 1..=10_000 {
+        rig.call(token, SECOND);
+    }
+    let buffered = rig.engine.output().unwrap().len();
+    assert!(buffered < super::super::outbuf::HIGH_WATER + 1024, "{buffered} bytes");
+    // What waits in the queue was not sent, and says so.
+    rig.pass(SECOND);
+    let unsent = rig.outcomes.iter().filter(|(_, outcome)| !outcome.as_ref().unwrap_err().may_have_executed());
+    assert!(unsent.count() > 5000);
+}
+
+#[test]
+fn queue_is_sent_in_order_once_the_server_reads_again() {
+    let mut rig = Rig::online();
+    for token in 1..=10_000 {
+        rig.call(token, 10 * SECOND);
+    }
+    let seqs = rig.seen_seqs();
+    assert_eq!(seqs.len(), 10_000);
+    assert!(seqs.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn released_bytes_are_those_that_came_in() {
+    let mut rig = Rig::online();
+    let frame = QuestDraft::new(1, "getroominfo", 0).len();
+    for token in 1..=10_000 {
+        rig.call(token, SECOND);
+    }
+    rig.pass(SECOND);
+    assert_eq!(rig.engine.take_released(), 10_000 * frame);
+}
