@@ -32,12 +32,19 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Admission {
     limit: usize,
-    ordinary: AtomicUsize,
-    inside_callback: AtomicUsize,
+    ordinary: Places,
+    inside_callback: Places,
     unsent_bytes: AtomicUsize,
     is_closed: AtomicBool,
+    /// How many threads wait for room, in both lanes.
     waiting: AtomicUsize,
     lock: Mutex<()>,
+}
+
+/// The places of one lane, and those who wait for one.
+#[derive(Debug, Default)]
+struct Places {
+    taken: AtomicUsize,
     room: Condvar,
 }
 
@@ -45,19 +52,18 @@ impl Admission {
     pub fn new(limit: usize) -> Admission {
         Admission {
             limit,
-            ordinary: AtomicUsize::new(0),
-            inside_callback: AtomicUsize::new(0),
+            ordinary: Places::default(),
+            inside_callback: Places::default(),
             unsent_bytes: AtomicUsize::new(0),
             is_closed: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             lock: Mutex::new(()),
-            room: Condvar::new(),
         }
     }
 
     /// How many calls are in.
     pub fn in_flight(&self) -> usize {
-        self.ordinary.load(Ordering::Relaxed) + self.inside_callback.load(Ordering::Relaxed)
+        self.ordinary.taken.load(Ordering::Relaxed) + self.inside_callback.taken.load(Ordering::Relaxed)
     }
 
     /// Lets a call with a frame of `bytes` bytes in if there is room now.
@@ -69,7 +75,7 @@ impl Admission {
             return Err(Refusal::Full);
         }
         let take_place = |taken| (taken < self.limit).then_some(taken + 1);
-        match self.places(lane).fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_place) {
+        match self.places(lane).taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_place) {
             Ok(_) => {
                 self.unsent_bytes.fetch_add(bytes, Ordering::SeqCst);
                 Ok(())
@@ -88,8 +94,12 @@ impl Admission {
 
     /// A call is over.
     pub fn leave(&self, lane: Lane) {
-        self.places(lane).fetch_sub(1, Ordering::SeqCst);
-        self.call_one_waiter();
+        let places = self.places(lane);
+        places.taken.fetch_sub(1, Ordering::SeqCst);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            let _guard = self.lock.lock();
+            places.room.notify_one();
+        }
     }
 
     /// Frames of `bytes` bytes wait to be sent no longer.
@@ -110,7 +120,7 @@ impl Admission {
         self.is_closed.load(Ordering::SeqCst)
     }
 
-    fn places(&self, lane: Lane) -> &AtomicUsize {
+    fn places(&self, lane: Lane) -> &Places {
         match lane {
             Lane::Ordinary => &self.ordinary,
             Lane::InsideCallback => &self.inside_callback,
@@ -126,29 +136,19 @@ impl Admission {
                 Err(Refusal::Full) => {}
                 other => break other,
             }
-            if self.room.wait_until(&mut guard, deadline).timed_out() {
+            if self.places(lane).room.wait_until(&mut guard, deadline).timed_out() {
                 break self.try_enter(lane, bytes);
             }
         };
         self.waiting.fetch_sub(1, Ordering::SeqCst);
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            // The call may have been meant for another: its lane may have room, or ours may have more of it.
-            self.room.notify_one();
-        }
         outcome
-    }
-
-    fn call_one_waiter(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            let _guard = self.lock.lock();
-            self.room.notify_one();
-        }
     }
 
     fn call_all_waiters(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
             let _guard = self.lock.lock();
-            self.room.notify_all();
+            self.ordinary.room.notify_all();
+            self.inside_callback.room.notify_all();
         }
     }
 }
