@@ -4,6 +4,14 @@ use std::time::Duration;
 
 use crate::error::ArgumentError;
 
+/// Times beyond this are as good as for ever, and this is safe to add to any point in time.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// `time`, or a stand-in for it that can be reckoned with.
+pub(crate) fn bounded(time: Duration) -> Duration {
+    time.min(FOR_EVER)
+}
+
 /// When to make a new connection after one was lost or could not be made.
 ///
 /// The default is the vendor's *regressive* policy: a connection that lived for less than 1.5 s counts as a failed
@@ -61,7 +69,7 @@ impl ReconnectPolicy {
     /// A connection that lived for less than this counts as a failed one. Default 1.5 s.
     #[must_use]
     pub fn short_lived(mut self, lifetime: Duration) -> Self {
-        self.short_lived = lifetime;
+        self.short_lived = bounded(lifetime);
         self
     }
 
@@ -75,14 +83,14 @@ impl ReconnectPolicy {
     /// The first wait. Default 2 s; at most [`max_delay`](Self::max_delay).
     #[must_use]
     pub fn first_delay(mut self, delay: Duration) -> Self {
-        self.first_delay = delay;
+        self.first_delay = bounded(delay);
         self
     }
 
     /// The longest wait. Default 120 s.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = delay;
+        self.max_delay = bounded(delay);
         self
     }
 
@@ -152,14 +160,14 @@ impl KeepAlive {
     /// How long nothing may be received before the first ping. Default 20 s; more than zero.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
+        self.interval = bounded(interval);
         self
     }
 
     /// How long each ping waits for any received byte. Default 5 s; more than zero.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = bounded(timeout);
         self
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Client;
-use crate::config::{KeepAlive, ReconnectPolicy};
+use crate::config::{KeepAlive, ReconnectPolicy, bounded};
 use crate::dispatch::{Admission, Callbacks, Desk, Executor, Hooks, OnClosed, OnConnected};
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error};
@@ -75,14 +75,14 @@ impl ClientBuilder {
     /// The time of every call that sets none of its own. It covers connecting, queueing, sending and waiting.
     /// Default 30 s, as in the vendor's SDK; more than zero.
     pub fn quest_timeout(mut self, timeout: Duration) -> Self {
-        self.quest_timeout = timeout;
+        self.quest_timeout = bounded(timeout);
         self
     }
 
     /// The time for making one connection: resolving the name, trying its addresses, exchanging keys. A call whose own
     /// time is shorter does not wait this long. Default 30 s; more than zero.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.connect_timeout = bounded(timeout);
         self
     }
 

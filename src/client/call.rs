@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Client, Inner};
+use crate::config::bounded;
 use crate::dispatch::{Completion, Patience, ReplyChannel, Route};
 use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, ClosedError, DecodeError, Error, Stage, TimeoutError};
@@ -16,8 +17,6 @@ pub(super) type ReadResult<T> = fn(&mut PayloadReader<'_>) -> Result<T, DecodeEr
 
 /// The I/O thread ends a call at its deadline. Should the machine not let it run, the caller ends it this much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
-/// Timeouts beyond this are as good as for ever, and safe to add to any point in time.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A call that was not made yet: [`call`](Call::call) it, give it a [`callback`](Call::callback), or
 /// [`submit`](Call::submit) it.
@@ -220,7 +219,7 @@ fn unix_time() -> u32 {
 }
 
 fn deadline_after(timeout: Duration) -> Instant {
-    Instant::now() + timeout.min(LONGEST_TIMEOUT)
+    Instant::now() + bounded(timeout)
 }
 
 /// The I/O thread did not get to end the call, so that nobody knows how far it got.
