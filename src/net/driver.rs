@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
@@ -177,6 +178,11 @@ impl Driver {
 
     fn sleep(&mut self, events: &mut Events, now: Instant, is_drained: bool) {
         let has_nothing_to_do = is_drained && !self.link.as_ref().is_some_and(Socket::is_readable);
+        if has_nothing_to_do {
+            // The callers that were just answered are about to call again. Let them: their calls need no wake then, and
+            // go out together.
+            thread::yield_now();
+        }
         let may_sleep = self.commands.fall_asleep() && has_nothing_to_do;
         let timeout = match self.engine.next_due() {
             _ if !may_sleep => Some(Duration::ZERO),
