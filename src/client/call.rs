@@ -1,6 +1,7 @@
 //! [`Call`] and [`Pending`]: one call, in the three ways to make it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Client, Inner};
@@ -10,7 +11,6 @@ use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, ClosedError, DecodeError, Error, Stage, TimeoutError};
 use crate::net::Command;
 use crate::proto::{PayloadReader, QuestDraft, next_salt, read_answer};
-use std::sync::Arc;
 
 /// Reads the result out of an answer's payload.
 pub(super) type ReadResult<T> = fn(&mut PayloadReader<'_>) -> Result<T, DecodeError>;

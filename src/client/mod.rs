@@ -25,7 +25,7 @@ const CONNECT_BACKSTOP: Duration = Duration::from_millis(50);
 /// A client of one RTM project, over one connection.
 ///
 /// A client is cheap to clone and to share: all clones use the same connection and the same I/O thread. Dropping the
-/// last one closes it. See the [crate's page](crate) for a tour, and the [Room API](#impl-Client-1) for the calls.
+/// last one closes it. See the [crate's page](crate) for a tour.
 ///
 /// # Examples
 ///

@@ -1,7 +1,7 @@
 //! The way back to whoever made a call. It is gone exactly once: dropping it on the way delivers an error.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -76,7 +76,7 @@ impl Completion {
     /// # Errors
     ///
     /// There was no room, or the client was closed.
-    pub fn enter(&mut self, bytes: usize, patience: Patience, timeout: std::time::Duration) -> Result<(), Error> {
+    pub fn enter(&mut self, bytes: usize, patience: Patience, timeout: Duration) -> Result<(), Error> {
         let Some(open) = &mut self.open else { return Err(closed(false)) };
         let admission = &open.desk.admission;
         let lane = match open.route {

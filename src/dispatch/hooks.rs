@@ -57,6 +57,11 @@ impl Hooks {
         }
     }
 
+    /// Ends the hooks, on a callback thread: they may have captured anything, a client included.
+    pub fn retire(self: Arc<Hooks>, callbacks: &Callbacks) {
+        callbacks.submit(Job::retire(self));
+    }
+
     /// Runs the hooks for every event that waits.
     pub(super) fn run_waiting(&self) {
         while let Some(event) = self.next_event() {

@@ -37,6 +37,7 @@ pub struct Job(Option<Work>);
 enum Work {
     Callback { callback: Callback, outcome: Outcome, place: Place, desk: Arc<Desk> },
     Hooks(Arc<Hooks>),
+    Retire(Arc<Hooks>),
 }
 
 impl Job {
@@ -50,10 +51,16 @@ impl Job {
         Job(Some(Work::Hooks(hooks)))
     }
 
+    /// The end of the hooks. What they captured is dropped with them, and that is the user's code too.
+    pub(super) fn retire(hooks: Arc<Hooks>) -> Job {
+        Job(Some(Work::Retire(hooks)))
+    }
+
     fn run(&mut self) {
         match self.0.take() {
             None => {}
             Some(Work::Hooks(hooks)) => hooks.run_waiting(),
+            Some(Work::Retire(hooks)) => run_contained("dropping a connection hook", || drop(hooks)),
             Some(Work::Callback { callback, outcome, mut place, desk }) => {
                 // The callback may wait for the place that it holds.
                 place.leave(&desk);

@@ -201,12 +201,13 @@ impl Driver {
     }
 
     /// Commands that came too late end like those that came after them.
-    fn refuse_the_rest(&mut self) {
+    fn refuse_the_rest(mut self) {
         let now = Instant::now();
         self.desk.admission.close();
         while !self.take_commands(now) {}
         self.act(now);
         self.publish();
+        self.hooks.retire(&self.desk.callbacks);
     }
 }
 
