@@ -6,6 +6,8 @@ mod config;
 mod dispatch;
 mod engine;
 pub mod error;
+#[cfg(feature = "gate")]
+pub mod gate;
 mod net;
 #[cfg(not(feature = "unstable-internals"))]
 mod proto;
