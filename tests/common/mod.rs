@@ -1,0 +1,48 @@
+//! What the tests share: a watchdog, a codec of their own, servers and proxies that misbehave to order.
+//!
+//! Each test file uses a part of it, hence the `dead_code`.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+pub mod answering;
+pub mod dead_ends;
+pub mod fixtures;
+pub mod process;
+pub mod proxy;
+pub mod scripted;
+pub mod tally;
+pub mod vectors;
+pub mod watchdog;
+pub mod wire;
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use watchdog::waiting_for;
+
+/// Far longer than anything takes that works, even on a loaded machine. Nobody waits this long for nothing: it is the
+/// time after which a test counts as failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// "At once", with room for a loaded machine. Where it is an upper bound, what is tested against it is much longer.
+pub const SOON: Duration = Duration::from_secs(5);
+
+/// Waits until `condition` holds; the test fails if it never does. For states that send no event.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let _note = waiting_for(what);
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "it never came true that {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What comes out of `receiver`; the test fails if nothing does.
+pub fn receive<T>(receiver: &Receiver<T>, what: &str) -> T {
+    let _note = waiting_for(what);
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(value) => value,
+        Err(RecvTimeoutError::Timeout) => panic!("{what} did not come"),
+        Err(RecvTimeoutError::Disconnected) => panic!("{what} can no longer come"),
+    }
+}
