@@ -133,3 +133,6 @@ impl Decoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -351,3 +351,6 @@ impl<'a> PayloadReader<'a> {
         Ok(taken)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,3 +64,6 @@ fn upper_hex(bytes: [u8; 16]) -> [u8; SIGN_LEN] {
     }
     hex
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,7 @@ fn without_auto_connect_a_call_does_not_connect() {
     let mut rig = Rig::with(|settings| settings.auto_connect = false);
     rig.call(1, SECOND);
     assert!(matches!(rig.error(), Error::NotConnected(error) if error.retry_after().is_none()));
-    assert_eq!(rig.resolves, []);
+    assert!(rig.resolves.is_empty());
     rig.connect();
     rig.call(2, SECOND);
     assert_eq!(rig.seen().len(), 1);

@@ -1,0 +1,48 @@
+//! The signatures that the vendor's SDKs make.
+
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Deserialize)]
+struct Vectors {
+    vectors: Vec<Vector>,
+}
+
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    pid: String,
+    secret: String,
+    salt: String,
+    cmd: String,
+    ts: String,
+    sign: String,
+}
+
+fn vectors() -> Vec<Vector> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/signatures.json");
+    let vectors: Vectors = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(vectors.vectors.len(), 34);
+    vectors.vectors
+}
+
+#[test]
+fn signatures_are_those_of_the_vectors() {
+    for vector in vectors() {
+        let signer = Signer::new(vector.pid.parse().unwrap(), &vector.secret);
+        let (salt, ts) = (vector.salt.parse().unwrap(), vector.ts.parse().unwrap());
+        let sign = signer.sign_bytes(salt, vector.cmd.as_bytes(), ts);
+        assert_eq!(std::str::from_utf8(&sign).unwrap(), vector.sign, "{}", vector.name);
+        if let (Ok(salt), Ok(ts)) = (u64::try_from(salt), u64::try_from(ts)) {
+            assert_eq!(signer.sign(salt, &vector.cmd, ts), sign, "{}", vector.name);
+        }
+    }
+}
+
+#[test]
+fn debug_does_not_show_the_secret() {
+    let shown = format!("{:?}", Signer::new(80_000_001, "hush-hush"));
+    assert!(!shown.contains("hush"), "{shown}");
+    assert!(!shown.contains("104"), "the secret's bytes are shown: {shown}");
+}
