@@ -1,0 +1,108 @@
+//! Every answer that a server may send is read as it is meant, and leaves the connection in use.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::collections::HashMap;
+
+use rtm_server_sdk::Error;
+
+use common::fixtures::{self, Arguments, Outcome};
+use common::scripted::ScriptedServer;
+use common::vectors::{self, Answer, Expected, Outcome as Value};
+use common::watchdog::guarded;
+use common::wire;
+
+/// The vectors at the edge of the rules whose notes allow a decoding error.
+const MAY_BE_REFUSED: [&str; 5] = [
+    "get_room_info.oinfo_bin_not_utf8",
+    "get_room_info.oinfo_str_not_utf8",
+    "get_room_members.uint64_top",
+    "get_room_count.cn_bin_keys",
+    "get_room_count.count_uint64_top",
+];
+
+fn text(value: &Option<serde_json::Value>) -> Option<String> {
+    let bytes = value.as_ref().map(|value| vectors::typed_bytes(value).unwrap());
+    bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What the vector gives, or `None` where our types cannot hold it.
+fn outcome(value: &Option<Value>) -> Option<Outcome> {
+    let int = |number: i128| i64::try_from(number).ok();
+    Some(match value {
+        None => Outcome::Done,
+        Some(Value::Info { oinfo, pinfo }) => Outcome::Info { oinfo: text(oinfo), pinfo: text(pinfo) },
+        Some(Value::Flag { ok }) => Outcome::Flag(*ok),
+        Some(Value::Members { uids }) => Outcome::Members(uids.expand().into_iter().map(int).collect::<Option<_>>()?),
+        Some(Value::Counts { cn }) => {
+            let pair =
+                |(rid, count): &(String, String)| Some((int(vectors::number(rid))?, int(vectors::number(count))?));
+            Outcome::Counts(cn.iter().map(pair).collect::<Option<HashMap<_, _>>>()?)
+        }
+    })
+}
+
+fn check(vector: &Answer, result: &Result<Outcome, Error>) {
+    let name = &vector.name;
+    let refused = matches!(result, Err(Error::Decode { .. }));
+    if vector.lenient && refused && MAY_BE_REFUSED.contains(&name.as_str()) {
+        return;
+    }
+    match (&vector.expected, result) {
+        (Expected::Ok { value }, Ok(got)) => assert_eq!(Some(got), outcome(value).as_ref(), "{name}"),
+        (Expected::Error { code, message }, Err(Error::Answer(error))) => {
+            assert_eq!(error.code().value().to_string(), *code, "{name}");
+            assert_eq!(Error::Answer(error.clone()).code(), error.code());
+            if let Some(expected) = message.as_ref().and_then(vectors::typed_bytes) {
+                assert_eq!(error.message().as_bytes(), expected, "{name}");
+            }
+        }
+        (Expected::DecodeError, Err(error @ Error::Decode { .. })) => assert_eq!(error.code(), 20_006, "{name}"),
+        _ => panic!("{name} came out as {result:?}"),
+    }
+}
+
+#[test]
+fn every_answer_is_read_as_it_is_meant_and_leaves_the_connection_in_use() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = fixtures::client(server.endpoint());
+        client.connect().unwrap();
+        let connection = server.accept();
+        let vectors = vectors::answers();
+        assert_eq!(vectors.len(), 161);
+        for vector in &vectors {
+            let waiting = fixtures::submit(&client, &vector.function, &Arguments::default());
+            let quest = connection.next();
+            connection.send(&wire::with_seq(&vector.frame.bytes(), quest.seq()));
+            check(vector, &waiting());
+
+            let next = client.get_room_info(1).submit();
+            connection.answer(&connection.next());
+            assert_eq!(next.wait().unwrap().oinfo.as_deref(), Some("o"), "after {}", vector.name);
+        }
+        assert_eq!(server.accepted(), 1);
+    });
+}
+
+#[test]
+fn all_answers_are_read_when_they_come_at_once() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = fixtures::client(server.endpoint());
+        let vectors = vectors::answers();
+        let arguments = Arguments::default();
+        let waiting: Vec<_> =
+            vectors.iter().map(|vector| fixtures::submit(&client, &vector.function, &arguments)).collect();
+        let connection = server.accept();
+        let quests = connection.take(vectors.len());
+        let frames =
+            vectors.iter().zip(&quests).map(|(vector, quest)| wire::with_seq(&vector.frame.bytes(), quest.seq()));
+        connection.send(&frames.rev().flatten().collect::<Vec<_>>());
+        for (vector, waiting) in vectors.iter().zip(waiting) {
+            check(vector, &waiting());
+        }
+        assert_eq!(server.accepted(), 1);
+    });
+}
