@@ -1,0 +1,283 @@
+//! Promise 2: the deadline is the call's. It covers connecting, queueing, sending and waiting.
+//!
+//! Lower bounds are exact. Upper bounds only tell "in time" from "not at all", for the sake of loaded machines; the
+//! promise of 5 ms is measured by the ignored test at the end.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::unbounded;
+use rtm_server_sdk::error::{ConnectCause, Stage};
+use rtm_server_sdk::{Error, KeepAlive, ReconnectPolicy};
+
+use common::answering::AnsweringServer;
+use common::dead_ends::BlackHole;
+use common::fixtures;
+use common::scripted::{Options, ScriptedServer};
+use common::watchdog::guarded;
+use common::{SOON, eventually, receive, wire};
+
+const SHORT: Duration = Duration::from_millis(200);
+
+/// Checks that the call ended by its deadline, not before it, and while it did `stage`.
+fn check<T: std::fmt::Debug>(outcome: Result<T, Error>, started: Instant, stage: Stage) {
+    let elapsed = started.elapsed();
+    assert!(elapsed >= SHORT, "ended after {elapsed:?}, too early");
+    assert!(elapsed < SHORT + SOON, "ended after {elapsed:?}, too late");
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), 20_003);
+    assert_eq!(error.may_have_executed(), stage == Stage::WaitingForAnswer, "{error}");
+    let Error::Timeout(timeout) = &error else { panic!("{error:?}") };
+    assert_eq!((timeout.stage(), timeout.timeout()), (stage, SHORT));
+}
+
+#[test]
+fn deadline_covers_waiting_for_the_answer() {
+    guarded(|| {
+        let server = AnsweringServer::with(|_| None);
+        let client = fixtures::client(server.endpoint());
+        client.connect().unwrap();
+
+        let started = Instant::now();
+        check(client.get_room_info(1).timeout(SHORT).call(), started, Stage::WaitingForAnswer);
+
+        let started = Instant::now();
+        let pending = client.get_room_info(1).timeout(SHORT).submit();
+        check(pending.wait(), started, Stage::WaitingForAnswer);
+
+        let (sender, outcomes) = unbounded();
+        let started = Instant::now();
+        client.get_room_info(1).timeout(SHORT).callback(fixtures::into(&sender));
+        check(receive(&outcomes, "a callback"), started, Stage::WaitingForAnswer);
+    });
+}
+
+#[test]
+fn deadline_covers_connecting() {
+    guarded(|| {
+        let hole = BlackHole::new();
+        let client = fixtures::client(hole.endpoint());
+        let (sender, outcomes) = unbounded();
+        let started = Instant::now();
+        client.get_room_info(1).timeout(SHORT).callback(fixtures::into(&sender));
+        let pending = client.get_room_info(1).timeout(SHORT).submit();
+        check(client.get_room_info(1).timeout(SHORT).call(), started, Stage::Connecting);
+        check(pending.wait(), started, Stage::Connecting);
+        check(receive(&outcomes, "a callback"), started, Stage::Connecting);
+    });
+}
+
+#[test]
+fn deadline_covers_waiting_for_room() {
+    guarded(|| {
+        let server = AnsweringServer::with(|_| None);
+        let client = fixtures::builder(server.endpoint()).max_in_flight(1).build().unwrap();
+        let _takes_the_place = client.get_room_info(1).submit();
+        server.next();
+
+        let started = Instant::now();
+        check(client.get_room_info(1).timeout(SHORT).call(), started, Stage::WaitingForRoom);
+        let started = Instant::now();
+        check(client.get_room_info(1).timeout(SHORT).submit().wait(), started, Stage::WaitingForRoom);
+        assert_eq!(server.received(), []);
+    });
+}
+
+#[test]
+fn deadline_covers_waiting_to_be_sent() {
+    guarded(|| {
+        let server = ScriptedServer::with_options(Options { paused: true, receive_buffer: Some(4096) });
+        let client = fixtures::client(server.endpoint());
+        let info = "x".repeat(65_535);
+        // Far more than the buffers of two kernels take, so that the last ones are not even handed over.
+        let _big: Vec<_> = (0..200).map(|rid| client.set_room_info(rid, Some(&info), None).submit()).collect();
+        let started = Instant::now();
+        check(client.get_room_info(1).timeout(SHORT).call(), started, Stage::Queued);
+    });
+}
+
+#[test]
+fn timeout_of_zero_is_the_clients_own() {
+    guarded(|| {
+        let server = AnsweringServer::with(|_| None);
+        let client = fixtures::builder(server.endpoint()).quest_timeout(SHORT).build().unwrap();
+        let started = Instant::now();
+        check(client.get_room_info(1).timeout(Duration::ZERO).call(), started, Stage::WaitingForAnswer);
+        let started = Instant::now();
+        check(client.get_room_info(1).call(), started, Stage::WaitingForAnswer);
+    });
+}
+
+#[test]
+fn timeouts_beyond_all_measure_work() {
+    guarded(|| {
+        let server = AnsweringServer::start();
+        let client = fixtures::builder(server.endpoint())
+            .quest_timeout(Duration::MAX)
+            .connect_timeout(Duration::from_secs(1_000_000_000))
+            .build()
+            .unwrap();
+        client.connect().unwrap();
+        client.get_room_info(1).call().unwrap();
+        client.get_room_info(1).timeout(Duration::MAX).call().unwrap();
+        client.get_room_info(1).timeout(Duration::from_secs(u64::MAX)).submit().wait().unwrap();
+        let tiny = client.get_room_info(1).timeout(Duration::from_nanos(1)).call();
+        assert!(matches!(tiny, Ok(_) | Err(Error::Timeout { .. })), "{tiny:?}");
+    });
+}
+
+#[test]
+fn longest_connect_timeout_works() {
+    guarded(|| {
+        let server = AnsweringServer::start();
+        let client = fixtures::builder(server.endpoint()).connect_timeout(Duration::MAX).build().unwrap();
+        client.get_room_info(1).call().unwrap();
+        client.connect().unwrap();
+    });
+}
+
+#[test]
+fn longest_waits_of_the_policies_work() {
+    guarded(|| {
+        let mut server = ScriptedServer::start();
+        let policy = ReconnectPolicy::default().free_failures(0).first_delay(Duration::ZERO).max_delay(Duration::MAX);
+        let keep_alive = KeepAlive::default().interval(Duration::MAX).timeout(Duration::MAX);
+        for steps in [0, 5] {
+            let builder = fixtures::builder(server.endpoint()).keep_alive(keep_alive.clone());
+            let client = builder.reconnect(policy.clone().steps(steps)).build().unwrap();
+            let pending = client.get_room_info(1).submit();
+            let connection = server.accept();
+            connection.next();
+            // Lost, and then refused: whatever the policy makes of it, the client lives on.
+            server.stop();
+            connection.close();
+            assert!(matches!(pending.wait(), Err(Error::ConnectionClosed { .. })));
+            let error = client.connect().unwrap_err();
+            assert_eq!(error.code(), 20_012, "{error:?}");
+            let error = client.get_room_info(1).call().unwrap_err();
+            assert_eq!(error.code(), 20_012, "{error:?}");
+            server.restart();
+        }
+    });
+}
+
+#[test]
+fn every_call_ends_by_its_own_deadline() {
+    guarded(|| {
+        let server = AnsweringServer::with(|_| None);
+        let client = fixtures::client(server.endpoint());
+        let (sender, outcomes) = unbounded();
+        // In no order, so that no deadline is found by looking at the first or the last.
+        let timeouts: Vec<Duration> = (0..500).map(|index| Duration::from_millis(20 + index * 7919 % 500)).collect();
+        for &timeout in &timeouts {
+            let (sender, started) = (sender.clone(), Instant::now());
+            client.get_room_info(1).timeout(timeout).callback(move |outcome| {
+                _ = sender.send((timeout, started.elapsed(), outcome));
+            });
+        }
+        for _ in 0..timeouts.len() {
+            let (timeout, elapsed, outcome) = receive(&outcomes, "a timeout");
+            assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
+            assert!((timeout..timeout + SOON).contains(&elapsed), "{timeout:?} ended after {elapsed:?}");
+        }
+    });
+}
+
+#[test]
+fn deadline_is_kept_while_other_traffic_goes_on() {
+    guarded(|| {
+        // Each quest but `getroominfo` is answered, and each answer brings the next quest.
+        let server = AnsweringServer::with(|quest| {
+            (quest.method != "getroominfo").then(|| wire::answer(quest.seq(), &wire::plausible_result(&quest.method)))
+        });
+        let client = fixtures::client(server.endpoint());
+        let busy = client.clone();
+        let traffic = std::thread::spawn(move || while busy.add_room_member(1, 2).call().is_ok() {});
+        let started = Instant::now();
+        check(client.get_room_info(1).timeout(SHORT).call(), started, Stage::WaitingForAnswer);
+        client.close();
+        traffic.join().unwrap();
+    });
+}
+
+#[test]
+fn half_an_answer_does_not_stop_the_clock() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = fixtures::client(server.endpoint());
+        let started = Instant::now();
+        let pending = client.get_room_info(1).timeout(SHORT).submit();
+        let connection = server.accept();
+        let answer = wire::answer(connection.next().seq(), &wire::plausible_result("getroominfo"));
+        connection.send(&answer[..answer.len() - 1]);
+        check(pending.wait(), started, Stage::WaitingForAnswer);
+        // The rest comes late: it belongs to nobody, and the next answer is read from the right byte on.
+        connection.send(&answer[answer.len() - 1..]);
+        let next = client.get_room_info(1).submit();
+        connection.answer(&connection.next());
+        assert_eq!(next.wait().unwrap().oinfo.as_deref(), Some("o"));
+    });
+}
+
+#[test]
+fn connecting_has_a_time_of_its_own() {
+    guarded(|| {
+        let hole = BlackHole::new();
+        let client = fixtures::builder(hole.endpoint()).connect_timeout(SHORT).build().unwrap();
+        let outcomes = [client.connect().map(drop), client.get_room_info(1).call().map(drop)];
+        for outcome in outcomes {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.code(), 20_012);
+            assert!(!error.may_have_executed());
+            let Error::Connect(connect) = &error else { panic!("{error:?}") };
+            assert_eq!(connect.endpoint(), hole.endpoint());
+            assert!(matches!(connect.cause(), ConnectCause::TimedOut { timeout: SHORT, .. }), "{connect:?}");
+        }
+        let started = Instant::now();
+        assert!(client.connect().is_err());
+        assert!(started.elapsed() >= SHORT && started.elapsed() < SHORT + SOON, "{:?}", started.elapsed());
+    });
+}
+
+#[test]
+fn pending_resolves_by_its_deadline_though_nobody_waits() {
+    guarded(|| {
+        let server = AnsweringServer::with(|_| None);
+        let client = fixtures::client(server.endpoint());
+        let mut pending = client.get_room_info(1).timeout(SHORT).submit();
+        let started = Instant::now();
+        let outcome = loop {
+            match pending.try_wait() {
+                Some(outcome) => break outcome,
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        };
+        assert!(started.elapsed() < SHORT + SOON);
+        assert!(matches!(outcome, Err(Error::Timeout { .. })));
+        eventually("its place is given back", || client.stats().in_flight == 0);
+    });
+}
+
+/// Run it alone, in release mode, on an idle machine: `cargo test --release --test deadline -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures: needs an idle machine"]
+fn call_returns_within_5_ms_of_its_deadline() {
+    guarded(|| {
+        let server = AnsweringServer::with(|_| None);
+        let client = fixtures::client(server.endpoint());
+        client.connect().unwrap();
+        let mut late: Vec<Duration> = (0..200)
+            .map(|index| {
+                let timeout = Duration::from_micros(10_000 + 137 * index);
+                let started = Instant::now();
+                assert!(client.get_room_info(1).timeout(timeout).call().is_err());
+                started.elapsed().checked_sub(timeout).expect("not before the deadline")
+            })
+            .collect();
+        late.sort();
+        println!("late by: median {:?}, worst {:?}", late[late.len() / 2], late[late.len() - 1]);
+        assert!(late[late.len() - 1] < Duration::from_millis(5));
+    });
+}

@@ -1,0 +1,291 @@
+//! Promise 7: hostile bytes are survived. Whatever the peer sends, no panic and no unbounded memory: the connection is
+//! closed, calls in flight fail with an error that says why, and the next call makes a new connection.
+//!
+//! What they cost in memory is the subject of `memory.rs`; the hostile frames of `vectors/invalid.json` are that of `vectors_invalid.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use rmpv::Value;
+use rtm_server_sdk::error::{CloseReason, ProtocolError};
+use rtm_server_sdk::{Client, Error, ReconnectPolicy};
+
+use common::answering::AnsweringServer;
+use common::eventually;
+use common::fixtures;
+use common::proxy::{Direction, Event, Fault, FaultProxy};
+use common::scripted::{Connection, ScriptedServer};
+use common::watchdog::guarded;
+use common::wire::{self, ANSWER, MSGPACK, Packet};
+
+const MIB: usize = 1024 * 1024;
+
+fn eager(server: &ScriptedServer) -> Client {
+    fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never()).build().unwrap()
+}
+
+/// The rule that the server broke, for a call that its connection took with it.
+fn protocol_error<T: std::fmt::Debug>(outcome: Result<T, Error>) -> ProtocolError {
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code(), 20_002);
+    let Error::ConnectionClosed(closed) = &error else { panic!("{error:?}") };
+    let CloseReason::Protocol(reason) = closed.reason() else { panic!("{error:?}") };
+    assert!(error.to_string().contains(&reason.to_string()), "`{error}` does not say why");
+    reason.clone()
+}
+
+fn check_next_call(server: &ScriptedServer, client: &Client) {
+    let next = client.get_room_info(2).submit();
+    let connection = server.accept();
+    connection.answer(&connection.next());
+    assert_eq!(next.wait().unwrap().oinfo.as_deref(), Some("o"));
+}
+
+#[test]
+fn every_call_in_flight_is_told_why() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        let pending: Vec<_> = (0..50).map(|rid| client.get_room_info(rid).submit()).collect();
+        let connection = server.accept();
+        connection.take(50);
+        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        for pending in pending {
+            assert_eq!(protocol_error(pending.wait()), ProtocolError::BadMagic(*b"HTTP"));
+        }
+        connection.wait_closed();
+        check_next_call(&server, &client);
+    });
+}
+
+#[test]
+fn one_wrong_byte_is_enough() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        let pending = client.get_room_info(1).submit();
+        let connection = server.accept();
+        connection.next();
+        // No whole header ever comes.
+        connection.send(b"X");
+        assert!(matches!(protocol_error(pending.wait()), ProtocolError::BadMagic(_)));
+        connection.wait_closed();
+        check_next_call(&server, &client);
+    });
+}
+
+#[test]
+fn hostile_bytes_without_a_call_in_flight_are_survived() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        for hostile in [&b"garbage"[..], &wire::raw_frame(MSGPACK, 9, 0, 0, &[]), &[0; 1000], &[0xff; 1000]] {
+            client.connect().unwrap();
+            let connection = server.accept();
+            _ = connection.try_send(hostile);
+            connection.wait_closed();
+            eventually("the client notices", || !client.is_connected());
+        }
+        check_next_call(&server, &client);
+    });
+}
+
+/// Reproducible noise: whole frames, parts of frames, and bytes that are neither.
+fn noise(random: &mut fastrand::Rng, live: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for _ in 0..random.usize(1..6) {
+        let payload: Vec<u8> = (0..random.usize(..60)).map(|_| random.u8(..)).collect();
+        let seq = if random.bool() { live } else { random.u32(..) };
+        let mut frame = match random.u8(..4) {
+            0 => wire::answer_of_bytes(seq, random.u8(..), &payload),
+            1 => wire::two_way_quest(seq, "some", &Value::Binary(payload)),
+            2 => wire::raw_frame(random.u8(..), random.u8(..4), random.u8(..), random.u32(..200), &payload),
+            _ => payload,
+        };
+        if random.u8(..3) == 0 && !frame.is_empty() {
+            let at = random.usize(..frame.len());
+            frame[at] ^= 1 << random.u8(..8);
+        }
+        bytes.extend(frame);
+    }
+    bytes
+}
+
+#[test]
+fn noise_is_survived() {
+    guarded(|| {
+        let mut random = fastrand::Rng::with_seed(20_261_123);
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        for round in 0..300 {
+            let pending = client.get_room_info(1).submit();
+            let connection = server.accept();
+            let live = connection.next().seq();
+            _ = connection.try_send(&noise(&mut random, live));
+            connection.half_close();
+            // An answer with the right number may be among it, and may even make sense.
+            match pending.wait() {
+                Ok(_) | Err(Error::Answer { .. } | Error::Decode { .. } | Error::ConnectionClosed { .. }) => {}
+                Err(error) => panic!("round {round}: {error:?}"),
+            }
+            connection.wait_closed();
+            eventually("the client notices", || !client.is_connected());
+        }
+        check_next_call(&server, &client);
+    });
+}
+
+#[test]
+fn any_bit_of_an_answer_may_be_turned_over() {
+    guarded(|| {
+        let server = AnsweringServer::start();
+        let len = wire::answer(1, &wire::plausible_result("getroominfo")).len();
+        for offset in 0..len {
+            let fault = Fault::Flip(Direction::ToClient, offset, (offset % 8) as u8);
+            let proxy = FaultProxy::first(server.address(), fault);
+            let client = fixtures::builder(proxy.endpoint()).reconnect(ReconnectPolicy::never()).build().unwrap();
+            let outcome = client.get_room_info(1).timeout(Duration::from_millis(50)).call();
+            if let Err(error) = &outcome {
+                let expected = matches!(
+                    error,
+                    Error::Answer(_) | Error::Decode(_) | Error::ConnectionClosed(_) | Error::Timeout(_)
+                );
+                assert!(expected, "offset {offset}: {error:?}");
+            }
+            proxy.wait_for(Event::Struck(0));
+            // A header that announces more than there is leaves the rest of the connection to its payload, which no
+            // client can know. It ends that by closing what does not answer.
+            if matches!(outcome, Err(Error::Timeout(_))) {
+                continue;
+            }
+            client.get_room_info(1).call().unwrap_or_else(|error| panic!("after offset {offset}: {error:?}"));
+        }
+    });
+}
+
+#[test]
+fn payload_over_the_limit_closes_the_connection_by_its_announcement() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client =
+            fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never()).max_payload(1000).build().unwrap();
+        // At the limit it is taken.
+        let pending = client.get_room_info(1).submit();
+        let connection = server.accept();
+        let info = "x".repeat(1000 - wire::encode(&wire::map([("oinfo", "".into())])).len() - 2);
+        let payload = wire::encode(&wire::map([("oinfo", info.as_str().into())]));
+        assert_eq!(payload.len(), 1000);
+        connection.send(&wire::answer_of_bytes(connection.next().seq(), 0, &payload));
+        assert_eq!(pending.wait().unwrap().oinfo, Some(info));
+        // One byte more is refused, though not one of its bytes is there.
+        let pending = client.get_room_info(1).submit();
+        let seq = connection.next().seq();
+        connection.send(&wire::raw_frame(MSGPACK, ANSWER, 0, 1001, &seq.to_le_bytes()));
+        let reason = protocol_error(pending.wait());
+        assert_eq!(reason, ProtocolError::PayloadTooLarge { size: 1001, limit: 1000 });
+        connection.wait_closed();
+        check_next_call(&server, &client);
+    });
+}
+
+#[test]
+fn large_answer_is_read_within_the_limit() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        let pending = client.get_room_members(1).submit();
+        let connection = server.accept();
+        let uids: Vec<Value> = (0..1_000_000_i64).map(|uid| (uid << 20).into()).collect();
+        connection.send(&wire::answer(connection.next().seq(), &wire::map([("uids", Value::Array(uids))])));
+        let uids = pending.wait().unwrap();
+        assert!(uids.len() == 1_000_000 && uids[999_999] == 999_999 << 20);
+        let next = client.get_room_info(1).submit();
+        connection.answer(&connection.next());
+        next.wait().unwrap();
+    });
+}
+
+fn flood(connection: &Connection, frame: &[u8], most: usize) -> usize {
+    let block = frame.repeat((MIB / frame.len()).max(1));
+    let mut sent = 0;
+    while sent < most && connection.try_send(&block).is_ok() {
+        sent += block.len();
+    }
+    sent
+}
+
+#[test]
+fn flood_of_one_way_quests_does_not_stop_calls() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        let pending = client.get_room_info(1).submit();
+        let connection = server.accept();
+        let live = connection.next();
+        let push = wire::one_way_quest("pushroommsg", &wire::map([("msg", "x".repeat(200).into())]));
+        flood(&connection, &push, 16 * MIB);
+        connection.answer(&live);
+        pending.wait().unwrap();
+        assert!(client.stats().quests_from_server > 10_000);
+        let next = client.get_room_info(1).submit();
+        connection.answer(&connection.next());
+        next.wait().unwrap();
+    });
+}
+
+#[test]
+fn connection_that_is_never_quiet_still_lets_calls_out() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        client.connect().unwrap();
+        let connection = std::sync::Arc::new(server.accept());
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (theirs, stopping) = (std::sync::Arc::clone(&connection), std::sync::Arc::clone(&stop));
+        let noise = std::thread::spawn(move || {
+            let push = wire::one_way_quest("pushroommsg", &wire::map([("msg", "x".into())])).repeat(1000);
+            while !stopping.load(std::sync::atomic::Ordering::SeqCst) && theirs.try_send(&push).is_ok() {}
+        });
+        for _ in 0..20 {
+            // Not answered: the answer could get into the middle of a frame.
+            let outcome = client.get_room_info(1).timeout(Duration::from_millis(20)).call();
+            assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
+            assert_eq!(connection.next().method, "getroominfo");
+        }
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        noise.join().unwrap();
+    });
+}
+
+#[test]
+fn errors_with_endless_texts_are_read() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        let pending = client.get_room_info(1).submit();
+        let connection = server.accept();
+        let text = "é".repeat(2 * MIB);
+        connection.send(&wire::error_answer(connection.next().seq(), 1, &text));
+        let Err(Error::Answer(error)) = pending.wait() else { panic!("an error answer") };
+        assert!(error.message() == text);
+    });
+}
+
+#[test]
+fn quests_with_odd_methods_are_answered() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        client.connect().unwrap();
+        let connection = server.accept();
+        for method in [&[][..], &[0xff, 0xfe], &[0; 255], &[b'%'; 255], b"\x1b[31m"] {
+            let rest = [&9_u32.to_le_bytes()[..], method, &[0x80]].concat();
+            connection.send(&wire::raw_frame(MSGPACK, wire::TWO_WAY, method.len() as u8, 1, &rest));
+            let answer: Packet = connection.next();
+            assert_eq!((answer.mtype, answer.seq(), answer.int("code")), (ANSWER, 9, 20_004));
+        }
+        assert!(client.is_connected());
+    });
+}

@@ -1,0 +1,110 @@
+//! Promise 7, the part on memory: whatever the peer sends, what is held stays bounded. In a file of its own, one test at
+//! a time, since it measures the whole process.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::sync::{Mutex, PoisonError};
+
+use rtm_server_sdk::error::{CloseReason, ProtocolError};
+use rtm_server_sdk::{Client, Error, ReconnectPolicy};
+
+use common::fixtures;
+use common::scripted::{Connection, ScriptedServer};
+use common::watchdog::guarded;
+use common::wire::{self, ANSWER, MSGPACK};
+use common::{eventually, process};
+
+const MIB: usize = 1024 * 1024;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Runs `body`, and fails the test if the process took more than `most` bytes more for it than it had before.
+fn within(most: usize, body: impl FnOnce() + Send + 'static) {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    guarded(move || {
+        let before = process::peak_memory();
+        body();
+        let grown = process::peak_memory().saturating_sub(before);
+        assert!(grown <= most, "took {} MiB more, and at most {} are in order", grown / MIB, most / MIB);
+    });
+}
+
+fn eager(server: &ScriptedServer) -> Client {
+    fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never()).build().unwrap()
+}
+
+fn flood(connection: &Connection, frame: &[u8], most: usize) -> usize {
+    let block = frame.repeat((MIB / frame.len()).max(1));
+    let mut sent = 0;
+    while sent < most && connection.try_send(&block).is_ok() {
+        sent += block.len();
+    }
+    sent
+}
+
+#[test]
+fn answers_that_nobody_waits_for_take_no_memory() {
+    within(48 * MIB, || {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        let pending = client.get_room_info(1).submit();
+        let connection = server.accept();
+        let live = connection.next();
+        let stray = wire::answer(live.seq().wrapping_add(1), &wire::map([("oinfo", "x".repeat(60_000).into())]));
+        // 120 MB in all.
+        for _ in 0..2_000 {
+            connection.send(&stray);
+        }
+        connection.answer(&live);
+        pending.wait().unwrap();
+        assert_eq!(client.stats().late_answers, 2_000);
+    });
+}
+
+#[test]
+fn announced_payload_takes_no_memory_before_it_comes() {
+    within(48 * MIB, || {
+        let server = ScriptedServer::start();
+        let clients: Vec<_> = (0..10)
+            .map(|_| {
+                let client = eager(&server);
+                let pending = client.get_room_info(1).submit();
+                let connection = server.accept();
+                let seq = connection.next().seq();
+                // 60 MiB each, of which one byte comes.
+                let header = wire::raw_frame(MSGPACK, ANSWER, 0, 60 * MIB as u32, &seq.to_le_bytes());
+                connection.send(&[&header[..], &[0x81]].concat());
+                (client, pending, connection)
+            })
+            .collect();
+        for (client, pending, connection) in clients {
+            eventually("the client has read it", || client.stats().bytes_in == 17);
+            connection.close();
+            assert!(matches!(pending.wait(), Err(Error::ConnectionClosed { .. })));
+        }
+    });
+}
+
+#[test]
+fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
+    within(96 * MIB, || {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        let pending = client.get_room_info(1).submit();
+        let connection = server.accept();
+        connection.next();
+        connection.stop_reading();
+        let most = 1024 * MIB;
+        let sent = flood(&connection, &wire::two_way_quest(1, "nosuchmethod", &wire::map([])), most);
+        assert!(sent < most, "the client took {sent} bytes of quests whose answers nobody read");
+        let Err(Error::ConnectionClosed(closed)) = pending.wait() else { panic!("the connection ends") };
+        let reason = closed.reason();
+        assert!(matches!(reason, CloseReason::Protocol(ProtocolError::QuestFlood)), "{reason:?}");
+        drop(connection);
+        let next = client.get_room_info(2).submit();
+        let connection = server.accept();
+        connection.answer(&connection.next());
+        next.wait().unwrap();
+    });
+}
