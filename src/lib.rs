@@ -20,3 +20,5 @@ pub use code::ErrorCode;
 pub use config::{KeepAlive, ReconnectPolicy};
 pub use engine::{ConnectionInfo, Stats};
 pub use error::{AnswerError, Error};
+#[cfg(feature = "encryption")]
+pub use proto::{CipherMode, Encryption, KeyBits};

@@ -11,6 +11,8 @@ use super::info::ConnectionInfo;
 use super::link::Link;
 use super::{Action, DialId, Engine};
 use crate::error::{CloseReason, ConnectCause, ConnectError, ConnectionClosedError, Error, NotConnectedError, Stage};
+#[cfg(feature = "encryption")]
+use crate::proto::KeyExchange;
 
 /// The next address of a name is tried when those before it have not answered for this long (RFC 8305 calls it the
 /// connection attempt delay).
@@ -209,10 +211,10 @@ impl<T> Engine<T> {
     /// The link is there: exchange keys, or carry calls at once.
     #[cfg(feature = "encryption")]
     fn begin_session(&mut self, now: Instant, deadline: Instant) {
-        let Some(encryption) = self.settings.encryption.clone() else { return self.go_online() };
-        let seq = self.calls.next_seq(&[]);
+        let Some(encryption) = &self.settings.encryption else { return self.go_online() };
         let Some(link) = &mut self.link else { return };
-        match encryption.begin() {
+        let seq = self.calls.next_seq(&[]);
+        match KeyExchange::begin(encryption) {
             Ok(exchange) => {
                 link.begin_key_exchange(exchange, seq);
                 self.state = State::Keying { seq, deadline };

@@ -2,7 +2,7 @@
 
 use byteorder::{ByteOrder, LittleEndian};
 
-use super::cipher::Opener;
+use super::cipher::{Opener, PACKAGE_PREFIX};
 use super::header::{HEADER_LEN, Header, SEQ_LEN};
 use super::message::Message;
 use crate::error::ProtocolError;
@@ -11,8 +11,6 @@ use crate::error::ProtocolError;
 const CHUNK: usize = 64 * 1024;
 /// A method's name has at most this many bytes.
 const MAX_METHOD: usize = u8::MAX as usize;
-/// The length in front of an encrypted package.
-const PACKAGE_PREFIX: usize = 4;
 
 /// An incremental decoder: bytes go in by [`space`](Decoder::space) and [`advance`](Decoder::advance), messages come
 /// out by [`next_message`](Decoder::next_message), without a copy.

@@ -9,6 +9,8 @@ mod header;
 mod message;
 mod reader;
 mod salt;
+#[cfg(feature = "encryption")]
+mod session;
 mod sign;
 mod writer;
 
@@ -19,5 +21,7 @@ pub use header::{FLAG_MSGPACK, HEADER_LEN, Header, Kind, SEQ_LEN};
 pub use message::{Answer, Message, Quest, read_answer};
 pub use reader::PayloadReader;
 pub use salt::next_salt;
+#[cfg(feature = "encryption")]
+pub use session::*;
 pub use sign::{SIGN_LEN, Signer};
 pub use writer::{FrameWriter, PayloadWriter, patch_seq};

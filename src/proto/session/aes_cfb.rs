@@ -1,0 +1,162 @@
+//! AES in CFB mode: a session's key, and the ciphers made of it.
+
+use std::fmt;
+
+use aes::cipher::consts::U16;
+use aes::cipher::{BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit};
+use aes::{Aes128Enc, Aes256Enc};
+use cfb_mode::{BufDecryptor, BufEncryptor, Decryptor, Encryptor};
+use md5::Md5;
+use sha2::{Digest, Sha256};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use super::encryption::{CipherMode, KeyBits};
+use crate::proto::cipher::{Opener, Sealer};
+
+const IV_LEN: usize = 16;
+const KEY_LEN_128: usize = 16;
+const KEY_LEN_256: usize = 32;
+
+type Iv = Zeroizing<[u8; IV_LEN]>;
+
+/// What a session's ciphers start from.
+pub(super) struct SessionKey {
+    pub(super) key: AesKey,
+    pub(super) iv: Iv,
+}
+
+pub(super) enum AesKey {
+    Bits128(Zeroizing<[u8; KEY_LEN_128]>),
+    Bits256(Zeroizing<[u8; KEY_LEN_256]>),
+}
+
+impl SessionKey {
+    /// Derives the key from the shared secret, which has at least 24 bytes.
+    pub(super) fn derive(secret: &[u8], bits: KeyBits) -> SessionKey {
+        let mut iv = Iv::default();
+        Md5::new_with_prefix(secret).finalize_into((&mut *iv).into());
+        SessionKey { key: AesKey::derive(secret, bits), iv }
+    }
+
+    /// The ciphers of one side. Both directions start from the same key and IV, so that both sides look the same.
+    pub(super) fn ciphers(&self, mode: CipherMode) -> (Sealer, Opener) {
+        let iv = (&*self.iv).into();
+        match mode {
+            CipherMode::Stream => {
+                let sealer = StreamSealer(BufEncryptor::inner_iv_init(self.key.expand(), iv));
+                let opener = StreamOpener(BufDecryptor::inner_iv_init(self.key.expand(), iv));
+                (Sealer::Stream(Box::new(sealer)), Opener::Stream(Box::new(opener)))
+            }
+            CipherMode::Package => {
+                let cipher = || Box::new(PackageCipher { aes: self.key.expand(), iv: self.iv.clone() });
+                (Sealer::Package(cipher()), Opener::Package(cipher()))
+            }
+        }
+    }
+}
+
+impl AesKey {
+    fn derive(secret: &[u8], bits: KeyBits) -> AesKey {
+        match bits {
+            KeyBits::Aes128 => {
+                let mut key = Zeroizing::new([0; KEY_LEN_128]);
+                key.copy_from_slice(&secret[..KEY_LEN_128]);
+                AesKey::Bits128(key)
+            }
+            KeyBits::Aes256 => {
+                let mut key = Zeroizing::new([0; KEY_LEN_256]);
+                if secret.len() == KEY_LEN_256 {
+                    key.copy_from_slice(secret);
+                } else {
+                    Sha256::new_with_prefix(secret).finalize_into((&mut *key).into());
+                }
+                AesKey::Bits256(key)
+            }
+        }
+    }
+
+    fn expand(&self) -> Aes {
+        match self {
+            AesKey::Bits128(key) => Aes::Bits128(Aes128Enc::new((&**key).into())),
+            AesKey::Bits256(key) => Aes::Bits256(Aes256Enc::new((&**key).into())),
+        }
+    }
+}
+
+/// AES with a key of either length. CFB runs the block cipher forwards in both directions.
+enum Aes {
+    Bits128(Aes128Enc),
+    Bits256(Aes256Enc),
+}
+
+impl BlockSizeUser for Aes {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncrypt for Aes {
+    fn encrypt_with_backend(&self, f: impl BlockCipherEncClosure<BlockSize = U16>) {
+        match self {
+            Aes::Bits128(aes) => aes.encrypt_with_backend(f),
+            Aes::Bits256(aes) => aes.encrypt_with_backend(f),
+        }
+    }
+}
+
+/// Holds because both of its variants wipe themselves.
+impl ZeroizeOnDrop for Aes {}
+
+/// Enciphers a session's frames as one stream.
+pub struct StreamSealer(BufEncryptor<Aes>);
+
+impl StreamSealer {
+    /// Enciphers the next bytes of the stream.
+    pub fn seal(&mut self, bytes: &mut [u8]) {
+        self.0.encrypt(bytes);
+    }
+}
+
+/// Deciphers a session's frames as one stream.
+pub struct StreamOpener(BufDecryptor<Aes>);
+
+impl StreamOpener {
+    /// Deciphers the next bytes of the stream.
+    pub fn open(&mut self, bytes: &mut [u8]) {
+        self.0.decrypt(bytes);
+    }
+}
+
+/// Enciphers and deciphers each frame by itself.
+pub struct PackageCipher {
+    aes: Aes,
+    iv: Iv,
+}
+
+impl PackageCipher {
+    /// Enciphers one frame.
+    pub fn seal(&self, frame: &mut [u8]) {
+        Encryptor::inner_iv_init(&self.aes, (&*self.iv).into()).encrypt(frame);
+    }
+
+    /// Deciphers one frame.
+    pub fn open(&self, frame: &mut [u8]) {
+        Decryptor::inner_iv_init(&self.aes, (&*self.iv).into()).decrypt(frame);
+    }
+}
+
+impl fmt::Debug for StreamSealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamSealer").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StreamOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamOpener").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PackageCipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackageCipher").finish_non_exhaustive()
+    }
+}

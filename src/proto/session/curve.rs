@@ -1,0 +1,93 @@
+//! The four curves of FPNN: which one a key names, and what the library asks of each.
+
+use std::fmt;
+
+use elliptic_curve::CurveArithmetic;
+use elliptic_curve::pkcs8::spki::AlgorithmIdentifierRef;
+use elliptic_curve::pkcs8::{AssociatedOid, ObjectIdentifier};
+use elliptic_curve::sec1::{FromEncodedPoint, ModulusSize, ToEncodedPoint, ValidatePublicKey};
+
+use super::key_error::KeyError;
+
+/// A curve that FPNN knows (section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// The usual one, known from Bitcoin.
+    Secp256k1,
+    /// Also P-256 and prime256v1.
+    Secp256r1,
+    /// Also P-224.
+    Secp224r1,
+    /// Also P-192 and prime192v1.
+    Secp192r1,
+}
+
+impl Curve {
+    /// All of them.
+    pub const ALL: [Curve; 4] = [Curve::Secp256k1, Curve::Secp256r1, Curve::Secp224r1, Curve::Secp192r1];
+
+    /// The name that FPNN uses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Curve::Secp256k1 => "secp256k1",
+            Curve::Secp256r1 => "secp256r1",
+            Curve::Secp224r1 => "secp224r1",
+            Curve::Secp192r1 => "secp192r1",
+        }
+    }
+
+    /// The curve of a key whose encoding begins with `algorithm`.
+    pub(super) fn of_algorithm(algorithm: AlgorithmIdentifierRef<'_>) -> Result<Curve, KeyError> {
+        if algorithm.oid != elliptic_curve::ALGORITHM_OID {
+            return Err(KeyError::NotElliptic(algorithm.oid));
+        }
+        let oid = algorithm.parameters_oid().map_err(|_| KeyError::UnnamedCurve)?;
+        Curve::of_oid(oid)
+    }
+
+    pub(super) fn of_oid(oid: ObjectIdentifier) -> Result<Curve, KeyError> {
+        Curve::ALL.into_iter().find(|curve| curve.oid() == oid).ok_or(KeyError::UnknownCurve(oid))
+    }
+
+    fn oid(self) -> ObjectIdentifier {
+        match self {
+            Curve::Secp256k1 => k256::Secp256k1::OID,
+            Curve::Secp256r1 => p256::NistP256::OID,
+            Curve::Secp224r1 => p224::NistP224::OID,
+            Curve::Secp192r1 => p192::NistP192::OID,
+        }
+    }
+}
+
+impl fmt::Display for Curve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A curve as a type: what the code that is the same for all four needs of it.
+pub(super) trait CurveType:
+    elliptic_curve::Curve<FieldBytesSize: ModulusSize>
+    + CurveArithmetic<AffinePoint: FromEncodedPoint<Self> + ToEncodedPoint<Self>>
+    + AssociatedOid
+    + ValidatePublicKey
+{
+    const CURVE: Curve;
+}
+
+impl CurveType for k256::Secp256k1 {
+    const CURVE: Curve = Curve::Secp256k1;
+}
+
+impl CurveType for p256::NistP256 {
+    const CURVE: Curve = Curve::Secp256r1;
+}
+
+impl CurveType for p224::NistP224 {
+    const CURVE: Curve = Curve::Secp224r1;
+}
+
+impl CurveType for p192::NistP192 {
+    const CURVE: Curve = Curve::Secp192r1;
+}

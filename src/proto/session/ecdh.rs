@@ -1,0 +1,70 @@
+//! The exchange of secrets itself, the same code for every curve.
+
+use std::io;
+
+use elliptic_curve::ecdh::diffie_hellman;
+use elliptic_curve::sec1::{Tag, ToEncodedPoint};
+use elliptic_curve::{FieldBytes, PublicKey, SecretKey};
+use zeroize::Zeroizing;
+
+use super::curve::CurveType;
+use super::key_error::KeyError;
+
+/// Random bytes are tried as a key this often. One try in 2^32 fails on the worst of the curves.
+const TRIES: usize = 8;
+
+/// The X coordinate of the point that both sides reach, at the curve's full width.
+pub(super) type SharedSecret = Zeroizing<Vec<u8>>;
+
+/// Fills a buffer with random bytes.
+pub(super) type RandomSource<'a> = &'a mut dyn FnMut(&mut [u8]) -> io::Result<()>;
+
+/// The random numbers of the operating system.
+pub(super) fn system_random(bytes: &mut [u8]) -> io::Result<()> {
+    Ok(getrandom::fill(bytes)?)
+}
+
+/// A private key that was not there before.
+pub(super) fn fresh_key<C: CurveType>(random: RandomSource<'_>) -> io::Result<SecretKey<C>> {
+    let mut bytes = Zeroizing::new(FieldBytes::<C>::default());
+    for _ in 0..TRIES {
+        random(&mut bytes)?;
+        if let Ok(key) = SecretKey::from_bytes(&bytes) {
+            return Ok(key);
+        }
+    }
+    Err(io::Error::other("the system's random numbers are not random"))
+}
+
+/// The secret between the owner of `private` and that of `public`.
+pub(super) fn shared_secret<C: CurveType>(private: &SecretKey<C>, public: &PublicKey<C>) -> SharedSecret {
+    let scalar = Zeroizing::new(private.to_nonzero_scalar());
+    let secret = diffie_hellman(&*scalar, public.as_affine());
+    Zeroizing::new(secret.raw_secret_bytes().to_vec())
+}
+
+/// A point as FPNN sends it: X and Y at the curve's full width, with nothing in front.
+pub(super) fn bare_point<C: CurveType>(public: &PublicKey<C>) -> Vec<u8> {
+    public.to_encoded_point(false).as_bytes()[1..].to_vec()
+}
+
+/// Reads what [`bare_point`] wrote, on the other side.
+#[cfg(any(test, feature = "gate"))]
+pub(super) fn read_bare_point<C: CurveType>(bytes: &[u8]) -> Result<PublicKey<C>, KeyError> {
+    let expected = 2 * FieldBytes::<C>::default().len();
+    if bytes.len() != expected {
+        return Err(KeyError::PointLength { curve: C::CURVE, expected, actual: bytes.len() });
+    }
+    let mut tagged = Vec::with_capacity(1 + expected);
+    tagged.push(Tag::Uncompressed.into());
+    tagged.extend_from_slice(bytes);
+    read_point(&tagged)
+}
+
+/// Reads a point as keys hold it, compressed or not, and checks that it lies on the curve.
+pub(super) fn read_point<C: CurveType>(bytes: &[u8]) -> Result<PublicKey<C>, KeyError> {
+    if bytes == [Tag::Identity.into()] {
+        return Err(KeyError::PointAtInfinity);
+    }
+    PublicKey::from_sec1_bytes(bytes).map_err(|_| KeyError::NotOnCurve(C::CURVE))
+}

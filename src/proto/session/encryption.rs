@@ -1,0 +1,193 @@
+//! [`Encryption`], the public settings of encrypted sessions.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use elliptic_curve::pkcs8::{SubjectPublicKeyInfoRef, der};
+
+use super::curve::{Curve, CurveType};
+use super::ecdh::read_point;
+use super::exchange::ServerPoint;
+use super::key_error::KeyError;
+use super::pem::read_block;
+use crate::error::{ArgumentError, Error};
+
+/// The length of an encrypted session's AES key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum KeyBits {
+    /// 128 bits.
+    Aes128,
+    /// 256 bits, the default.
+    #[default]
+    Aes256,
+}
+
+impl KeyBits {
+    /// The number that `*key` carries.
+    pub(super) fn on_the_wire(self) -> i64 {
+        match self {
+            KeyBits::Aes128 => 128,
+            KeyBits::Aes256 => 256,
+        }
+    }
+}
+
+/// How the frames of an encrypted session are enciphered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CipherMode {
+    /// All frames of a direction are one stream of ciphertext: the default, and the mode to recommend.
+    #[default]
+    Stream,
+    /// Each frame is enciphered by itself, so that equal frames look equal to whoever listens.
+    Package,
+}
+
+/// Encrypts every connection of a client: the server's public key, and how to use it.
+///
+/// Each connection begins with FPNN's quest `*key`. In it the client sends the public half of a key pair that it made
+/// for this connection alone, on the curve of the server's key: secp256k1, secp256r1, secp224r1 or secp192r1. Both sides
+/// compute the same secret, and everything that follows, in both directions, is enciphered with AES in CFB mode.
+/// (`docs/protocol.md`, section 3, tells the whole exchange and where its facts come from.)
+///
+/// FPNN's encryption keeps the content from those who only listen; it does not authenticate the data, so that somebody
+/// who can change bytes under way may garble frames, or alter some of them, without being noticed. In
+/// [`CipherMode::Package`] equal frames show as equal, and secp192r1 and secp224r1 are weaker than what is recommended
+/// today: prefer the defaults, [`KeyBits::Aes256`] and [`CipherMode::Stream`], and where more is needed, a tunnel.
+///
+/// # Examples
+///
+/// ```
+/// use rtm_server_sdk::{CipherMode, Encryption, Error, KeyBits};
+///
+/// let pem = b"-----BEGIN PUBLIC KEY-----
+/// MFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAEV9U/ve8AkYKb8KTqkMHNb2923TeseGz9
+/// F/k0Nq4XKb6vMae6Nyllmb0WyrbmMv/aOKBKMG2zFKHembj+rLyJEg==
+/// -----END PUBLIC KEY-----
+/// ";
+/// let encryption = Encryption::from_pem(pem)?;
+/// assert_eq!(format!("{encryption:?}"), "Encryption { curve: secp256k1, key_bits: Aes256, mode: Stream }");
+///
+/// // For a server that knows only the older settings.
+/// let modest = encryption.clone().key_bits(KeyBits::Aes128).mode(CipherMode::Package);
+/// # let _ = modest;
+///
+/// let error = Encryption::from_pem(b"hello").unwrap_err();
+/// assert!(matches!(error, Error::InvalidArgument(_)));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Encryption {
+    pub(super) server: Arc<dyn ServerPoint>,
+    pub(super) key_bits: KeyBits,
+    pub(super) mode: CipherMode,
+}
+
+impl Encryption {
+    /// Reads the server's public key from PEM: one block `PUBLIC KEY` (a `SubjectPublicKeyInfo`), as `openssl ec
+    /// -pubout` writes it. The curve is the key's own. Text before the block is skipped, line ends may be CR LF, and the
+    /// point may be compressed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`], whose text says what is wrong: not PEM, empty, damaged, not a key of an elliptic
+    /// curve, of another curve than the four, not a point of its curve.
+    pub fn from_pem(pem: &[u8]) -> Result<Encryption, Error> {
+        read_block(pem, "PUBLIC KEY")
+            .and_then(|der| read_public_key(der.as_bytes()))
+            .map(Encryption::with_key)
+            .map_err(unusable)
+    }
+
+    /// Reads the server's public key from a PEM file; see [`from_pem`](Encryption::from_pem).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`]: the file cannot be read (the [`io::Error`](std::io::Error) is its
+    /// [`source`](std::error::Error::source)), or its key cannot be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::Encryption;
+    ///
+    /// let error = Encryption::from_pem_file("no/such/key.pem").unwrap_err();
+    /// assert!(error.to_string().starts_with("the server's public key no/such/key.pem cannot be read"));
+    /// ```
+    pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Encryption, Error> {
+        let path = path.as_ref();
+        let pem = std::fs::read(path).map_err(|error| {
+            ArgumentError::caused_by(format!("the server's public key {} cannot be read", path.display()), error)
+        })?;
+        Encryption::from_pem(&pem)
+    }
+
+    /// Reads the server's public key from DER: a `SubjectPublicKeyInfo` with nothing around it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`], as [`from_pem`](Encryption::from_pem) does; bytes after the key are refused too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::Encryption;
+    ///
+    /// let error = Encryption::from_der(b"").unwrap_err();
+    /// assert_eq!(error.to_string(), "the server's public key cannot be used: it is empty");
+    /// ```
+    pub fn from_der(der: &[u8]) -> Result<Encryption, Error> {
+        read_public_key(der).map(Encryption::with_key).map_err(unusable)
+    }
+
+    /// The length of the AES key. Default [`KeyBits::Aes256`].
+    #[must_use]
+    pub fn key_bits(mut self, key_bits: KeyBits) -> Self {
+        self.key_bits = key_bits;
+        self
+    }
+
+    /// How frames are enciphered. Default [`CipherMode::Stream`].
+    #[must_use]
+    pub fn mode(mut self, mode: CipherMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    fn with_key(server: Arc<dyn ServerPoint>) -> Encryption {
+        Encryption { server, key_bits: KeyBits::default(), mode: CipherMode::default() }
+    }
+}
+
+impl fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encryption")
+            .field("curve", &format_args!("{}", self.server.curve()))
+            .field("key_bits", &self.key_bits)
+            .field("mode", &self.mode)
+            .finish()
+    }
+}
+
+fn unusable(error: KeyError) -> Error {
+    ArgumentError::caused_by("the server's public key cannot be used", error).into()
+}
+
+fn read_public_key(der: &[u8]) -> Result<Arc<dyn ServerPoint>, KeyError> {
+    if der.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    let info = SubjectPublicKeyInfoRef::try_from(der).map_err(KeyError::PublicKeyInfo)?;
+    let curve = Curve::of_algorithm(info.algorithm)?;
+    let point = info.subject_public_key.as_bytes().ok_or_else(|| der::Tag::BitString.value_error())?;
+    match curve {
+        Curve::Secp256k1 => server_point::<k256::Secp256k1>(point),
+        Curve::Secp256r1 => server_point::<p256::NistP256>(point),
+        Curve::Secp224r1 => server_point::<p224::NistP224>(point),
+        Curve::Secp192r1 => server_point::<p192::NistP192>(point),
+    }
+}
+
+fn server_point<C: CurveType>(point: &[u8]) -> Result<Arc<dyn ServerPoint>, KeyError> {
+    Ok(Arc::new(read_point::<C>(point)?))
+}

@@ -1,0 +1,90 @@
+//! [`KeyExchange`]: the client's side of `*key`.
+
+use std::fmt;
+use std::io;
+
+use elliptic_curve::PublicKey;
+
+use super::aes_cfb::SessionKey;
+use super::curve::{Curve, CurveType};
+use super::ecdh::{RandomSource, SharedSecret, bare_point, fresh_key, shared_secret, system_random};
+use super::encryption::{CipherMode, Encryption, KeyBits};
+use crate::proto::cipher::{Opener, Sealer};
+use crate::proto::writer::FrameWriter;
+
+/// The name of the quest that begins an encrypted session.
+const METHOD: &str = "*key";
+
+/// One connection's key exchange: the quest to send in the clear, and the ciphers of everything after it, its answer
+/// included.
+pub struct KeyExchange {
+    public_key: Vec<u8>,
+    key_bits: KeyBits,
+    mode: CipherMode,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl KeyExchange {
+    /// Makes a key pair for one connection, and with it the session's ciphers.
+    ///
+    /// # Errors
+    ///
+    /// The operating system has no random numbers.
+    pub fn begin(settings: &Encryption) -> io::Result<KeyExchange> {
+        KeyExchange::begin_with(settings, &mut system_random)
+    }
+
+    pub(super) fn begin_with(settings: &Encryption, random: RandomSource<'_>) -> io::Result<KeyExchange> {
+        let (public_key, secret) = settings.server.exchange(random)?;
+        let (sealer, opener) = SessionKey::derive(&secret, settings.key_bits).ciphers(settings.mode);
+        Ok(KeyExchange { public_key, key_bits: settings.key_bits, mode: settings.mode, sealer, opener })
+    }
+
+    /// Writes the quest, which must be the connection's first frame, at the end of `out`.
+    pub fn write_quest(&self, out: &mut Vec<u8>, seq: u32) {
+        let mut frame = FrameWriter::two_way_quest(out, seq, METHOD, 3);
+        let mut payload = frame.payload();
+        payload.str("publicKey");
+        payload.bin(&self.public_key);
+        payload.str("streamMode");
+        payload.bool(self.mode == CipherMode::Stream);
+        payload.str("bits");
+        payload.int(self.key_bits.on_the_wire());
+        frame.finish();
+    }
+
+    /// The ciphers of the session.
+    #[must_use]
+    pub fn into_session(self) -> (Sealer, Opener) {
+        (self.sealer, self.opener)
+    }
+}
+
+impl fmt::Debug for KeyExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyExchange")
+            .field("key_bits", &self.key_bits)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A server's public key, whose curve is known at run time only.
+pub(super) trait ServerPoint: Send + Sync {
+    fn curve(&self) -> Curve;
+
+    /// Makes a key pair. Gives its public half as it is sent, and the secret between its private half and the server.
+    fn exchange(&self, random: RandomSource<'_>) -> io::Result<(Vec<u8>, SharedSecret)>;
+}
+
+impl<C: CurveType> ServerPoint for PublicKey<C> {
+    fn curve(&self) -> Curve {
+        C::CURVE
+    }
+
+    fn exchange(&self, random: RandomSource<'_>) -> io::Result<(Vec<u8>, SharedSecret)> {
+        let own = fresh_key::<C>(random)?;
+        Ok((bare_point(&own.public_key()), shared_secret(&own, self)))
+    }
+}

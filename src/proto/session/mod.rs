@@ -1,0 +1,22 @@
+//! Encrypted sessions (section 3): keys of elliptic curves go in, a [`Sealer`](super::Sealer) and an
+//! [`Opener`](super::Opener) come out.
+
+mod aes_cfb;
+mod curve;
+mod ecdh;
+mod encryption;
+mod exchange;
+mod key_error;
+mod pem;
+#[cfg(any(test, feature = "gate"))]
+mod server_key;
+#[cfg(test)]
+mod tests;
+
+pub use aes_cfb::{PackageCipher, StreamOpener, StreamSealer};
+pub use curve::Curve;
+pub use encryption::{CipherMode, Encryption, KeyBits};
+pub use exchange::KeyExchange;
+pub use key_error::KeyError;
+#[cfg(any(test, feature = "gate"))]
+pub use server_key::ServerKey;

@@ -1,0 +1,159 @@
+//! [`ServerKey`]: the server's side of `*key`.
+
+use std::fmt;
+use std::io;
+
+use elliptic_curve::SecretKey;
+use elliptic_curve::pkcs8::der::Decode;
+use elliptic_curve::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding, PrivateKeyInfo};
+use sec1::EcPrivateKey;
+use zeroize::Zeroizing;
+
+use super::aes_cfb::SessionKey;
+use super::curve::{Curve, CurveType};
+use super::ecdh::{RandomSource, SharedSecret, fresh_key, read_bare_point, shared_secret, system_random};
+use super::encryption::{CipherMode, KeyBits};
+use super::key_error::KeyError;
+use super::pem::{has_block, read_block};
+use crate::proto::cipher::{Opener, Sealer};
+
+/// The label of a private key in the encoding of `openssl ecparam -genkey`.
+const SEC1_LABEL: &str = "EC PRIVATE KEY";
+/// The label of a private key in the encoding of `openssl genpkey`.
+const PKCS8_LABEL: &str = "PRIVATE KEY";
+
+/// A server's private key. Wiped when it is dropped.
+pub struct ServerKey {
+    private: Box<dyn ServerScalar>,
+}
+
+impl ServerKey {
+    /// A new key on `curve`.
+    ///
+    /// # Errors
+    ///
+    /// The operating system has no random numbers.
+    pub fn generate(curve: Curve) -> io::Result<ServerKey> {
+        let random: RandomSource<'_> = &mut system_random;
+        let private = match curve {
+            Curve::Secp256k1 => boxed(fresh_key::<k256::Secp256k1>(random)?),
+            Curve::Secp256r1 => boxed(fresh_key::<p256::NistP256>(random)?),
+            Curve::Secp224r1 => boxed(fresh_key::<p224::NistP224>(random)?),
+            Curve::Secp192r1 => boxed(fresh_key::<p192::NistP192>(random)?),
+        };
+        Ok(ServerKey { private })
+    }
+
+    /// Reads a private key from PEM: a block `PRIVATE KEY` (PKCS#8) or `EC PRIVATE KEY` (SEC 1), not encrypted.
+    ///
+    /// # Errors
+    ///
+    /// The key cannot be used.
+    pub fn from_pem(pem: &[u8]) -> Result<ServerKey, KeyError> {
+        if has_block(pem, SEC1_LABEL) {
+            return ServerKey::from_sec1(read_block(pem, SEC1_LABEL)?.as_bytes());
+        }
+        ServerKey::from_pkcs8(read_block(pem, PKCS8_LABEL)?.as_bytes())
+    }
+
+    fn from_sec1(der: &[u8]) -> Result<ServerKey, KeyError> {
+        let key = EcPrivateKey::from_der(der).map_err(KeyError::EcPrivateKey)?;
+        let curve = key.parameters.and_then(|parameters| parameters.named_curve()).ok_or(KeyError::UnnamedCurve)?;
+        ServerKey::on_curve(Curve::of_oid(curve)?, key)
+    }
+
+    fn from_pkcs8(der: &[u8]) -> Result<ServerKey, KeyError> {
+        let info = PrivateKeyInfo::try_from(der).map_err(KeyError::PrivateKeyInfo)?;
+        let curve = Curve::of_algorithm(info.algorithm)?;
+        let key = EcPrivateKey::from_der(info.private_key).map_err(KeyError::EcPrivateKey)?;
+        ServerKey::on_curve(curve, key)
+    }
+
+    fn on_curve(curve: Curve, key: EcPrivateKey<'_>) -> Result<ServerKey, KeyError> {
+        let private = match curve {
+            Curve::Secp256k1 => SecretKey::<k256::Secp256k1>::try_from(key).map(boxed),
+            Curve::Secp256r1 => SecretKey::<p256::NistP256>::try_from(key).map(boxed),
+            Curve::Secp224r1 => SecretKey::<p224::NistP224>::try_from(key).map(boxed),
+            Curve::Secp192r1 => SecretKey::<p192::NistP192>::try_from(key).map(boxed),
+        };
+        Ok(ServerKey { private: private.map_err(KeyError::EcPrivateKey)? })
+    }
+
+    /// The curve that the key is on, and that clients must use.
+    #[must_use]
+    pub fn curve(&self) -> Curve {
+        self.private.curve()
+    }
+
+    /// The private key as PEM (PKCS#8), for the server to keep.
+    ///
+    /// # Errors
+    ///
+    /// The key cannot be encoded.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        self.private.to_pem()
+    }
+
+    /// The public key as PEM, for clients.
+    ///
+    /// # Errors
+    ///
+    /// The key cannot be encoded.
+    pub fn public_pem(&self) -> Result<String, KeyError> {
+        self.private.public_pem()
+    }
+
+    /// The ciphers of the session that a client asked for with `*key`: `client_public` is X and Y at the curve's full
+    /// width, `bits` the length of the AES key.
+    ///
+    /// # Errors
+    ///
+    /// The client's point has the wrong length or is not on the curve, or there is no AES key of `bits` bits. The
+    /// reference server closes the connection without an answer then.
+    pub fn accept(&self, client_public: &[u8], stream_mode: bool, bits: i64) -> Result<(Sealer, Opener), KeyError> {
+        let key_bits = match bits {
+            128 => KeyBits::Aes128,
+            256 => KeyBits::Aes256,
+            other => return Err(KeyError::UnknownBits(other)),
+        };
+        let mode = if stream_mode { CipherMode::Stream } else { CipherMode::Package };
+        let secret = self.private.secret_with(client_public)?;
+        Ok(SessionKey::derive(&secret, key_bits).ciphers(mode))
+    }
+}
+
+impl fmt::Debug for ServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerKey").field("curve", &self.curve()).finish_non_exhaustive()
+    }
+}
+
+/// A private key whose curve is known at run time only.
+trait ServerScalar: Send + Sync {
+    fn curve(&self) -> Curve;
+    fn secret_with(&self, client_public: &[u8]) -> Result<SharedSecret, KeyError>;
+    fn to_pem(&self) -> Result<Zeroizing<String>, KeyError>;
+    fn public_pem(&self) -> Result<String, KeyError>;
+}
+
+impl<C: CurveType> ServerScalar for SecretKey<C> {
+    fn curve(&self) -> Curve {
+        C::CURVE
+    }
+
+    fn secret_with(&self, client_public: &[u8]) -> Result<SharedSecret, KeyError> {
+        Ok(shared_secret(self, &read_bare_point::<C>(client_public)?))
+    }
+
+    fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        self.to_pkcs8_pem(LineEnding::LF).map_err(KeyError::PrivateKeyInfo)
+    }
+
+    fn public_pem(&self) -> Result<String, KeyError> {
+        self.public_key().to_public_key_pem(LineEnding::LF).map_err(KeyError::PublicKeyInfo)
+    }
+}
+
+fn boxed<C: CurveType>(key: SecretKey<C>) -> Box<dyn ServerScalar> {
+    Box::new(key)
+}
