@@ -116,10 +116,6 @@ impl Admission {
         self.call_all_waiters();
     }
 
-    pub fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::SeqCst)
-    }
-
     fn places(&self, lane: Lane) -> &Places {
         match lane {
             Lane::Ordinary => &self.ordinary,
