@@ -192,7 +192,7 @@ fn make(
         Ok(draft) => draft,
         Err(error) => return completion.complete(Err(error.into())),
     };
-    if let Err(error) = completion.enter(draft.len(), patience, timeout) {
+    if let Err(error) = completion.enter(draft.frame_len(), patience, timeout) {
         return completion.complete(Err(error));
     }
     let frame = draft.sign(&inner.signer, next_salt(), unix_time());

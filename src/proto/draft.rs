@@ -48,7 +48,7 @@ impl QuestDraft {
 
     /// Length of the whole frame so far, in bytes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn frame_len(&self) -> usize {
         self.frame.len()
     }
 
