@@ -160,3 +160,23 @@ impl fmt::Debug for PackageCipher {
         f.debug_struct("PackageCipher").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_a_key_wipes_itself() {
+        fn is_wiped<T: ZeroizeOnDrop>() {}
+        is_wiped::<Aes128Enc>();
+        is_wiped::<Aes256Enc>();
+        is_wiped::<BufEncryptor<Aes>>();
+        is_wiped::<BufDecryptor<Aes>>();
+        is_wiped::<Encryptor<Aes>>();
+        is_wiped::<Decryptor<Aes>>();
+        is_wiped::<Md5>();
+        is_wiped::<Sha256>();
+        is_wiped::<elliptic_curve::SecretKey<k256::Secp256k1>>();
+        is_wiped::<elliptic_curve::ecdh::SharedSecret<k256::Secp256k1>>();
+    }
+}

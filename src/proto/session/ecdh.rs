@@ -56,14 +56,14 @@ pub(super) fn read_bare_point<C: CurveType>(bytes: &[u8]) -> Result<PublicKey<C>
         return Err(KeyError::PointLength { curve: C::CURVE, expected, actual: bytes.len() });
     }
     let mut tagged = Vec::with_capacity(1 + expected);
-    tagged.push(Tag::Uncompressed.into());
+    tagged.push(Tag::Uncompressed as u8);
     tagged.extend_from_slice(bytes);
     read_point(&tagged)
 }
 
 /// Reads a point as keys hold it, compressed or not, and checks that it lies on the curve.
 pub(super) fn read_point<C: CurveType>(bytes: &[u8]) -> Result<PublicKey<C>, KeyError> {
-    if bytes == [Tag::Identity.into()] {
+    if bytes == [Tag::Identity as u8] {
         return Err(KeyError::PointAtInfinity);
     }
     PublicKey::from_sec1_bytes(bytes).map_err(|_| KeyError::NotOnCurve(C::CURVE))

@@ -1,0 +1,203 @@
+//! Keys as they are loaded: which are taken, which are refused, and in which words.
+
+use std::error::Error as _;
+use std::io;
+
+use super::openssl_keys::{EXPLICIT_CURVE, KEYS};
+use super::*;
+use crate::Error;
+
+fn pem(label: &str, body: &str) -> String {
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+}
+
+fn public_pem(curve: Curve) -> String {
+    pem("PUBLIC KEY", KEYS.iter().find(|key| key.curve == curve).unwrap().public)
+}
+
+/// What a client with this key sends and computes when chance gives it this number for a private key.
+fn exchange_with(settings: &Encryption, number: u8) -> (Vec<u8>, ecdh::SharedSecret) {
+    let exchanged = settings.server.exchange(&mut |bytes| {
+        bytes.fill(0);
+        *bytes.last_mut().unwrap() = number;
+        Ok(())
+    });
+    exchanged.unwrap()
+}
+
+fn refusal(result: Result<Encryption, Error>) -> String {
+    match result {
+        Err(error @ Error::InvalidArgument(_)) => {
+            assert!(error.source().is_some_and(|cause| cause.is::<KeyError>()));
+            let text = error.to_string();
+            text.strip_prefix("the server's public key cannot be used: ").unwrap().to_owned()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn bad_keys_are_refused_when_they_are_loaded() {
+    let vectors = Vectors::load();
+    let refused: Vec<(&str, String)> = vectors
+        .rejects
+        .iter()
+        .filter_map(|reject| Some((&*reject.name, reject.server_public_pem.as_ref()?)))
+        .map(|(name, pem)| (name, refusal(Encryption::from_pem(pem.as_bytes()))))
+        .collect();
+    let texts: Vec<(&str, &str)> = refused.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let expected = [
+        ("pem.not_on_curve", "its bytes are not a point of the curve secp256k1"),
+        ("pem.truncated", "its encoding is broken"),
+        ("pem.garbage", "it holds no PEM block that begins with -----BEGIN PUBLIC KEY-----"),
+        ("pem.empty", "it is empty"),
+        ("pem.point_at_infinity", "its point is the one at infinity"),
+        ("pem.curve_secp384r1", "its curve (1.3.132.0.34) is none of secp256k1, secp256r1, secp224r1 and secp192r1"),
+        ("pem.ed25519", "its algorithm (1.3.101.112) is not that of elliptic curve keys, 1.2.840.10045.2.1"),
+    ];
+    assert_eq!(texts.len(), expected.len());
+    for ((name, text), (expected_name, begin)) in texts.iter().zip(expected) {
+        assert_eq!(*name, expected_name);
+        assert!(text.starts_with(begin), "{name}: {text}");
+    }
+}
+
+#[test]
+fn key_that_spells_its_curve_out_is_refused() {
+    let text = refusal(Encryption::from_pem(pem("PUBLIC KEY", EXPLICIT_CURVE).as_bytes()));
+    assert_eq!(text, "it does not name its curve");
+}
+
+#[test]
+fn bytes_after_the_key_are_refused() {
+    let session = &Vectors::load().vectors[0];
+    let mut der = unhex(&session.server_public_der_hex);
+    assert!(Encryption::from_der(&der).is_ok());
+    der.push(0);
+    assert!(refusal(Encryption::from_der(&der)).starts_with("it is not a public key ("));
+
+    let text = public_pem(Curve::Secp256k1) + "more";
+    assert!(refusal(Encryption::from_pem(text.as_bytes())).starts_with("its encoding is broken ("));
+}
+
+#[test]
+fn every_truncation_of_a_key_is_refused() {
+    for session in Vectors::load().vectors {
+        let der = unhex(&session.server_public_der_hex);
+        for len in 0..der.len() {
+            assert!(Encryption::from_der(&der[..len]).is_err(), "{} cut to {len} bytes", session.name);
+        }
+    }
+}
+
+#[test]
+fn der_and_pem_of_a_key_are_the_same_key() {
+    for session in Vectors::load().vectors {
+        let der = Encryption::from_der(&unhex(&session.server_public_der_hex)).unwrap();
+        let pem = session.settings(CipherMode::Stream);
+        assert_eq!(exchange_with(&der, 2), exchange_with(&pem, 2), "{}", session.name);
+    }
+}
+
+#[test]
+fn text_before_the_key_and_other_line_ends_are_taken() {
+    let plain = public_pem(Curve::Secp256r1);
+    let with_text = b"the gate's key, \xe9dition 2\n".iter().copied().chain(plain.bytes()).collect::<Vec<u8>>();
+    for pem in [with_text, plain.replace('\n', "\r\n").into_bytes(), format!("{plain}\n\n").into_bytes()] {
+        assert!(Encryption::from_pem(&pem).is_ok(), "{}", pem.escape_ascii());
+    }
+}
+
+#[test]
+fn compressed_point_is_the_same_key() {
+    for key in &KEYS {
+        let load = |body| Encryption::from_pem(pem("PUBLIC KEY", body).as_bytes()).unwrap();
+        let (plain, compressed) = (load(key.public), load(key.compressed));
+        assert_eq!(exchange_with(&plain, 2), exchange_with(&compressed, 2), "{}", key.curve);
+    }
+}
+
+#[test]
+fn server_key_is_read_in_both_encodings() {
+    for key in &KEYS {
+        let sec1 = pem("EC PARAMETERS", key.parameters) + &pem("EC PRIVATE KEY", key.sec1);
+        for text in [sec1, pem("PRIVATE KEY", key.pkcs8)] {
+            let loaded = ServerKey::from_pem(text.as_bytes()).unwrap();
+            assert_eq!(loaded.curve(), key.curve);
+            assert_eq!(loaded.public_pem().unwrap(), public_pem(key.curve));
+            assert_eq!(*loaded.to_pem().unwrap(), pem("PRIVATE KEY", key.pkcs8));
+        }
+    }
+}
+
+#[test]
+fn bad_server_key_is_refused() {
+    let refusal = |text: &str| ServerKey::from_pem(text.as_bytes()).unwrap_err();
+    assert_eq!(refusal(""), KeyError::Empty);
+    assert_eq!(refusal(&public_pem(Curve::Secp256k1)), KeyError::NoPemBlock("PRIVATE KEY"));
+    assert!(matches!(refusal(&pem("PRIVATE KEY", KEYS[0].public)), KeyError::PrivateKeyInfo(_)));
+    assert!(matches!(refusal(&pem("EC PRIVATE KEY", KEYS[0].pkcs8)), KeyError::EcPrivateKey(_)));
+}
+
+#[test]
+fn file_that_is_not_there_is_an_argument_error_with_its_cause() {
+    let error = Encryption::from_pem_file("no/such/key.pem").unwrap_err();
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::NotFound), "{error:?}");
+}
+
+#[test]
+fn server_checks_the_client_s_point() {
+    for session in Vectors::load().vectors {
+        let key = session.server_key();
+        let point = unhex(&session.client_public_hex);
+        assert!(key.accept(&point, true, session.bits).is_ok());
+        assert_eq!(key.accept(&point, true, 192).unwrap_err(), KeyError::UnknownBits(192));
+
+        // As two official SDKs send the points of the shorter curves.
+        let expected = point.len();
+        for other in [&point[1..], &[&point[..], &[0; 16]].concat(), &[&[4], &point[..]].concat(), &[]] {
+            let error = key.accept(other, true, session.bits).unwrap_err();
+            assert_eq!(error, KeyError::PointLength { curve: key.curve(), expected, actual: other.len() });
+        }
+
+        for at in [0, expected / 2, expected - 1] {
+            let mut moved = point.clone();
+            moved[at] ^= 1;
+            assert_eq!(key.accept(&moved, true, session.bits).unwrap_err(), KeyError::NotOnCurve(key.curve()));
+        }
+        assert_eq!(key.accept(&vec![0xff; expected], true, 128).unwrap_err(), KeyError::NotOnCurve(key.curve()));
+        assert_eq!(key.accept(&vec![0; expected], true, 128).unwrap_err(), KeyError::NotOnCurve(key.curve()));
+    }
+}
+
+#[test]
+fn lack_of_random_numbers_is_an_error() {
+    for key in &KEYS {
+        let settings = Encryption::from_pem(public_pem(key.curve).as_bytes()).unwrap();
+        let none = KeyExchange::begin_with(&settings, &mut |_| Err(io::ErrorKind::Unsupported.into()));
+        assert_eq!(none.unwrap_err().kind(), io::ErrorKind::Unsupported);
+        // Neither 0 nor a number over the curve's order is a key.
+        for byte in [0, 0xff] {
+            let constant = KeyExchange::begin_with(&settings, &mut |bytes| {
+                bytes.fill(byte);
+                Ok(())
+            });
+            assert!(constant.is_err(), "{}", key.curve);
+        }
+    }
+}
+
+#[test]
+fn unlucky_random_number_is_followed_by_another() {
+    let settings = Encryption::from_pem(public_pem(Curve::Secp224r1).as_bytes()).unwrap();
+    let mut tries = 0;
+    let exchanged = settings.server.exchange(&mut |bytes| {
+        tries += 1;
+        bytes.fill(if tries < 4 { 0xff } else { 0 });
+        *bytes.last_mut().unwrap() = 2;
+        Ok(())
+    });
+    assert_eq!(exchanged.unwrap(), exchange_with(&settings, 2));
+    assert_eq!(tries, 4);
+}
