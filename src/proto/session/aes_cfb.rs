@@ -84,6 +84,7 @@ impl AesKey {
 }
 
 /// AES with a key of either length. CFB runs the block cipher forwards in both directions.
+#[allow(clippy::large_enum_variant, reason = "there are two per connection, and each lies in a box with its mode")]
 enum Aes {
     Bits128(Aes128Enc),
     Bits256(Aes256Enc),

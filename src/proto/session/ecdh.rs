@@ -39,6 +39,7 @@ pub(super) fn fresh_key<C: CurveType>(random: RandomSource<'_>) -> io::Result<Se
 /// The secret between the owner of `private` and that of `public`.
 pub(super) fn shared_secret<C: CurveType>(private: &SecretKey<C>, public: &PublicKey<C>) -> SharedSecret {
     let scalar = Zeroizing::new(private.to_nonzero_scalar());
+    #[allow(clippy::needless_borrows_for_generic_args, reason = "a copy of the scalar would not be wiped")]
     let secret = diffie_hellman(&*scalar, public.as_affine());
     Zeroizing::new(secret.raw_secret_bytes().to_vec())
 }
@@ -46,19 +47,6 @@ pub(super) fn shared_secret<C: CurveType>(private: &SecretKey<C>, public: &Publi
 /// A point as FPNN sends it: X and Y at the curve's full width, with nothing in front.
 pub(super) fn bare_point<C: CurveType>(public: &PublicKey<C>) -> Vec<u8> {
     public.to_encoded_point(false).as_bytes()[1..].to_vec()
-}
-
-/// Reads what [`bare_point`] wrote, on the other side.
-#[cfg(any(test, feature = "gate"))]
-pub(super) fn read_bare_point<C: CurveType>(bytes: &[u8]) -> Result<PublicKey<C>, KeyError> {
-    let expected = 2 * FieldBytes::<C>::default().len();
-    if bytes.len() != expected {
-        return Err(KeyError::PointLength { curve: C::CURVE, expected, actual: bytes.len() });
-    }
-    let mut tagged = Vec::with_capacity(1 + expected);
-    tagged.push(Tag::Uncompressed as u8);
-    tagged.extend_from_slice(bytes);
-    read_point(&tagged)
 }
 
 /// Reads a point as keys hold it, compressed or not, and checks that it lies on the curve.

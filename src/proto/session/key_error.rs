@@ -1,11 +1,11 @@
 //! [`KeyError`]: what can be wrong with a key.
 
-use elliptic_curve::pkcs8::{self, ObjectIdentifier, der, spki};
+use elliptic_curve::pkcs8::{ObjectIdentifier, der, spki};
 
 use super::curve::Curve;
 
-/// What is wrong with a key that was loaded, or with one that a client sent. Each text goes on from "the key cannot be
-/// used:", and none holds any part of the key.
+/// What is wrong with a key that was loaded. Each text goes on from "the key cannot be used:", and none holds any part
+/// of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -18,15 +18,9 @@ pub enum KeyError {
     /// The PEM block, or the DER inside it, is damaged.
     #[error("its encoding is broken ({0})")]
     Encoding(der::Error),
-    /// The DER is sound, and is not a public key.
+    /// The DER is not that of a public key.
     #[error("it is not a public key ({0})")]
     PublicKeyInfo(spki::Error),
-    /// The DER is sound, and is not a private key.
-    #[error("it is not a private key in PKCS#8 ({0})")]
-    PrivateKeyInfo(pkcs8::Error),
-    /// The private key is not one of an elliptic curve.
-    #[error("it is not the private key of an elliptic curve ({0})")]
-    EcPrivateKey(der::Error),
     /// A key of another algorithm, such as RSA or Ed25519.
     #[error("its algorithm ({0}) is not that of elliptic curve keys, 1.2.840.10045.2.1")]
     NotElliptic(ObjectIdentifier),
@@ -42,19 +36,6 @@ pub enum KeyError {
     /// Numbers that are no point of the curve, or not enough of them.
     #[error("its bytes are not a point of the curve {0}")]
     NotOnCurve(Curve),
-    /// A client's point of another length.
-    #[error("it has {actual} bytes, and a point of the curve {curve} has {expected}")]
-    PointLength {
-        /// The curve of the server's key.
-        curve: Curve,
-        /// The length that is due, in bytes.
-        expected: usize,
-        /// The length that came, in bytes.
-        actual: usize,
-    },
-    /// A client asks for AES with a length of key that FPNN does not use.
-    #[error("it asks for an AES key of {0} bits, and there are only those of 128 and 256")]
-    UnknownBits(i64),
 }
 
 impl From<der::Error> for KeyError {

@@ -14,9 +14,10 @@ mod server_key;
 mod tests;
 
 pub use aes_cfb::{PackageCipher, StreamOpener, StreamSealer};
-pub use curve::Curve;
 pub use encryption::{CipherMode, Encryption, KeyBits};
 pub use exchange::KeyExchange;
-pub use key_error::KeyError;
 #[cfg(any(test, feature = "gate"))]
-pub use server_key::ServerKey;
+pub use {
+    curve::Curve,
+    server_key::{ServerKey, ServerKeyError},
+};

@@ -17,10 +17,6 @@ pub(super) fn read_block(text: &[u8], label: &'static str) -> Result<SecretDocum
     Ok(der)
 }
 
-pub(super) fn has_block(text: &[u8], label: &str) -> bool {
-    find_begin(text, label).is_some()
-}
-
 fn find_begin(text: &[u8], label: &str) -> Option<usize> {
     let begin = format!("-----BEGIN {label}-----");
     text.windows(begin.len()).position(|window| window == begin.as_bytes())

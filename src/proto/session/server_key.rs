@@ -3,18 +3,19 @@
 use std::fmt;
 use std::io;
 
-use elliptic_curve::SecretKey;
-use elliptic_curve::pkcs8::der::Decode;
-use elliptic_curve::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding, PrivateKeyInfo};
+use elliptic_curve::pkcs8::der::{self, Decode};
+use elliptic_curve::pkcs8::{self, EncodePrivateKey, EncodePublicKey, LineEnding, PrivateKeyInfo};
+use elliptic_curve::sec1::Tag;
+use elliptic_curve::{FieldBytes, PublicKey, SecretKey};
 use sec1::EcPrivateKey;
 use zeroize::Zeroizing;
 
 use super::aes_cfb::SessionKey;
 use super::curve::{Curve, CurveType};
-use super::ecdh::{RandomSource, SharedSecret, fresh_key, read_bare_point, shared_secret, system_random};
+use super::ecdh::{RandomSource, SharedSecret, fresh_key, read_point, shared_secret, system_random};
 use super::encryption::{CipherMode, KeyBits};
 use super::key_error::KeyError;
-use super::pem::{has_block, read_block};
+use super::pem::read_block;
 use crate::proto::cipher::{Opener, Sealer};
 
 /// The label of a private key in the encoding of `openssl ecparam -genkey`.
@@ -49,34 +50,34 @@ impl ServerKey {
     /// # Errors
     ///
     /// The key cannot be used.
-    pub fn from_pem(pem: &[u8]) -> Result<ServerKey, KeyError> {
-        if has_block(pem, SEC1_LABEL) {
-            return ServerKey::from_sec1(read_block(pem, SEC1_LABEL)?.as_bytes());
+    pub fn from_pem(pem: &[u8]) -> Result<ServerKey, ServerKeyError> {
+        match read_block(pem, SEC1_LABEL) {
+            Err(KeyError::NoPemBlock(_)) => ServerKey::from_pkcs8(read_block(pem, PKCS8_LABEL)?.as_bytes()),
+            der => ServerKey::from_sec1(der?.as_bytes()),
         }
-        ServerKey::from_pkcs8(read_block(pem, PKCS8_LABEL)?.as_bytes())
     }
 
-    fn from_sec1(der: &[u8]) -> Result<ServerKey, KeyError> {
-        let key = EcPrivateKey::from_der(der).map_err(KeyError::EcPrivateKey)?;
+    fn from_sec1(der: &[u8]) -> Result<ServerKey, ServerKeyError> {
+        let key = EcPrivateKey::from_der(der).map_err(ServerKeyError::EcPrivateKey)?;
         let curve = key.parameters.and_then(|parameters| parameters.named_curve()).ok_or(KeyError::UnnamedCurve)?;
         ServerKey::on_curve(Curve::of_oid(curve)?, key)
     }
 
-    fn from_pkcs8(der: &[u8]) -> Result<ServerKey, KeyError> {
-        let info = PrivateKeyInfo::try_from(der).map_err(KeyError::PrivateKeyInfo)?;
+    fn from_pkcs8(der: &[u8]) -> Result<ServerKey, ServerKeyError> {
+        let info = PrivateKeyInfo::try_from(der).map_err(ServerKeyError::PrivateKeyInfo)?;
         let curve = Curve::of_algorithm(info.algorithm)?;
-        let key = EcPrivateKey::from_der(info.private_key).map_err(KeyError::EcPrivateKey)?;
+        let key = EcPrivateKey::from_der(info.private_key).map_err(ServerKeyError::EcPrivateKey)?;
         ServerKey::on_curve(curve, key)
     }
 
-    fn on_curve(curve: Curve, key: EcPrivateKey<'_>) -> Result<ServerKey, KeyError> {
+    fn on_curve(curve: Curve, key: EcPrivateKey<'_>) -> Result<ServerKey, ServerKeyError> {
         let private = match curve {
             Curve::Secp256k1 => SecretKey::<k256::Secp256k1>::try_from(key).map(boxed),
             Curve::Secp256r1 => SecretKey::<p256::NistP256>::try_from(key).map(boxed),
             Curve::Secp224r1 => SecretKey::<p224::NistP224>::try_from(key).map(boxed),
             Curve::Secp192r1 => SecretKey::<p192::NistP192>::try_from(key).map(boxed),
         };
-        Ok(ServerKey { private: private.map_err(KeyError::EcPrivateKey)? })
+        Ok(ServerKey { private: private.map_err(ServerKeyError::EcPrivateKey)? })
     }
 
     /// The curve that the key is on, and that clients must use.
@@ -90,7 +91,7 @@ impl ServerKey {
     /// # Errors
     ///
     /// The key cannot be encoded.
-    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, ServerKeyError> {
         self.private.to_pem()
     }
 
@@ -99,7 +100,7 @@ impl ServerKey {
     /// # Errors
     ///
     /// The key cannot be encoded.
-    pub fn public_pem(&self) -> Result<String, KeyError> {
+    pub fn public_pem(&self) -> Result<String, ServerKeyError> {
         self.private.public_pem()
     }
 
@@ -110,11 +111,16 @@ impl ServerKey {
     ///
     /// The client's point has the wrong length or is not on the curve, or there is no AES key of `bits` bits. The
     /// reference server closes the connection without an answer then.
-    pub fn accept(&self, client_public: &[u8], stream_mode: bool, bits: i64) -> Result<(Sealer, Opener), KeyError> {
+    pub fn accept(
+        &self,
+        client_public: &[u8],
+        stream_mode: bool,
+        bits: i64,
+    ) -> Result<(Sealer, Opener), ServerKeyError> {
         let key_bits = match bits {
             128 => KeyBits::Aes128,
             256 => KeyBits::Aes256,
-            other => return Err(KeyError::UnknownBits(other)),
+            other => return Err(ServerKeyError::UnknownBits(other)),
         };
         let mode = if stream_mode { CipherMode::Stream } else { CipherMode::Package };
         let secret = self.private.secret_with(client_public)?;
@@ -128,12 +134,40 @@ impl fmt::Debug for ServerKey {
     }
 }
 
+/// What is wrong with a server's key, or with what a client asks of it. No text holds any part of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerKeyError {
+    /// The same things that can be wrong with a client's key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The DER is not that of a private key.
+    #[error("it is not a private key in PKCS#8 ({0})")]
+    PrivateKeyInfo(pkcs8::Error),
+    /// The private key is not one of an elliptic curve.
+    #[error("it is not the private key of an elliptic curve ({0})")]
+    EcPrivateKey(der::Error),
+    /// A client's point of another length than the curve's.
+    #[error("the client's key has {actual} bytes, and one of the curve {curve} has {expected}")]
+    PointLength {
+        /// The curve of the server's key.
+        curve: Curve,
+        /// The length that is due, in bytes.
+        expected: usize,
+        /// The length that came, in bytes.
+        actual: usize,
+    },
+    /// A client asks for AES with a length of key that FPNN does not use.
+    #[error("the client asks for AES with {0} bits, and there are only 128 and 256")]
+    UnknownBits(i64),
+}
+
 /// A private key whose curve is known at run time only.
 trait ServerScalar: Send + Sync {
     fn curve(&self) -> Curve;
-    fn secret_with(&self, client_public: &[u8]) -> Result<SharedSecret, KeyError>;
-    fn to_pem(&self) -> Result<Zeroizing<String>, KeyError>;
-    fn public_pem(&self) -> Result<String, KeyError>;
+    fn secret_with(&self, client_public: &[u8]) -> Result<SharedSecret, ServerKeyError>;
+    fn to_pem(&self) -> Result<Zeroizing<String>, ServerKeyError>;
+    fn public_pem(&self) -> Result<String, ServerKeyError>;
 }
 
 impl<C: CurveType> ServerScalar for SecretKey<C> {
@@ -141,19 +175,31 @@ impl<C: CurveType> ServerScalar for SecretKey<C> {
         C::CURVE
     }
 
-    fn secret_with(&self, client_public: &[u8]) -> Result<SharedSecret, KeyError> {
+    fn secret_with(&self, client_public: &[u8]) -> Result<SharedSecret, ServerKeyError> {
         Ok(shared_secret(self, &read_bare_point::<C>(client_public)?))
     }
 
-    fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        self.to_pkcs8_pem(LineEnding::LF).map_err(KeyError::PrivateKeyInfo)
+    fn to_pem(&self) -> Result<Zeroizing<String>, ServerKeyError> {
+        self.to_pkcs8_pem(LineEnding::LF).map_err(ServerKeyError::PrivateKeyInfo)
     }
 
-    fn public_pem(&self) -> Result<String, KeyError> {
-        self.public_key().to_public_key_pem(LineEnding::LF).map_err(KeyError::PublicKeyInfo)
+    fn public_pem(&self) -> Result<String, ServerKeyError> {
+        self.public_key().to_public_key_pem(LineEnding::LF).map_err(|error| KeyError::PublicKeyInfo(error).into())
     }
 }
 
 fn boxed<C: CurveType>(key: SecretKey<C>) -> Box<dyn ServerScalar> {
     Box::new(key)
+}
+
+/// Reads a client's point: X and Y at the curve's full width, with nothing in front.
+fn read_bare_point<C: CurveType>(bytes: &[u8]) -> Result<PublicKey<C>, ServerKeyError> {
+    let expected = 2 * FieldBytes::<C>::default().len();
+    if bytes.len() != expected {
+        return Err(ServerKeyError::PointLength { curve: C::CURVE, expected, actual: bytes.len() });
+    }
+    let mut tagged = Vec::with_capacity(1 + expected);
+    tagged.push(Tag::Uncompressed as u8);
+    tagged.extend_from_slice(bytes);
+    Ok(read_point(&tagged)?)
 }

@@ -10,6 +10,7 @@ use sec1::{EcParameters, EcPrivateKey};
 use serde::Deserialize;
 
 use super::aes_cfb::SessionKey;
+use super::key_error::KeyError;
 use super::*;
 use crate::error::ProtocolError;
 use crate::proto::{Decoder, Opener};
