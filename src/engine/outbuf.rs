@@ -24,6 +24,7 @@ pub struct OutBuffer {
 
 impl OutBuffer {
     /// From here on, frames are enciphered.
+    #[cfg(feature = "encryption")]
     pub fn set_sealer(&mut self, sealer: Sealer) {
         self.sealer = sealer;
     }
