@@ -1,72 +1,133 @@
-//! A local RTM gate: the Room methods over TCP, in memory, for development and tests.
+//! A local RTM gate for development and tests: the Room methods over TCP, in memory, in this process.
 //!
-//! Any RTM SDK can talk to it. Signatures, time stamps and salts are really checked. It knows the wire, but nothing of
-//! this crate's client, so that a test of the client against it is a test of the wire.
-//!
-//! # Examples
+//! Any RTM server SDK can talk to it, the vendor's own included. Signatures, time stamps and salts are really checked,
+//! each failure has the code that the service documents, and nothing is kept when the gate is gone.
 //!
 //! ```
-//! use rtm_server_sdk::{Client, gate::Gate};
+//! use rtm_server_sdk::Client;
+//! use rtm_server_sdk::gate::Gate;
 //!
 //! let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
 //! let client = Client::new(80000001, "secret", gate.endpoint())?;
 //! client.add_room_member(42, 1001).call()?;
+//! assert_eq!(client.get_room_members(42).call()?, [1001]);
 //! assert_eq!(gate.stats().executed("addroommember"), 1);
-//!
-//! // A wrong secret is told as the real service tells it.
-//! let stranger = Client::new(80000001, "guess", gate.endpoint())?;
-//! assert_eq!(stranger.get_room_members(42).call().unwrap_err().code(), 200002);
 //! # Ok::<(), rtm_server_sdk::Error>(())
 //! ```
+//!
+//! # What it does
+//!
+//! | quest | answer |
+//! | --- | --- |
+//! | one of the nine Room methods | as the service does; `uids` in ascending order, `cn` with the rooms as strings |
+//! | `*ping` | `{ts}`, in milliseconds, without a signature |
+//! | an unknown method, whatever its signature | 20004 |
+//! | `pid`, `sign`, `salt` or `ts` missing or of a wrong type | 200034 |
+//! | a project that the gate does not serve | 200001 |
+//! | a signature that is not the right one | 200002 |
+//! | a `ts` more than 60 s away from the gate's clock | 200008 |
+//! | a signature that was used before | 200006 |
+//! | a parameter missing, of a wrong type, or out of range | 200034 |
+//! | an info of more than 65,535 bytes | 200030 |
+//! | a payload in JSON, compressed, or marked as encrypted | 10008 |
+//!
+//! The first of these lines that fits decides, from the unknown method downwards. A one-way quest is executed and gets
+//! no answer. Answers carry version 1 and the flag of msgpack, whatever the quest's header said; they come in the order
+//! of the quests.
+//!
+//! What breaks the protocol closes its connection, and no other, without an answer: bytes that are no packet, a packet
+//! of more than 8 MiB, a payload that is empty, cut short or not a map with string keys, a flag byte that announces
+//! both or neither of msgpack and JSON, a quest without a method. An answer that comes unasked is ignored.
+//!
+//! - A room is there as soon as it is spoken of. An info that was never set is the empty string.
+//! - A ban with a `btime` of 0 or less, or without one, is for ever. Without `rid` it shows in every room. A ban takes
+//!   the place of an earlier one of the same room, or of all rooms.
+//! - Removing a ban without `rid` lifts every ban of that user, those of single rooms included. Removing it in one room
+//!   leaves a ban of all rooms as it is.
+//! - Integers may be floats with a whole value; a nil counts as a parameter that was left out.
+//! - Used signatures are remembered until their time stamp is too old to pass, the last 16,777,216 of them at most.
+//! - With a key, the gate serves plain and encrypted sessions on one port. A key exchange that fails, or that is not the
+//!   connection's first packet, closes the connection.
+//! - A peer that does not read its answers is not read from any more, until it does. One that has sent its last byte
+//!   still gets its answers.
+//!
+//! It logs with the crate `log`: what it refuses and why at `warn`, connections that end unplanned at `info`, all others
+//! at `debug`.
 
-mod auth;
-mod methods;
+// Lowest layer first; each file knows only those above it in this list.
+mod bans;
+mod clock;
+#[cfg(feature = "encryption")]
+mod key;
+mod method;
+mod refusal;
+mod replay;
 mod rooms;
-mod server;
-mod session;
 mod stats;
 
+mod keying;
+mod params;
+mod reply;
+mod service;
+mod session;
+
+mod connection;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "encryption")]
+pub use crate::proto::Curve;
+#[cfg(feature = "encryption")]
+pub use key::GateKey;
 pub use stats::GateStats;
 
-use std::fmt;
-use std::io;
-use std::net::SocketAddr;
+use std::fmt::{self, Display};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use mio::Waker;
 use mio::net::TcpListener;
-use mio::{Poll, Waker};
-use slab::Slab;
+use rustc_hash::FxHashMap;
 
-use crate::error::{ArgumentError, Error, SystemError};
-use auth::Projects;
-use server::{Server, WAKER};
+use crate::error::{Error, SystemError};
+use crate::proto::Signer;
+use keying::Keying;
+use server::Server;
+use service::Service;
 use stats::Counters;
 
-/// A running gate. It serves on a thread of its own until it is dropped.
+/// A running gate. It serves on a thread of its own, `rtm-gate-PORT`, until it is dropped.
+///
+/// Dropping it closes its port and all its connections, and returns once the thread has ended. The port can be bound
+/// again at once.
 pub struct Gate {
-    endpoint: String,
     address: SocketAddr,
+    endpoint: String,
     counters: Arc<Counters>,
-    is_stopped: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     waker: Waker,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Gate {
-    /// Settings of a gate.
+    /// Begins a gate that serves no project yet.
     pub fn builder() -> GateBuilder {
-        GateBuilder { projects: Projects::default() }
+        GateBuilder { signers: FxHashMap::default(), idle_timeout: None, keying: Keying::default() }
     }
 
-    /// Where the gate listens, as `host:port`, with the real port.
+    /// Where the gate listens, with its real port, as a client wants it: `127.0.0.1:40123`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Where the gate listens.
+    /// Where the gate listens, with its real port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
@@ -75,78 +136,110 @@ impl Gate {
     /// What the gate has done so far.
     #[must_use]
     pub fn stats(&self) -> GateStats {
-        self.counters.read()
+        self.counters.snapshot()
     }
 }
 
-/// Closes all connections and waits for the thread.
 impl Drop for Gate {
     fn drop(&mut self) {
-        self.is_stopped.store(true, Ordering::Release);
-        if let Err(error) = self.waker.wake() {
-            log::error!("the gate cannot be woken for its end: {error}");
-        } else if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        self.stop.store(true, Ordering::Release);
+        let woken = self.waker.wake();
+        if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
+            // A panic there was reported by the thread itself.
+            _ = thread.join();
         }
     }
 }
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Gate").field("endpoint", &self.endpoint).field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
-/// Settings of a [`Gate`]. Made by [`Gate::builder`].
+/// What a gate is to be like.
 #[derive(Debug)]
-#[must_use = "a builder makes a gate only by `bind`"]
+#[must_use = "a gate serves once `bind` was called"]
 pub struct GateBuilder {
-    projects: Projects,
+    signers: FxHashMap<i32, Signer>,
+    idle_timeout: Option<Duration>,
+    keying: Keying,
 }
 
 impl GateBuilder {
-    /// Serves this project. May be called for several.
-    pub fn project(mut self, pid: i32, secret: impl AsRef<str>) -> Self {
-        self.projects.add(pid, secret.as_ref());
+    /// Serves a project. May be called for several; each has rooms of its own. Called twice for one project, the later
+    /// secret counts.
+    pub fn project(mut self, pid: i32, secret: impl AsRef<str>) -> GateBuilder {
+        self.signers.insert(pid, Signer::new(pid, secret.as_ref()));
         self
     }
 
-    /// Listens on `address`, such as `127.0.0.1:0`, where port 0 stands for any free one, and begins to serve.
+    /// Closes a connection from which nothing came for this long, as the reference server does after 60 s. Zero, and the
+    /// default, is never.
+    pub fn idle_timeout(mut self, timeout: Duration) -> GateBuilder {
+        self.idle_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+        self
+    }
+
+    /// Serves encrypted sessions too, on the same port: the first packet of each connection decides.
+    #[cfg(feature = "encryption")]
+    pub fn key(mut self, key: GateKey) -> GateBuilder {
+        self.keying.key = Some(key);
+        self
+    }
+
+    /// Closes every connection that does not begin an encrypted session. Without a [`key`](GateBuilder::key), that is
+    /// every connection.
+    #[cfg(feature = "encryption")]
+    pub fn require_encryption(mut self) -> GateBuilder {
+        self.keying.is_required = true;
+        self
+    }
+
+    /// Listens on an address such as `127.0.0.1:13325`, and serves on a thread of its own from now on. Port 0 takes a free
+    /// port: [`Gate::endpoint`] tells which.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if `address` is none, or no project was given; [`Error::System`] if the machine
-    /// refuses the address, or a thread.
-    pub fn bind(self, address: &str) -> Result<Gate, Error> {
-        let wanted: SocketAddr = address
-            .parse()
-            .map_err(|error| ArgumentError::caused_by(format!("`{address}` is no address to listen on"), error))?;
-        if self.projects.is_empty() {
-            return Err(ArgumentError::new("a gate needs a project to serve").into());
-        }
-        let listening = |error| Error::System(SystemError::new(format!("listening on {address}"), error));
-        let listener = TcpListener::bind(wanted).map_err(listening)?;
-        let address = listener.local_addr().map_err(listening)?;
-        self.serve(listener, address).map_err(|error| Error::System(SystemError::new("starting the gate", error)))
+    /// [`Error::System`]: the address is not one of this machine, or taken, or the machine refused the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::gate::Gate;
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").project(80000002, "other").bind("127.0.0.1:0")?;
+    /// let taken = Gate::builder().bind(gate.endpoint());
+    /// assert!(taken.unwrap_err().to_string().starts_with("listening on 127.0.0.1:"));
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn bind(self, address: impl Display) -> Result<Gate, Error> {
+        let address = address.to_string();
+        self.start(&address).map_err(|error| Error::System(SystemError::new(format!("listening on {address}"), error)))
     }
 
-    fn serve(self, listener: TcpListener, address: SocketAddr) -> io::Result<Gate> {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        let counters = Arc::new(Counters::new());
-        let is_stopped = Arc::new(AtomicBool::new(false));
-        let mut server = Server {
-            poll,
-            listener,
-            projects: self.projects,
-            counters: Arc::clone(&counters),
-            is_stopped: Arc::clone(&is_stopped),
-            sessions: Slab::new(),
-            unfinished: Vec::new(),
-            accept_at: None,
-        };
-        server.register()?;
-        let thread = thread::Builder::new().name("rtm-gate".into()).spawn(move || server.run())?;
-        Ok(Gate { endpoint: address.to_string(), address, counters, is_stopped, waker, thread: Some(thread) })
+    fn start(self, address: &str) -> io::Result<Gate> {
+        let listener = listen(address)?;
+        let address = listener.local_addr()?;
+        let counters = Arc::new(Counters::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let service = Service::new(self.signers, self.keying, Arc::clone(&counters));
+        let (server, waker) =
+            Server::new(listener, service, Arc::clone(&counters), self.idle_timeout, Arc::clone(&stop))?;
+        let thread = thread::Builder::new().name(format!("rtm-gate-{}", address.port())).spawn(|| server.run())?;
+        Ok(Gate { address, endpoint: address.to_string(), counters, stop, waker, thread: Some(thread) })
     }
+}
+
+/// Listens on the first address of that name that can be had. On Unix, the port of a gate that was there a moment ago
+/// can be bound again at once: mio sets `SO_REUSEADDR`.
+fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut last_error = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    for address in address.to_socket_addrs()? {
+        match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last_error = error,
+        }
+    }
+    Err(last_error)
 }

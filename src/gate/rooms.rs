@@ -1,88 +1,95 @@
-//! The rooms of one project: who is in them, what they say of themselves, who may not speak. Pure state; the time is a
-//! parameter.
+//! The rooms of one project: members, infos, bans. State only: no wire, and time is a parameter.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-/// When a ban ends; `None` is never.
-type BanEnd = Option<Instant>;
+use super::bans::Bans;
 
-/// The rooms of one project. A room exists as soon as anything is said of it.
+/// The vendor's room id.
+pub type RoomId = i64;
+/// The vendor's user id.
+pub type UserId = i64;
+
+/// Every room of a project. A room is there as soon as it is spoken of; nobody has to make it.
 #[derive(Debug, Default)]
 pub struct Rooms {
-    rooms: FxHashMap<i64, Room>,
-    /// Bans in every room of the project.
-    banned_everywhere: FxHashMap<i64, BanEnd>,
+    rooms: FxHashMap<RoomId, Room>,
+    bans: Bans,
 }
 
 #[derive(Debug, Default)]
 struct Room {
-    members: BTreeSet<i64>,
-    public_info: Option<String>,
-    private_info: Option<String>,
-    banned: FxHashMap<i64, BanEnd>,
+    /// In ascending order, so that answers are the same every time.
+    members: BTreeSet<UserId>,
+    public_info: Box<str>,
+    private_info: Box<str>,
+}
+
+impl Room {
+    fn is_blank(&self) -> bool {
+        self.members.is_empty() && self.public_info.is_empty() && self.private_info.is_empty()
+    }
 }
 
 impl Rooms {
-    pub fn add_member(&mut self, rid: i64, uid: i64) {
-        self.rooms.entry(rid).or_default().members.insert(uid);
+    /// Puts a user into a room. It does no harm to do so twice.
+    pub fn add_member(&mut self, room: RoomId, uid: UserId) {
+        self.rooms.entry(room).or_default().members.insert(uid);
     }
 
-    pub fn remove_member(&mut self, rid: i64, uid: i64) {
-        if let Some(room) = self.rooms.get_mut(&rid) {
-            room.members.remove(&uid);
+    /// Takes a user out of a room, if it is in it.
+    pub fn remove_member(&mut self, room: RoomId, uid: UserId) {
+        if let Entry::Occupied(mut entry) = self.rooms.entry(room) {
+            entry.get_mut().members.remove(&uid);
+            if entry.get().is_blank() {
+                entry.remove();
+            }
         }
     }
 
     /// The members of a room, in ascending order.
-    pub fn members(&self, rid: i64) -> impl ExactSizeIterator<Item = i64> {
-        self.rooms.get(&rid).map(|room| room.members.iter()).unwrap_or_default().copied()
+    pub fn members(&self, room: RoomId) -> impl ExactSizeIterator<Item = UserId> + '_ {
+        static NOBODY: BTreeSet<UserId> = BTreeSet::new();
+        self.rooms.get(&room).map_or(&NOBODY, |room| &room.members).iter().copied()
     }
 
-    pub fn member_count(&self, rid: i64) -> usize {
-        self.rooms.get(&rid).map_or(0, |room| room.members.len())
+    /// How many users are in a room.
+    pub fn member_count(&self, room: RoomId) -> usize {
+        self.rooms.get(&room).map_or(0, |room| room.members.len())
     }
 
-    /// Sets the infos that are given, and leaves the others as they are.
-    pub fn set_infos(&mut self, rid: i64, public: Option<&str>, private: Option<&str>) {
-        let room = self.rooms.entry(rid).or_default();
-        if let Some(info) = public {
-            room.public_info = Some(info.to_owned());
+    /// Sets one info of a room or both; `None` leaves that one as it is.
+    pub fn set_info(&mut self, room: RoomId, public: Option<&str>, private: Option<&str>) {
+        let room = self.rooms.entry(room).or_default();
+        if let Some(public) = public {
+            room.public_info = public.into();
         }
-        if let Some(info) = private {
-            room.private_info = Some(info.to_owned());
+        if let Some(private) = private {
+            room.private_info = private.into();
         }
     }
 
-    /// The public and the private info of a room.
-    pub fn infos(&self, rid: i64) -> (Option<&str>, Option<&str>) {
-        self.rooms.get(&rid).map_or((None, None), |room| (room.public_info.as_deref(), room.private_info.as_deref()))
+    /// The public and the private info of a room: empty where none was set.
+    pub fn info(&self, room: RoomId) -> (&str, &str) {
+        self.rooms.get(&room).map_or(("", ""), |room| (&*room.public_info, &*room.private_info))
     }
 
-    /// Bans a user in one room, or in every one, for a time or for ever. A new ban takes the place of an old one.
-    pub fn ban(&mut self, rid: Option<i64>, uid: i64, time: Option<Duration>, now: Instant) {
-        let end = time.and_then(|time| now.checked_add(time));
-        self.bans_mut(rid).insert(uid, end);
+    /// Bans a user in one room or in all, for a time or until the ban is lifted.
+    pub fn ban(&mut self, room: Option<RoomId>, uid: UserId, time: Option<Duration>, now: Instant) {
+        self.bans.add(room, uid, time, now);
     }
 
-    /// Ends a user's ban in one room, or the one in every room. Each leaves the other alone.
-    pub fn unban(&mut self, rid: Option<i64>, uid: i64) {
-        self.bans_mut(rid).remove(&uid);
+    /// Lifts the ban of one room, or every ban of the user.
+    pub fn unban(&mut self, room: Option<RoomId>, uid: UserId) {
+        self.bans.remove(room, uid);
     }
 
-    /// Whether a user may not speak in a room now.
-    pub fn is_banned(&self, rid: i64, uid: i64, now: Instant) -> bool {
-        let holds = |bans: &FxHashMap<i64, BanEnd>| bans.get(&uid).is_some_and(|end| end.is_none_or(|end| now < end));
-        holds(&self.banned_everywhere) || self.rooms.get(&rid).is_some_and(|room| holds(&room.banned))
-    }
-
-    fn bans_mut(&mut self, rid: Option<i64>) -> &mut FxHashMap<i64, BanEnd> {
-        match rid {
-            Some(rid) => &mut self.rooms.entry(rid).or_default().banned,
-            None => &mut self.banned_everywhere,
-        }
+    /// Whether a user is banned in a room.
+    pub fn is_banned(&self, room: RoomId, uid: UserId, now: Instant) -> bool {
+        self.bans.is_banned(room, uid, now)
     }
 }
 
@@ -90,46 +97,68 @@ impl Rooms {
 mod tests {
     use super::*;
 
+    fn members(rooms: &Rooms, room: RoomId) -> Vec<UserId> {
+        rooms.members(room).collect()
+    }
+
     #[test]
-    fn members_come_in_ascending_order_and_once() {
+    fn members_come_once_each_in_ascending_order() {
         let mut rooms = Rooms::default();
-        for uid in [5, -3, 9, 5] {
+        for uid in [5, -3, i64::MAX, 5, 0, i64::MIN] {
             rooms.add_member(1, uid);
         }
-        rooms.remove_member(1, 9);
-        rooms.remove_member(2, 9);
-        assert_eq!(rooms.members(1).collect::<Vec<_>>(), [-3, 5]);
-        assert_eq!((rooms.member_count(1), rooms.member_count(2)), (2, 0));
+        assert_eq!(members(&rooms, 1), [i64::MIN, -3, 0, 5, i64::MAX]);
+        assert_eq!((rooms.member_count(1), rooms.member_count(2)), (5, 0));
     }
 
     #[test]
-    fn info_that_is_not_given_stays() {
+    fn removed_member_is_gone_from_its_room_only() {
         let mut rooms = Rooms::default();
-        rooms.set_infos(1, Some("public"), None);
-        rooms.set_infos(1, None, Some("private"));
-        assert_eq!(rooms.infos(1), (Some("public"), Some("private")));
-        assert_eq!(rooms.infos(2), (None, None));
+        rooms.add_member(1, 7);
+        rooms.add_member(2, 7);
+        rooms.remove_member(1, 7);
+        rooms.remove_member(1, 7);
+        assert_eq!((members(&rooms, 1), members(&rooms, 2)), (vec![], vec![7]));
     }
 
     #[test]
-    fn ban_runs_out() {
-        let now = Instant::now();
+    fn setting_one_info_leaves_the_other() {
         let mut rooms = Rooms::default();
-        rooms.ban(Some(1), 7, Some(Duration::from_secs(10)), now);
-        assert!(rooms.is_banned(1, 7, now + Duration::from_millis(9_999)));
-        assert!(!rooms.is_banned(1, 7, now + Duration::from_secs(10)));
-        assert!(!rooms.is_banned(2, 7, now));
+        rooms.set_info(1, Some("open"), None);
+        rooms.set_info(1, None, Some("closed"));
+        assert_eq!(rooms.info(1), ("open", "closed"));
+        rooms.set_info(1, Some(""), None);
+        assert_eq!(rooms.info(1), ("", "closed"));
+        assert_eq!(rooms.info(2), ("", ""));
     }
 
     #[test]
-    fn ban_everywhere_shows_in_every_room_and_ends_by_itself_only() {
-        let now = Instant::now();
+    fn room_keeps_its_info_when_the_last_member_leaves() {
         let mut rooms = Rooms::default();
-        rooms.ban(None, 7, None, now);
-        assert!(rooms.is_banned(1, 7, now) && rooms.is_banned(99, 7, now));
-        rooms.unban(Some(1), 7);
+        rooms.set_info(1, Some("open"), None);
+        rooms.add_member(1, 7);
+        rooms.remove_member(1, 7);
+        assert_eq!(rooms.info(1), ("open", ""));
+    }
+
+    #[test]
+    fn room_that_holds_nothing_takes_no_memory() {
+        let mut rooms = Rooms::default();
+        for room in 0..100 {
+            rooms.add_member(room, 7);
+            rooms.remove_member(room, 7);
+        }
+        assert!(rooms.rooms.is_empty());
+    }
+
+    #[test]
+    fn ban_does_not_touch_membership() {
+        let (mut rooms, now) = (Rooms::default(), Instant::now());
+        rooms.add_member(1, 7);
+        rooms.ban(Some(1), 7, None, now);
         assert!(rooms.is_banned(1, 7, now));
-        rooms.unban(None, 7);
+        assert_eq!(members(&rooms, 1), [7]);
+        rooms.unban(Some(1), 7);
         assert!(!rooms.is_banned(1, 7, now));
     }
 }

@@ -1,122 +1,162 @@
-//! The gate's loop: one thread, one poll, all connections.
+//! The gate's thread: one poll for the listening socket and all connections.
 
-use std::io;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use super::auth::Projects;
-use super::methods::Clock;
-use super::session::{End, Session};
+use super::connection::{Connection, Need};
+use super::service::Service;
 use super::stats::Counters;
 
-pub const WAKER: Token = Token(0);
-const LISTENER: Token = Token(1);
-/// Sessions have the tokens from here on.
-const FIRST_SESSION: usize = 2;
-const EVENTS: usize = 256;
-/// After the machine refused a connection (it has no descriptor left, say), the next try waits this long.
+const LISTENER: Token = Token(usize::MAX - 1);
+const WAKER: Token = Token(usize::MAX - 2);
+const EVENTS: usize = 1024;
+/// When the machine is out of file descriptors or memory, connections are taken again after this time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Everything that the gate's thread owns.
+/// The gate's thread, from the inside.
 #[derive(Debug)]
 pub struct Server {
-    pub poll: Poll,
-    pub listener: TcpListener,
-    pub projects: Projects,
-    pub counters: Arc<Counters>,
-    pub is_stopped: Arc<AtomicBool>,
-    pub sessions: Slab<Session>,
-    /// Sessions that have more to do without an event.
-    pub unfinished: Vec<usize>,
-    /// When to accept again.
-    pub accept_at: Option<Instant>,
+    poll: Poll,
+    listener: TcpListener,
+    service: Service,
+    counters: Arc<Counters>,
+    connections: Slab<Connection>,
+    /// Connections that had their turn and want another one.
+    queue: VecDeque<usize>,
+    accept_at: Option<Instant>,
+    idle: Option<IdleCheck>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Looks for idle connections every now and then.
+#[derive(Debug)]
+struct IdleCheck {
+    timeout: Duration,
+    next: Instant,
 }
 
 impl Server {
-    /// Makes the listener part of the poll.
-    pub fn register(&mut self) -> io::Result<()> {
-        self.poll.registry().register(&mut self.listener, LISTENER, Interest::READABLE)
+    /// A server of the connections that `listener` takes. The waker makes it look whether it is to stop.
+    ///
+    /// # Errors
+    ///
+    /// The machine refused what it needs to poll.
+    pub fn new(
+        mut listener: TcpListener,
+        service: Service,
+        counters: Arc<Counters>,
+        idle_timeout: Option<Duration>,
+        stop: Arc<AtomicBool>,
+    ) -> io::Result<(Server, Waker)> {
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let server = Server {
+            poll,
+            listener,
+            service,
+            counters,
+            connections: Slab::new(),
+            queue: VecDeque::new(),
+            accept_at: None,
+            idle: idle_timeout.map(|timeout| IdleCheck { timeout, next: Instant::now() }),
+            stop,
+        };
+        Ok((server, waker))
     }
 
-    /// Serves until it is stopped.
+    /// Serves until it is to stop. All connections end with it.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
-        self.accept();
-        while !self.is_stopped.load(Ordering::Acquire) {
-            if let Err(error) = self.poll.poll(&mut events, self.timeout()) {
-                if error.kind() == io::ErrorKind::Interrupted {
-                    continue;
+        while !self.stop.load(Ordering::Acquire) {
+            match self.poll.poll(&mut events, self.poll_timeout()) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => {
+                    log::error!("the gate ends, for polling failed: {error}");
+                    return;
                 }
-                log::error!("the gate cannot go on: polling failed: {error}");
-                return;
+                Err(_) => continue,
+                Ok(()) => self.turn(&events),
             }
-            self.turn(&events);
         }
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        let pause = self.accept_at.map(|at| at.saturating_duration_since(Instant::now()));
-        if self.unfinished.is_empty() { pause } else { Some(Duration::ZERO) }
     }
 
     fn turn(&mut self, events: &Events) {
-        let clock = clock();
-        for number in std::mem::take(&mut self.unfinished) {
-            self.serve(number, clock);
-        }
+        // Those that queue now had their turn before these events came.
+        let queued = self.queue.len();
         for event in events {
             match event.token() {
-                WAKER => {}
                 LISTENER => self.accept(),
-                Token(token) => {
-                    let number = token - FIRST_SESSION;
-                    if let Some(session) = self.sessions.get_mut(number) {
-                        session.note(event);
-                        self.serve(number, clock);
-                    }
-                }
+                WAKER => {}
+                Token(key) => self.handle_event(key, event),
             }
         }
-        if self.accept_at.is_some_and(|at| at <= clock.now) {
-            self.accept();
+        for key in self.queue.drain(..queued).collect::<Vec<_>>() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.is_queued = false;
+                self.give_turn(key);
+            }
+        }
+        self.accept_after_pause();
+        self.close_idle();
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        if !self.queue.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let wake_at = [self.accept_at, self.idle.as_ref().map(|idle| idle.next)].into_iter().flatten().min()?;
+        Some(wake_at.saturating_duration_since(Instant::now()))
+    }
+
+    /// An event may be about a connection that was closed a moment ago, and its place taken by another: then it is one
+    /// without cause, which does no harm.
+    fn handle_event(&mut self, key: usize, event: &Event) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.note(event);
+            self.give_turn(key);
         }
     }
 
-    fn serve(&mut self, number: usize, clock: Clock) {
-        let Some(session) = self.sessions.get_mut(number) else { return };
-        match session.serve(&mut self.projects, &self.counters, clock) {
-            Ok(false) => {}
-            Ok(true) => self.unfinished.push(number),
-            Err(end) => {
-                match end {
-                    End::Peer | End::Io(_) => log::info!("{}: connection ended: {end}", session.peer()),
-                    _ => log::warn!("{}: closed the connection: {end}", session.peer()),
-                }
-                let mut session = self.sessions.remove(number);
-                self.counters.closed();
-                let _ = self.poll.registry().deregister(session.stream());
+    fn give_turn(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        match connection.take_turn(&mut self.service) {
+            Need::Event => {}
+            Need::Close => self.close(key),
+            Need::Turn if connection.is_queued => {}
+            Need::Turn => {
+                connection.is_queued = true;
+                self.queue.push_back(key);
             }
         }
+    }
+
+    fn close(&mut self, key: usize) {
+        let mut connection = self.connections.remove(key);
+        log::debug!("connection from {} closed", connection.peer());
+        // The socket is closed in any case; a failure here would change nothing.
+        _ = self.poll.registry().deregister(connection.stream());
+        drop(connection);
+        self.counters.set_open(self.connections.len());
     }
 
     fn accept(&mut self) {
         self.accept_at = None;
         loop {
             match self.listener.accept() {
-                Ok((stream, peer)) => {
-                    if let Err(error) = self.welcome(Session::new(stream, peer)) {
-                        log::warn!("{peer}: could not be served: {error}");
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if is_about_one_peer(&error) => {}
                 Err(error) => {
-                    log::warn!("accepting a connection failed: {error}");
+                    log::error!("cannot take a connection, will try again in {ACCEPT_PAUSE:?}: {error}");
                     self.accept_at = Some(Instant::now() + ACCEPT_PAUSE);
                     return;
                 }
@@ -124,21 +164,48 @@ impl Server {
         }
     }
 
-    fn welcome(&mut self, mut session: Session) -> io::Result<()> {
-        let place = self.sessions.vacant_entry();
-        let number = place.key();
-        session.stream().set_nodelay(true)?;
-        let token = Token(number + FIRST_SESSION);
-        self.poll.registry().register(session.stream(), token, Interest::READABLE | Interest::WRITABLE)?;
-        log::info!("{}: connected", session.peer());
-        place.insert(session);
-        self.counters.opened();
-        self.unfinished.push(number);
-        Ok(())
+    fn accept_after_pause(&mut self) {
+        if self.accept_at.is_some_and(|at| at <= Instant::now()) {
+            self.accept();
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = stream.set_nodelay(true) {
+            log::debug!("connection from {peer} keeps its delay: {error}");
+        }
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        let connection = entry.insert(Connection::new(stream, peer, Instant::now()));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(connection.stream(), Token(key), interest) {
+            log::error!("connection from {peer} cannot be served: {error}");
+            self.connections.remove(key);
+            return;
+        }
+        log::debug!("connection from {peer} taken");
+        self.counters.count_accepted(self.connections.len());
+    }
+
+    fn close_idle(&mut self) {
+        let Some(idle) = &mut self.idle else { return };
+        let now = Instant::now();
+        if now < idle.next {
+            return;
+        }
+        let timeout = idle.timeout;
+        idle.next = now + (timeout / 8).clamp(Duration::from_millis(1), Duration::from_secs(1));
+        let is_idle = |connection: &Connection| connection.idle_time(now) >= timeout;
+        let idle: Vec<usize> =
+            self.connections.iter().filter(|(_, connection)| is_idle(connection)).map(|(key, _)| key).collect();
+        for key in idle {
+            log::info!("connection from {} closed: idle for {timeout:?}", self.connections[key].peer());
+            self.close(key);
+        }
     }
 }
 
-fn clock() -> Clock {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Clock { now: Instant::now(), unix_millis: i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX) }
+/// Whether taking a connection failed for a reason that ends with that connection.
+fn is_about_one_peer(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }

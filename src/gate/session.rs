@@ -1,146 +1,143 @@
-//! One connection of the gate: bytes in, answers out.
+//! One connection without its socket: received bytes go in, the answers' bytes come out.
 
-use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use super::clock::Now;
+use super::keying::KEY_METHOD;
+use super::refusal::Broken;
+use super::service::Service;
+use crate::proto::{Decoder, FrameWriter, Message, Quest, Sealer};
 
-use mio::event::Event;
-use mio::net::TcpStream;
+/// The largest packet, from its header to the end of its payload: the reference server's default.
+pub const LARGEST_PACKET: usize = 8 * 1024 * 1024;
+/// Once this many bytes of answers wait for the peer to read them, no more of its quests are executed.
+const CHOKED_AT: usize = 1024 * 1024;
+/// An output buffer that was larger than this gives its memory back.
+const KEPT_OUTPUT: usize = 256 * 1024;
 
-use super::auth::Projects;
-use super::methods::{Clock, Handled, handle};
-use super::stats::Counters;
-use crate::error::{DecodeError, ProtocolError};
-use crate::proto::{Decoder, Message};
-
-/// The reference server refuses packets of this size.
-const LARGEST_PAYLOAD: usize = 8 * 1024 * 1024 - 1;
-/// A peer that leaves this much unread is read from no longer, until it has read some of it.
-const MOST_UNREAD: usize = 1024 * 1024;
-/// A peer that sends without a pause must not keep the others waiting.
-const READS_PER_TURN: usize = 16;
-
-/// Why a connection ends.
-#[derive(Debug, thiserror::Error)]
-pub enum End {
-    #[error("the peer closed it")]
-    Peer,
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    #[error("{0}")]
-    Protocol(#[from] ProtocolError),
-    #[error("a quest cannot be read: {0}")]
-    Payload(#[from] DecodeError),
-    #[error("the peer sent an answer, and was asked nothing")]
-    Answer,
+/// Why [`Session::serve`] stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// Every whole packet that was received has been dealt with.
+    All,
+    /// The peer must read some answers first.
+    Choked,
 }
 
-/// A connection that was accepted.
+/// The state of one connection: the bytes before they are packets, and the answers before they are sent.
 #[derive(Debug)]
 pub struct Session {
-    stream: TcpStream,
-    peer: SocketAddr,
     decoder: Decoder,
+    /// What becomes of the answers on their way out.
+    sealer: Sealer,
+    /// Nothing has come yet: the first packet decides whether the session is encrypted.
+    is_new: bool,
     out: Vec<u8>,
-    /// How many bytes of `out` have left.
-    gone: usize,
-    is_readable: bool,
-    is_writable: bool,
-    /// The peer will send no more. What it is owed is still written.
-    is_half_closed: bool,
+    sent: usize,
 }
 
 impl Session {
-    pub fn new(stream: TcpStream, peer: SocketAddr) -> Session {
+    /// A plain session.
+    pub fn new() -> Session {
         Session {
-            stream,
-            peer,
-            decoder: Decoder::new(LARGEST_PAYLOAD),
+            decoder: Decoder::with_max_frame(LARGEST_PACKET),
+            sealer: Sealer::default(),
+            is_new: true,
             out: Vec::new(),
-            gone: 0,
-            is_readable: true,
-            is_writable: true,
-            is_half_closed: false,
+            sent: 0,
         }
     }
 
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
+    /// Room for received bytes; never empty.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.decoder.space()
     }
 
-    pub fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
+    /// The first `received` bytes of [`space`](Session::space) were filled in.
+    pub fn advance(&mut self, received: usize) {
+        self.decoder.advance(received);
     }
 
-    pub fn note(&mut self, event: &Event) {
-        self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
-        self.is_writable |= event.is_writable() || event.is_write_closed() || event.is_error();
-    }
-
-    /// Reads, executes and answers what is there. Says whether there is more to do without another event.
+    /// Executes what was received and appends the answers to the output.
     ///
     /// # Errors
     ///
-    /// The connection has ended, or is to.
-    pub fn serve(&mut self, projects: &mut Projects, counters: &Counters, clock: Clock) -> Result<bool, End> {
-        for _ in 0..READS_PER_TURN {
-            if !self.may_read() {
-                break;
-            }
-            let space = self.decoder.space();
-            match self.stream.read(space) {
-                Ok(0) => self.is_half_closed = true,
-                Ok(received) => {
-                    self.decoder.advance(received);
-                    self.execute(projects, counters, clock)?;
+    /// The connection is to be closed, once the answers to the quests before the broken one are sent.
+    pub fn serve(&mut self, service: &mut Service, now: Now) -> Result<Served, Broken> {
+        self.drop_sent();
+        while self.out.len() < CHOKED_AT {
+            let Some(message) = self.decoder.next_message()? else { return Ok(Served::All) };
+            let is_first = std::mem::take(&mut self.is_new);
+            let Message::Quest(quest) = message else {
+                log::info!("an answer came, though the gate never asks: it is ignored");
+                continue;
+            };
+            match check_turn(&quest, is_first, service)? {
+                Turn::Call => {
+                    append(&mut self.out, &mut self.sealer, quest.seq, |out| service.serve(&quest, now, out))?
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_readable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.write()?;
-        if self.is_half_closed && self.unsent() == 0 {
-            return Err(End::Peer);
-        }
-        Ok(self.may_read())
-    }
-
-    fn may_read(&self) -> bool {
-        self.is_readable && !self.is_half_closed && self.unsent() < MOST_UNREAD
-    }
-
-    fn unsent(&self) -> usize {
-        self.out.len() - self.gone
-    }
-
-    fn execute(&mut self, projects: &mut Projects, counters: &Counters, clock: Clock) -> Result<(), End> {
-        while let Some(message) = self.decoder.next_message()? {
-            let Message::Quest(quest) = message else { return Err(End::Answer) };
-            match handle(projects, &quest, clock, &mut self.out)? {
-                Handled::Executed(method) => counters.executed(method),
-                Handled::Refused(code, reason) => {
-                    counters.refused();
-                    log::warn!("{}: refused {} with {code}: {reason}", self.peer, quest.method.escape_ascii());
+                Turn::KeyExchange { seq } => {
+                    let (sealer, opener) = service.keying().accept(&quest)?;
+                    self.sealer = sealer;
+                    self.decoder.set_opener(opener);
+                    append(&mut self.out, &mut self.sealer, Some(seq), |out| {
+                        FrameWriter::answer(out, seq, 0, 0).finish();
+                        Ok(())
+                    })?;
                 }
             }
         }
-        Ok(())
+        Ok(Served::Choked)
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        while self.is_writable && self.unsent() > 0 {
-            match self.stream.write(&self.out[self.gone..]) {
-                Ok(written) => self.gone += written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_writable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if self.unsent() == 0 {
-            self.gone = 0;
+    /// What is to be sent.
+    pub fn unsent(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    /// The first `sent` bytes of [`unsent`](Session::unsent) were sent.
+    pub fn mark_sent(&mut self, sent: usize) {
+        self.sent += sent;
+    }
+
+    fn drop_sent(&mut self) {
+        if self.sent == self.out.len() {
             self.out.clear();
-            self.out.shrink_to(MOST_UNREAD);
+            self.out.shrink_to(KEPT_OUTPUT);
+        } else if self.sent > 0 {
+            self.out.drain(..self.sent);
         }
-        Ok(())
+        self.sent = 0;
     }
+}
+
+/// What a quest is, by its place in the session.
+enum Turn {
+    Call,
+    KeyExchange { seq: u32 },
+}
+
+fn check_turn(quest: &Quest<'_>, is_first: bool, service: &Service) -> Result<Turn, Broken> {
+    match (quest.method == KEY_METHOD, is_first, quest.seq) {
+        (true, true, Some(seq)) => Ok(Turn::KeyExchange { seq }),
+        (true, _, _) => Err(Broken::Key("it must be the connection's first packet, a two-way quest".into())),
+        (false, true, _) if !service.keying().allows_plain() => Err(Broken::Plain),
+        (false, ..) => Ok(Turn::Call),
+    }
+}
+
+/// Has `write` append one answer, and enciphers it. A one-way quest's answer is dropped.
+fn append(
+    out: &mut Vec<u8>,
+    sealer: &mut Sealer,
+    seq: Option<u32>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Broken>,
+) -> Result<(), Broken> {
+    let start = out.len();
+    out.resize(start + sealer.prefix_len(), 0);
+    let written = write(out);
+    if written.is_err() || seq.is_none() {
+        out.truncate(start);
+    } else {
+        sealer.seal(&mut out[start..]);
+    }
+    written
 }

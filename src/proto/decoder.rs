@@ -23,6 +23,7 @@ pub struct Decoder {
     start: usize,
     end: usize,
     max_payload: usize,
+    max_frame: usize,
     opener: Opener,
 }
 
@@ -30,7 +31,14 @@ impl Decoder {
     /// A decoder of plain frames that refuses payloads of more than `max_payload` bytes.
     #[must_use]
     pub fn new(max_payload: usize) -> Decoder {
-        Decoder { buffer: Vec::new(), start: 0, end: 0, max_payload, opener: Opener::Plain }
+        Decoder { buffer: Vec::new(), start: 0, end: 0, max_payload, max_frame: usize::MAX, opener: Opener::Plain }
+    }
+
+    /// A decoder of plain frames that refuses whole frames, header and method included, of more than `max_frame` bytes.
+    #[must_use]
+    #[allow(dead_code, reason = "used by the feature `gate`")]
+    pub fn with_max_frame(max_frame: usize) -> Decoder {
+        Decoder { max_frame, ..Decoder::new(max_frame) }
     }
 
     /// From here on, what was received and not yet handed out included, the bytes are enciphered.
@@ -79,6 +87,9 @@ impl Decoder {
     fn next_frame(&self) -> Result<Option<(Header, usize)>, ProtocolError> {
         let received = &self.buffer[self.start..self.end];
         let header = Header::parse(received, self.max_payload)?;
+        if let Some(header) = header.filter(|header| header.frame_len() > self.max_frame) {
+            return Err(ProtocolError::PayloadTooLarge { size: header.payload_len as u64, limit: self.max_frame });
+        }
         Ok(header.filter(|header| header.frame_len() <= received.len()).map(|header| (header, self.start)))
     }
 
@@ -102,7 +113,7 @@ impl Decoder {
     }
 
     fn checked_package_len(&self, package: u64) -> Result<usize, ProtocolError> {
-        let largest = (HEADER_LEN + SEQ_LEN + MAX_METHOD).saturating_add(self.max_payload);
+        let largest = (HEADER_LEN + SEQ_LEN + MAX_METHOD).saturating_add(self.max_payload).min(self.max_frame);
         match usize::try_from(package) {
             Ok(len) if len < HEADER_LEN => Err(ProtocolError::BadPackage { package }),
             Ok(len) if len <= largest => Ok(len),

@@ -22,6 +22,7 @@ mod writer;
 pub use cipher::{Opener, Sealer};
 pub use decoder::Decoder;
 pub use draft::QuestDraft;
+pub use header::FLAG_MSGPACK;
 pub use message::{Answer, Message, Quest, read_answer};
 pub use reader::PayloadReader;
 pub use salt::next_salt;

@@ -1,0 +1,206 @@
+//! `rtm-gate`: the local RTM gate in a terminal. Reads the command line, serves until a signal, says what went wrong.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use log::LevelFilter;
+use rtm_server_sdk::gate::Gate;
+#[cfg(feature = "encryption")]
+use rtm_server_sdk::gate::{GateBuilder, GateKey};
+
+#[cfg(feature = "encryption")]
+mod keygen;
+
+const SECRET_VARIABLE: &str = "RTM_SECRET";
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+const AFTER_HELP: &str = "\
+The secret comes from --secret or --secret-file; without either, from the environment variable RTM_SECRET. A \
+command line can be read by every user of the machine, so that the other two are the better places for a secret that \
+matters.
+
+Once the gate takes connections it prints one line, `listening on ADDRESS`, to standard output. It stops on SIGINT \
+and SIGTERM. Its exit status is 0 then, 1 if it cannot listen, and 2 if the command line makes no sense.";
+
+/// A local RTM gate for development and tests.
+///
+/// It serves the nine Room methods over TCP to any RTM server SDK, with signatures, time stamps and salts really
+/// checked. Everything is kept in memory and gone when it stops.
+#[derive(Parser)]
+#[command(name = "rtm-gate", version, after_help = AFTER_HELP)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+struct Command {
+    #[cfg(feature = "encryption")]
+    #[command(subcommand)]
+    tool: Option<keygen::Tool>,
+
+    #[command(flatten)]
+    serve: Option<Options>,
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// Where to listen; port 0 takes a free port
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:13325", value_parser = host_and_port)]
+    listen: String,
+
+    /// The project to serve
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pid: i32,
+
+    /// The project's secret
+    #[arg(long, value_name = "TEXT", conflicts_with = "secret_file")]
+    secret: Option<String>,
+
+    /// A file that holds the project's secret; a line break at its end does not count
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+
+    /// Close connections from which nothing came for so many seconds; 0 never does
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    idle_timeout: u64,
+
+    /// Serve encrypted sessions too, with this private key (PEM); `rtm-gate keygen` makes one
+    #[cfg(feature = "encryption")]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Close connections that are not encrypted
+    #[cfg(feature = "encryption")]
+    #[arg(long, requires = "key")]
+    require_encryption: bool,
+
+    /// How much to log to standard error: `warn` shows what is refused and why, `debug` every connection
+    #[arg(long, value_name = "LEVEL", default_value = "warn", ignore_case = true, value_parser = log_level())]
+    log: LevelFilter,
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("rtm-gate: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), String> {
+    #[cfg(feature = "encryption")]
+    if let Some(tool) = &command.tool {
+        return tool.run();
+    }
+    let Some(options) = command.serve else { bad_usage("a project is needed: give --pid".into()) };
+    let secret = read_secret(&options).unwrap_or_else(|problem| bad_usage(problem));
+    env_logger::Builder::new().filter_level(options.log).init();
+    serve(&options, &secret)
+}
+
+fn serve(options: &Options, secret: &str) -> Result<(), String> {
+    // Before anything is announced: from then on a signal must find its handler.
+    let signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    let builder = Gate::builder().project(options.pid, secret).idle_timeout(Duration::from_secs(options.idle_timeout));
+    #[cfg(feature = "encryption")]
+    let builder = with_encryption(builder, options).map_err(|error| error.to_string())?;
+    let gate = builder.bind(&options.listen).map_err(|error| error.to_string())?;
+    if let Err(error) = announce(gate.endpoint()) {
+        // Whoever started the gate does not want to know; that is no reason not to serve.
+        log::warn!("the address could not be printed: {error}");
+    }
+    let signal = signals.wait();
+    log::info!("stopping on signal {signal}");
+    Ok(())
+}
+
+#[cfg(feature = "encryption")]
+fn with_encryption(mut builder: GateBuilder, options: &Options) -> Result<GateBuilder, rtm_server_sdk::Error> {
+    if let Some(file) = &options.key {
+        builder = builder.key(GateKey::from_pem_file(file)?);
+    }
+    Ok(if options.require_encryption { builder.require_encryption() } else { builder })
+}
+
+fn announce(endpoint: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {endpoint}")?;
+    stdout.flush()
+}
+
+/// Both the secret in a file and that in a variable are looked for only where nothing that goes before them is given.
+fn read_secret(options: &Options) -> Result<String, String> {
+    let secret = match (&options.secret, &options.secret_file) {
+        (Some(secret), _) => secret.clone(),
+        (None, Some(file)) => {
+            let text = fs::read_to_string(file)
+                .map_err(|error| format!("the secret file {} cannot be read: {error}", file.display()))?;
+            without_line_break(&text).to_owned()
+        }
+        (None, None) => match std::env::var(SECRET_VARIABLE) {
+            Ok(secret) => secret,
+            Err(std::env::VarError::NotUnicode(_)) => return Err(format!("{SECRET_VARIABLE} is not valid UTF-8")),
+            Err(std::env::VarError::NotPresent) => {
+                return Err(format!("a secret is needed: give --secret, --secret-file or {SECRET_VARIABLE}"));
+            }
+        },
+    };
+    if secret.is_empty() { Err("the secret is empty".into()) } else { Ok(secret) }
+}
+
+fn without_line_break(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+fn bad_usage(problem: String) -> ! {
+    Command::command().error(ErrorKind::ValueValidation, problem).exit()
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("an address looks like 127.0.0.1:13325, with a port from 0 to 65535".into()),
+    }
+}
+
+fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
+    PossibleValuesParser::new(LOG_LEVELS).try_map(|level| level.parse::<LevelFilter>())
+}
+
+/// The signals that end the gate.
+#[cfg(unix)]
+struct Signals(signal_hook::iterator::Signals);
+
+#[cfg(unix)]
+impl Signals {
+    fn catch() -> io::Result<Signals> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map(Signals)
+    }
+
+    fn wait(mut self) -> i32 {
+        self.0.forever().next().unwrap_or_default()
+    }
+}
+
+/// Elsewhere the system ends the process by itself.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn catch() -> io::Result<Signals> {
+        Ok(Signals)
+    }
+
+    fn wait(self) -> i32 {
+        loop {
+            std::thread::park();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The two clocks of the gate, read together: what the layers below the server know of time.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// A moment, on the clock of the wall and on the one that never jumps.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Milliseconds since the epoch: time stamps are checked against it.
+    pub unix_ms: i64,
+    /// Bans and idle connections are timed with it, so that setting the machine's clock does not end them.
+    pub monotonic: Instant,
+}
+
+impl Now {
+    /// Reads both clocks.
+    pub fn read() -> Now {
+        // A clock before the epoch is nobody's; it counts as the epoch, and every time stamp is then refused.
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { unix_ms: i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX), monotonic: Instant::now() }
+    }
+
+    /// Whole seconds since the epoch.
+    pub fn unix_s(&self) -> i64 {
+        self.unix_ms.div_euclid(1000)
+    }
+}
+
+#[cfg(test)]
+impl Now {
+    /// The moment `unix_s` seconds after the epoch, for simulated time.
+    pub fn at(unix_s: i64) -> Now {
+        Now { unix_ms: unix_s * 1000, monotonic: Instant::now() }
+    }
+
+    /// `duration` later on both clocks.
+    pub fn later(self, duration: std::time::Duration) -> Now {
+        let ms = i64::try_from(duration.as_millis()).unwrap();
+        Now { unix_ms: self.unix_ms + ms, monotonic: self.monotonic + duration }
+    }
+}

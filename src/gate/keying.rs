@@ -1,0 +1,63 @@
+//! The first packet of a connection, which decides whether it is encrypted (`docs/protocol.md`, section 3).
+
+use super::refusal::Broken;
+use crate::proto::{Opener, Quest, Sealer};
+
+#[cfg(feature = "encryption")]
+use super::key::GateKey;
+
+/// The quest that begins an encrypted session. It may only be a connection's first.
+pub const KEY_METHOD: &[u8] = b"*key";
+
+/// How the gate wants its sessions.
+#[derive(Debug, Clone, Default)]
+pub struct Keying {
+    #[cfg(feature = "encryption")]
+    pub key: Option<GateKey>,
+    #[cfg(feature = "encryption")]
+    pub is_required: bool,
+}
+
+impl Keying {
+    /// Whether a session may be plain.
+    pub fn allows_plain(&self) -> bool {
+        #[cfg(feature = "encryption")]
+        return !self.is_required;
+        #[cfg(not(feature = "encryption"))]
+        true
+    }
+
+    /// The ciphers of the session that `*key` asks for.
+    ///
+    /// # Errors
+    ///
+    /// The reference server closes the connection without an answer on any trouble, and so does the gate.
+    #[cfg(feature = "encryption")]
+    pub fn accept(&self, quest: &Quest<'_>) -> Result<(Sealer, Opener), Broken> {
+        let key = self.key.as_ref().ok_or_else(|| Broken::Key("the gate has no key".into()))?;
+        let (public_key, stream_mode, bits) = read_params(quest).map_err(Broken::Payload)?;
+        let public_key = public_key.ok_or_else(|| Broken::Key("publicKey is missing".into()))?;
+        key.server_key().accept(public_key, stream_mode, bits).map_err(|error| Broken::Key(error.to_string()))
+    }
+
+    #[cfg(not(feature = "encryption"))]
+    pub fn accept(&self, _quest: &Quest<'_>) -> Result<(Sealer, Opener), Broken> {
+        Err(Broken::Key("this gate was built without encryption".into()))
+    }
+}
+
+/// The public key, whether the session is one stream, and the bits of the AES key.
+#[cfg(feature = "encryption")]
+fn read_params<'a>(quest: &Quest<'a>) -> Result<(Option<&'a [u8]>, bool, i64), crate::error::DecodeError> {
+    let mut reader = quest.params()?;
+    let (mut public_key, mut stream_mode, mut bits) = (None, false, 128);
+    while let Some(key) = reader.next_key()? {
+        match key {
+            b"publicKey" => public_key = Some(reader.bytes("publicKey")?),
+            b"streamMode" => stream_mode = reader.bool("streamMode")?,
+            b"bits" => bits = reader.integral("bits")?,
+            _ => reader.skip()?,
+        }
+    }
+    Ok((public_key, stream_mode, bits))
+}
