@@ -140,6 +140,15 @@ fn bad_server_key_is_refused() {
 }
 
 #[test]
+fn key_is_read_from_a_file() {
+    let path = std::env::temp_dir().join(format!("rtm-server-key-{}.pem", std::process::id()));
+    std::fs::write(&path, public_pem(Curve::Secp192r1)).unwrap();
+    let loaded = Encryption::from_pem_file(&path);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(loaded.unwrap().server.curve(), Curve::Secp192r1);
+}
+
+#[test]
 fn file_that_is_not_there_is_an_argument_error_with_its_cause() {
     let error = Encryption::from_pem_file("no/such/key.pem").unwrap_err();
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
