@@ -16,7 +16,7 @@ use common::dead_ends::ClosedPort;
 use common::fixtures::{self, into};
 use common::scripted::ScriptedServer;
 use common::watchdog::guarded;
-use common::{PATIENCE, receive};
+use common::{PATIENCE, SOON, receive};
 
 fn with_server() -> (AnsweringServer, Client) {
     let server = AnsweringServer::start();
@@ -229,6 +229,28 @@ fn blocking_calls_inside_callbacks_get_room_though_callbacks_hold_all_of_it() {
     });
 }
 
+/// The one place is held by a callback that waits for the very thread that waits for the place.
+#[test]
+fn blocking_call_inside_a_callback_does_not_wait_for_the_callbacks_behind_it() {
+    guarded(|| {
+        let server = AnsweringServer::start();
+        let client = fixtures::builder(server.endpoint()).max_in_flight(1).build().unwrap();
+        let (sender, outcomes) = unbounded();
+        let inner = client.clone();
+        client.add_room_member(1, 1).callback(move |_| {
+            let behind = sender.clone();
+            inner.add_room_member(1, 2).callback(move |outcome| _ = behind.send(("behind", outcome)));
+            _ = sender.send(("call", inner.add_room_member(1, 3).timeout(SOON).call()));
+            _ = sender.send(("submit", inner.add_room_member(1, 4).timeout(SOON).submit().wait()));
+        });
+        for expected in ["call", "submit", "behind"] {
+            let (which, outcome) = receive(&outcomes, expected);
+            assert_eq!(which, expected);
+            outcome.unwrap();
+        }
+    });
+}
+
 fn chain(client: Client, left: usize, sender: Sender<usize>) {
     client.clone().add_room_member(1, left as i64).callback(move |outcome: Result<(), Error>| {
         outcome.unwrap();
@@ -383,7 +405,7 @@ fn closing_does_not_wait_for_a_callback_that_blocks() {
         let started = std::time::Instant::now();
         client.close();
         drop(client);
-        assert!(started.elapsed() < common::SOON, "closing took {:?}", started.elapsed());
+        assert!(started.elapsed() < SOON, "closing took {:?}", started.elapsed());
         drop(release);
     });
 }
