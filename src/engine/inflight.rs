@@ -124,9 +124,10 @@ impl<T> Calls<T> {
         seqs.into_iter().filter_map(|seq| self.remove(seq)).collect()
     }
 
-    /// No call expires before this.
-    pub fn next_due(&self) -> Option<Instant> {
-        self.timers.next_due()
+    /// When the next call expires.
+    pub fn next_due(&mut self) -> Option<Instant> {
+        let places = &self.places;
+        self.timers.next_due(|seq| places.contains_key(&seq))
     }
 }
 

@@ -142,7 +142,7 @@ impl<T> Engine<T> {
     }
 
     /// When [`handle_timeout`](Engine::handle_timeout) has something to do, at the earliest.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub fn next_due(&mut self) -> Option<Instant> {
         let silence = match self.state {
             State::Online => self.link.as_ref().and_then(|link| link.silence.due_at()),
             _ => None,

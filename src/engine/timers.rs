@@ -7,8 +7,8 @@ use std::time::Instant;
 /// Below this size, deadlines of calls that are over are not worth clearing away.
 const WORTH_CLEARING: usize = 1024;
 
-/// A heap of deadlines. A call that is over leaves its deadline behind; it is cleared away when it comes due, or when
-/// more than half of the deadlines are such. Calls mostly have the same timeout, so that they come in order and go in
+/// A heap of deadlines. A call that is over leaves its deadline behind; it is cleared away when it would be the next to
+/// come due, or when more than half of the deadlines are such. Calls mostly have the same timeout, so that they come in order and go in
 /// order, which a heap does in constant time.
 #[derive(Debug, Default)]
 pub struct Timers {
@@ -32,9 +32,15 @@ impl Timers {
         }
     }
 
-    /// The earliest deadline. It may be that of a call that is over.
-    pub fn next_due(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((deadline, _))| *deadline)
+    /// The earliest deadline of a live call. Those before it are cleared away: nobody is to be woken for them.
+    pub fn next_due(&mut self, live: impl Fn(u32) -> bool) -> Option<Instant> {
+        loop {
+            match self.heap.peek() {
+                Some(Reverse((deadline, seq))) if live(*seq) => return Some(*deadline),
+                Some(_) => _ = self.heap.pop(),
+                None => return None,
+            }
+        }
     }
 }
 
@@ -52,7 +58,9 @@ mod tests {
             timers.add(at(millis), seq, 3, |_| true);
         }
         assert_eq!(timers.pop_due(at(9)), None);
-        assert_eq!(timers.next_due(), Some(at(10)));
+        assert_eq!(timers.next_due(|_| true), Some(at(10)));
+        assert_eq!(timers.next_due(|seq| seq != 2), Some(at(20)));
+        timers.add(at(10), 2, 3, |_| true);
         assert_eq!([timers.pop_due(at(20)), timers.pop_due(at(20)), timers.pop_due(at(20))], [Some(2), Some(3), None]);
     }
 

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
 use super::clock::Now;
+use super::keying::Keying;
 use super::refusal::Broken;
 use super::service::Service;
 use super::session::{Served, Session};
@@ -20,7 +21,7 @@ const TS: i64 = 1_700_000_000;
 
 fn service() -> Service {
     let signers = FxHashMap::from_iter([(PID, Signer::new(PID, SECRET))]);
-    Service::new(signers, Arc::new(Counters::default()))
+    Service::new(signers, Keying::default(), Arc::new(Counters::default()))
 }
 
 /// What a session answers to `bytes`, taken apart: sequence number, status, payload.
@@ -349,7 +350,7 @@ fn every_signature_vector_is_accepted() {
         let secret = vector["secret"].as_str().unwrap();
         let Ok(project) = i32::try_from(pid) else { continue };
         let signers = FxHashMap::from_iter([(project, Signer::new(project, secret))]);
-        let mut service = Service::new(signers, Arc::new(Counters::default()));
+        let mut service = Service::new(signers, Keying::default(), Arc::new(Counters::default()));
         let signature = [
             ("pid", pid.into()),
             ("sign", vector["sign"].as_str().unwrap().into()),

@@ -184,9 +184,10 @@ impl Driver {
             thread::yield_now();
         }
         let may_sleep = self.commands.fall_asleep() && has_nothing_to_do;
-        let timeout = match self.engine.next_due() {
-            _ if !may_sleep => Some(Duration::ZERO),
-            due => due.map(|due| due.saturating_duration_since(now)),
+        let timeout = if may_sleep {
+            self.engine.next_due().map(|due| due.saturating_duration_since(now))
+        } else {
+            Some(Duration::ZERO)
         };
         let polled = self.poll.poll(events, timeout);
         self.commands.wake_up();

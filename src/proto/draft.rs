@@ -10,8 +10,8 @@ use super::writer::{FrameWriter, PayloadWriter};
 
 /// The pairs that sign a quest: pid, sign, salt, ts.
 const SIGNATURE_PAIRS: u32 = 4;
-/// Room for everything but long parameters.
-const USUAL_LEN: usize = 192;
+/// Room for everything but long parameters. Every call in flight holds this much.
+const USUAL_LEN: usize = 136;
 
 /// A two-way RTM quest (section 2) whose signature is filled in at the last moment, so that its time stamp is fresh.
 ///
