@@ -1,2 +1,150 @@
-//! To be written.
-fn main() {}
+//! How often a call allocates, on which thread.
+//!
+//! `cargo bench --bench allocations`. Counted are allocations, and moves of an allocation to a larger place; not
+//! deallocations. Goals: at most 3 a call on the calling thread, at most 1 on the I/O thread.
+
+#[path = "common/server.rs"]
+mod server;
+#[path = "common/usage.rs"]
+mod usage;
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rtm_server_sdk::Client;
+use tracking_allocator::{AllocationGroupId, AllocationRegistry, AllocationTracker, Allocator};
+
+/// How many calls are in flight where it is more than one.
+const WINDOW: usize = 100;
+
+#[global_allocator]
+static ALLOCATOR: Allocator<std::alloc::System> = Allocator::system();
+
+/// The threads that are told apart.
+static THREADS: [Counted; 3] = [const { Counted::new() }; 3];
+static OTHERS: Counted = Counted::new();
+const NAMES: [&str; 3] = ["calling thread", "rtm-io", "rtm-callback"];
+
+/// A thread's allocations so far.
+struct Counted {
+    thread: AtomicU32,
+    allocations: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Counted {
+    const fn new() -> Counted {
+        Counted { thread: AtomicU32::new(0), allocations: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    fn read(&self) -> [u64; 2] {
+        [self.allocations.load(Ordering::SeqCst), self.bytes.load(Ordering::SeqCst)]
+    }
+}
+
+struct ByThread;
+
+impl AllocationTracker for ByThread {
+    fn allocated(&self, _: usize, size: usize, _: usize, _: AllocationGroupId) {
+        // Asking the system which thread this is allocates nothing.
+        let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        let of_thread = THREADS.iter().find(|counted| counted.thread.load(Ordering::Relaxed) == thread);
+        let counted = of_thread.unwrap_or(&OTHERS);
+        counted.allocations.fetch_add(1, Ordering::SeqCst);
+        counted.bytes.fetch_add(size as u64, Ordering::SeqCst);
+    }
+
+    fn deallocated(&self, _: usize, _: usize, _: usize, _: AllocationGroupId, _: AllocationGroupId) {}
+}
+
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome {
+    // `cargo test` starts benches too, without a word: that they run is all that it wants to know.
+    let calls = if std::env::args().len() > 1 { 50_000 } else { 500 };
+    AllocationRegistry::set_global_tracker(ByThread)?;
+    let client = Client::builder(80_000_001, "a secret for benches", server::start()?.to_string()).connect()?;
+    name_threads()?;
+    println!(
+        "Allocations a call, and their bytes, of {calls} calls each. Goals: calling thread ≤ 3, I/O thread ≤ 1.\n"
+    );
+    println!("| way | {} | other threads |\n| --- | --- | --- | --- | --- |", NAMES.join(" | "));
+    count("get_room_info, call", calls, |count| {
+        (0..count).try_for_each(|_| client.get_room_info(42).call().map(drop)).map_err(Into::into)
+    })?;
+    count("get_room_info, submit, 1 at a time", calls, |count| {
+        (0..count).try_for_each(|_| client.get_room_info(42).submit().wait().map(drop)).map_err(Into::into)
+    })?;
+    count("get_room_info, submit, 100 at a time", calls, |count| {
+        let mut pendings = Vec::with_capacity(WINDOW);
+        for _ in 0..count / WINDOW {
+            pendings.extend((0..WINDOW).map(|_| client.get_room_info(42).submit()));
+            pendings.drain(..).try_for_each(|pending| pending.wait().map(drop))?;
+        }
+        Ok(())
+    })?;
+    count("get_room_info, callback, 1 at a time", calls, |count| call_back(&client, count, 1))?;
+    count("get_room_info, callback, 100 at a time", calls, |count| call_back(&client, count, WINDOW))?;
+    count("add_room_member, call", calls, |count| {
+        (0..count).try_for_each(|_| client.add_room_member(42, 1001).call()).map_err(Into::into)
+    })?;
+    Ok(())
+}
+
+/// Callbacks that report to the caller over a channel with room for all of them, which allocates nothing by itself.
+fn call_back(client: &Client, count: usize, window: usize) -> Outcome {
+    let (done, is_done) = mpsc::sync_channel(window);
+    for _ in 0..count / window {
+        for _ in 0..window {
+            let done = done.clone();
+            client.get_room_info(42).callback(move |info| {
+                let _ = done.send(info.map(drop));
+            });
+        }
+        for _ in 0..window {
+            is_done.recv()??;
+        }
+    }
+    Ok(())
+}
+
+/// Makes some calls that count for nothing, then those that count.
+fn count(name: &str, calls: usize, make: impl Fn(usize) -> Outcome) -> Outcome {
+    make(calls / 10)?;
+    let before = figures();
+    AllocationRegistry::enable_tracking();
+    let made = make(calls);
+    AllocationRegistry::disable_tracking();
+    made?;
+    let cells = figures().into_iter().zip(before).map(|(after, before)| {
+        let a_call = |at: usize| (after[at] - before[at]) as f64 / calls as f64;
+        format!("{:.3} ({:.0} B)", a_call(0), a_call(1))
+    });
+    println!("| {name} | {} |", cells.collect::<Vec<_>>().join(" | "));
+    Ok(())
+}
+
+fn figures() -> Vec<[u64; 2]> {
+    THREADS.iter().chain([&OTHERS]).map(Counted::read).collect()
+}
+
+/// Finds out which threads are which. A thread names itself, a moment after it was started.
+fn name_threads() -> Outcome {
+    let caller = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+    THREADS[0].thread.store(caller, Ordering::SeqCst);
+    let patience = Instant::now() + Duration::from_secs(10);
+    for (counted, name) in THREADS.iter().zip(NAMES).skip(1) {
+        let id = loop {
+            match usage::threads_named(name)?.first() {
+                Some(id) => break *id,
+                None if Instant::now() > patience => return Err(format!("there is no thread {name}").into()),
+                None => thread::yield_now(),
+            }
+        };
+        counted.thread.store(id, Ordering::SeqCst);
+    }
+    Ok(())
+}

@@ -1,2 +1,99 @@
-//! To be written.
-fn main() {}
+//! A fixed number of encodes, decodes or whole calls, for counting their instructions under callgrind:
+//! `benches/instructions.sh` does it. Takes `encode N`, `decode N`, `call N HOST:PORT` or `submit N HOST:PORT`.
+
+use std::error::Error;
+use std::hint::black_box;
+
+use rtm_server_sdk::Client;
+use rtm_server_sdk::proto::{Decoder, FrameWriter, Message, QuestDraft, Signer, next_salt, read_answer};
+
+const PID: i32 = 80_000_001;
+/// The variable that holds the project's secret, if the server checks it.
+const SECRET_VARIABLE: &str = "RTM_SECRET";
+/// With several calls in flight.
+const WINDOW: usize = 100;
+
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        // `cargo test` and `cargo bench` start it without a word: that it runs is all that they want to know.
+        [] => encode(10).and_then(|()| decode(10)),
+        ["encode", times] => encode(times.parse()?),
+        ["decode", times] => decode(times.parse()?),
+        ["call", times, endpoint] => call(times.parse()?, endpoint),
+        ["submit", times, endpoint] => submit(times.parse()?, endpoint),
+        _ => Err("what to do? encode N, decode N, call N HOST:PORT or submit N HOST:PORT".into()),
+    }
+}
+
+/// A signed `getroominfo`.
+fn encode(times: usize) -> Outcome {
+    let signer = Signer::new(PID, "a secret for benches");
+    for _ in 0..times {
+        let mut draft = QuestDraft::new(PID, "getroominfo", 1);
+        let mut params = draft.params();
+        params.str("rid");
+        params.int(black_box(42));
+        black_box(draft.sign(&signer, next_salt(), 1_700_000_000));
+    }
+    Ok(())
+}
+
+/// The answer to it, out of the stream and into strings. Each arrives by itself.
+fn decode(times: usize) -> Outcome {
+    let mut answer = Vec::new();
+    let mut frame = FrameWriter::answer(&mut answer, 1, 0, 2);
+    let mut payload = frame.payload();
+    for (key, info) in [("oinfo", "public info"), ("pinfo", "private info")] {
+        payload.str(key);
+        payload.str(info);
+    }
+    frame.finish();
+    let mut decoder = Decoder::new(64 * 1024 * 1024);
+    for _ in 0..times {
+        decoder.space()[..answer.len()].copy_from_slice(black_box(&answer));
+        decoder.advance(answer.len());
+        let Some(Message::Answer(answer)) = decoder.next_message()? else { return Err("no answer came out".into()) };
+        let infos = read_answer(answer.status, answer.flag, answer.payload, |reader| {
+            let (mut oinfo, mut pinfo): (Option<String>, Option<String>) = (None, None);
+            while let Some(key) = reader.next_key()? {
+                match key {
+                    b"oinfo" => oinfo = reader.optional_str("oinfo")?.map(Into::into),
+                    b"pinfo" => pinfo = reader.optional_str("pinfo")?.map(Into::into),
+                    _ => reader.skip()?,
+                }
+            }
+            Ok((oinfo, pinfo))
+        });
+        black_box(infos?);
+    }
+    Ok(())
+}
+
+fn call(times: usize, endpoint: &str) -> Outcome {
+    let client = connect(endpoint)?;
+    for _ in 0..times {
+        black_box(client.get_room_info(42).call()?);
+    }
+    Ok(())
+}
+
+fn submit(times: usize, endpoint: &str) -> Outcome {
+    let client = connect(endpoint)?;
+    let mut pendings = Vec::with_capacity(WINDOW);
+    for _ in 0..times / WINDOW {
+        pendings.extend((0..WINDOW).map(|_| client.get_room_info(42).submit()));
+        for pending in pendings.drain(..) {
+            black_box(pending.wait()?);
+        }
+    }
+    Ok(())
+}
+
+fn connect(endpoint: &str) -> Result<Client, rtm_server_sdk::Error> {
+    let secret = std::env::var(SECRET_VARIABLE).unwrap_or_else(|_| "a secret for benches".into());
+    Client::builder(PID, secret, endpoint).connect()
+}

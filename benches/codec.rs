@@ -1,2 +1,200 @@
-//! To be written.
-fn main() {}
+//! The codec by itself: signed quests written, answers cut out of the stream and read. No sockets, no threads.
+//!
+//! `cargo bench --features unstable-internals --bench codec`. A result is read by functions like those that the room
+//! functions use, which are private; they take the same steps on the same public reader.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use rtm_server_sdk::Error;
+use rtm_server_sdk::error::DecodeError;
+use rtm_server_sdk::proto::{Decoder, FrameWriter, Message, PayloadReader, QuestDraft, Signer, next_salt, read_answer};
+
+const PID: i32 = 80_000_001;
+const TS: u32 = 1_700_000_000;
+const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
+/// Small answers come in batches: this many in one read.
+const BATCH: usize = 64;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    encode(&mut criterion);
+    decode_each(&mut criterion);
+    criterion.final_summary();
+}
+
+fn decode_each(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode");
+    decode(&mut group, "empty answer", BATCH, &empty_answer(), |reader| match reader.next_key()? {
+        None => Ok(0),
+        Some(_) => reader.skip().map(|()| 0),
+    });
+    decode(&mut group, "room info", BATCH, &room_info(), |reader| {
+        let (oinfo, pinfo) = read_infos(reader)?;
+        Ok(oinfo.map_or(0, |info| info.len()) + pinfo.map_or(0, |info| info.len()))
+    });
+    decode(&mut group, "100,000 members", 1, &members(100_000), |reader| read_uids(reader).map(|uids| uids.len()));
+    decode(&mut group, "counts of 1,000 rooms", 1, &counts(1_000), |reader| {
+        read_counts(reader).map(|counts| counts.len())
+    });
+    group.finish();
+}
+
+fn encode(criterion: &mut Criterion) {
+    let signer = Signer::new(PID, "a secret for benches");
+    let room_info = || {
+        let mut draft = QuestDraft::new(PID, "getroominfo", 1);
+        let mut params = draft.params();
+        params.str("rid");
+        params.int(black_box(42));
+        draft.sign(&signer, next_salt(), TS)
+    };
+    let rids: Vec<i64> = (0..1_000).map(|room| 1_000_000 + room).collect();
+    let room_count = || {
+        let mut draft = QuestDraft::new(PID, "getroomcount", 1);
+        let mut params = draft.params();
+        params.str("rids");
+        params.array(1_000);
+        for &rid in black_box(&rids) {
+            params.int(rid);
+        }
+        draft.sign(&signer, next_salt(), TS)
+    };
+    let mut group = criterion.benchmark_group("encode");
+    group.throughput(Throughput::Bytes(room_info().len() as u64));
+    group.bench_function("signed getroominfo", |bencher| bencher.iter(room_info));
+    group.throughput(Throughput::Bytes(room_count().len() as u64));
+    group.bench_function("signed getroomcount of 1,000 rooms", |bencher| bencher.iter(room_count));
+    group.finish();
+}
+
+/// Lets `batch` answers arrive at once and reads them all. The time is that of the batch, the bytes per second are
+/// those of its frames.
+fn decode(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    batch: usize,
+    frame: &[u8],
+    read: impl Fn(&mut PayloadReader<'_>) -> Result<usize, DecodeError>,
+) {
+    let stream = frame.repeat(batch);
+    let mut decoder = Decoder::new(MAX_PAYLOAD);
+    group.throughput(Throughput::Bytes(stream.len() as u64));
+    let name = if batch == 1 { name.to_owned() } else { format!("{name}, {batch} in one read") };
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| match decode_all(&mut decoder, &stream, &read) {
+            Ok(answers) => assert_eq!(answers, batch),
+            Err(error) => panic!("the bench's own answer cannot be read: {error}"),
+        });
+    });
+}
+
+/// As the I/O thread does it: each read fills the decoder's room, then every whole message is handled.
+fn decode_all(
+    decoder: &mut Decoder,
+    mut stream: &[u8],
+    read: impl Fn(&mut PayloadReader<'_>) -> Result<usize, DecodeError>,
+) -> Result<usize, Error> {
+    let mut answers = 0;
+    while !stream.is_empty() {
+        let space = decoder.space();
+        let (received, rest) = stream.split_at(space.len().min(stream.len()));
+        space[..received.len()].copy_from_slice(received);
+        decoder.advance(received.len());
+        stream = rest;
+        while let Ok(Some(Message::Answer(answer))) = decoder.next_message() {
+            black_box(read_answer(answer.status, answer.flag, answer.payload, &read)?);
+            answers += 1;
+        }
+    }
+    Ok(answers)
+}
+
+fn empty_answer() -> Vec<u8> {
+    let mut frame = Vec::new();
+    FrameWriter::answer(&mut frame, 1, 0, 0).finish();
+    frame
+}
+
+fn room_info() -> Vec<u8> {
+    answer("oinfo", |frame| {
+        let mut payload = frame.payload();
+        payload.str("public info");
+        payload.str("pinfo");
+        payload.str("private info");
+    })
+}
+
+fn members(count: u32) -> Vec<u8> {
+    answer("uids", |frame| {
+        let mut payload = frame.payload();
+        payload.array(count);
+        for uid in 0..i64::from(count) {
+            payload.int(4_000_000_000 + uid * 7_919);
+        }
+    })
+}
+
+fn counts(rooms: u32) -> Vec<u8> {
+    answer("cn", |frame| {
+        let mut payload = frame.payload();
+        payload.map(rooms);
+        for room in 0..i64::from(rooms) {
+            payload.str(&(1_000_000 + room).to_string());
+            payload.int(room * 31);
+        }
+    })
+}
+
+fn answer(first_key: &str, write: impl FnOnce(&mut FrameWriter<'_>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let pairs = if first_key == "oinfo" { 2 } else { 1 };
+    let mut frame = FrameWriter::answer(&mut bytes, 1, 0, pairs);
+    frame.payload().str(first_key);
+    write(&mut frame);
+    frame.finish();
+    bytes
+}
+
+fn read_infos(reader: &mut PayloadReader<'_>) -> Result<(Option<String>, Option<String>), DecodeError> {
+    let (mut oinfo, mut pinfo) = (None, None);
+    while let Some(key) = reader.next_key()? {
+        match key {
+            b"oinfo" => oinfo = reader.optional_str("oinfo")?.map(Into::into),
+            b"pinfo" => pinfo = reader.optional_str("pinfo")?.map(Into::into),
+            _ => reader.skip()?,
+        }
+    }
+    Ok((oinfo, pinfo))
+}
+
+fn read_uids(reader: &mut PayloadReader<'_>) -> Result<Vec<i64>, DecodeError> {
+    let mut uids = Vec::new();
+    while let Some(key) = reader.next_key()? {
+        match key {
+            b"uids" => {
+                let len = reader.array_len("uids")?;
+                uids = (0..len).map(|_| reader.int("uids")).collect::<Result<_, _>>()?;
+            }
+            _ => reader.skip()?,
+        }
+    }
+    Ok(uids)
+}
+
+fn read_counts(reader: &mut PayloadReader<'_>) -> Result<HashMap<i64, i64>, DecodeError> {
+    let mut counts = HashMap::new();
+    while let Some(key) = reader.next_key()? {
+        match key {
+            b"cn" => {
+                for _ in 0..reader.map_len("cn")? {
+                    let rid = reader.int_or_digits("cn")?;
+                    counts.insert(rid, reader.int("cn")?);
+                }
+            }
+            _ => reader.skip()?,
+        }
+    }
+    Ok(counts)
+}
