@@ -9,13 +9,17 @@
 
 #[path = "growth/cost.rs"]
 mod cost;
+#[path = "common/cpu.rs"]
+mod cpu;
 #[path = "growth/idle.rs"]
 mod idle;
 #[path = "growth/memory.rs"]
 mod memory;
 #[path = "common/server.rs"]
 mod server;
-#[path = "common/usage.rs"]
+#[path = "common/threads.rs"]
+mod threads;
+#[path = "growth/usage.rs"]
 mod usage;
 
 use std::io::{BufRead, BufReader};

@@ -4,14 +4,14 @@
 //! measured right beside each other do. So every scenario of the library runs next to its floor, round by round, now the
 //! one first and now the other, and a ratio is taken within its round.
 
+#[path = "../common/cpu.rs"]
+mod cpu;
 mod floor;
 #[path = "../common/gate.rs"]
 mod gate;
 mod library;
 mod measure;
 mod table;
-#[path = "../common/usage.rs"]
-mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::usage::cpu_time;
+use crate::cpu::cpu_time;
 
 /// With many calls in flight, every so many of them are timed, so that reading the clock does not become the work.
 pub const SAMPLED_EVERY: u32 = 16;

@@ -2,7 +2,7 @@
 //! the same infos, but for `isbanofroom`, which it never answers: that is how calls are kept in flight.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 const HEADER_LEN: usize = 12;
@@ -10,18 +10,6 @@ const SEQ_LEN: usize = 4;
 const UNANSWERED: &[u8] = b"isbanofroom";
 /// `{oinfo: "public info", pinfo: "private info"}`
 const INFOS: &[u8] = b"\x82\xa5oinfo\xabpublic info\xa5pinfo\xacprivate info";
-
-/// Serves on a thread of its own for as long as the process lives.
-///
-/// # Errors
-///
-/// The machine has no port to give.
-pub fn start() -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || serve(&listener));
-    Ok(address)
-}
 
 /// Serves every connection on a thread of its own, until accepting fails.
 pub fn serve(listener: &TcpListener) {

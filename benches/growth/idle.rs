@@ -3,13 +3,18 @@
 use std::thread;
 use std::time::Duration;
 
-use super::usage::{cpu_time, resident_bytes, switches, threads_named};
+use super::cpu::cpu_time;
+use super::threads::threads_named;
+use super::usage::{resident_bytes, switches};
 use super::{Outcome, ServerProcess};
 
 /// The time of the calls before a rest. Were their deadlines to wake anybody when the calls are long over, it would be
 /// in that rest.
 const QUEST_TIMEOUT: Duration = Duration::from_secs(1);
 const CALLS_BEFORE: usize = 1_000;
+/// Calls with a pause between them: one timer could not see to several of their deadlines at once.
+const CALLS_APART: usize = 200;
+const APART: Duration = Duration::from_millis(4);
 
 /// Prints what an idle client uses: one that never made a call, and one that made some.
 pub fn measure(is_smoke_test: bool) -> Outcome<()> {
@@ -29,7 +34,12 @@ pub fn measure(is_smoke_test: bool) -> Outcome<()> {
     let added = resident_bytes()?.saturating_sub(before);
     println!("after {CALLS_BEFORE} calls: {} KiB, what its stacks use included", added / 1024);
     watch(&format!("after {CALLS_BEFORE} calls of {QUEST_TIMEOUT:?} at most"), rest)?;
-    watch("after that rest", rest)
+    watch("after that rest", rest)?;
+    for _ in 0..CALLS_APART {
+        client.get_room_info(42).call()?;
+        thread::sleep(APART);
+    }
+    watch(&format!("after {CALLS_APART} calls, one every {APART:?}"), rest)
 }
 
 fn watch(what: &str, rest: Duration) -> Outcome<()> {

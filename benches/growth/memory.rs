@@ -58,9 +58,9 @@ fn measure_with<K>(client: &Client, what: &str, all_leave: bool, make: impl Fn(&
     println!(
         "\n{in_flight} calls in flight, {what}: {:.1} MiB, {} bytes each (goal: ≤ 32 MiB); made in {took:.1?}",
         added as f64 / (1024.0 * 1024.0),
-        added / in_flight.max(1) as u64,
+        added / in_flight.max(1),
     );
-    if in_flight != CALLS {
+    if in_flight != CALLS as u64 {
         return Err(format!("{CALLS} calls were to be in flight").into());
     }
     drop((first, kept));

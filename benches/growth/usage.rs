@@ -1,17 +1,7 @@
-//! What this process has used so far: processor time, memory, switches of its threads. Linux only.
+//! The memory of this process, and the switches of its threads. Linux only.
 
 use std::fs;
 use std::io;
-use std::time::Duration;
-
-use rustix::time::{ClockId, clock_gettime};
-
-/// Processor time of all threads of this process, user and system together.
-#[must_use]
-pub fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
 
 /// Bytes of memory that this process has in use.
 ///
@@ -22,23 +12,6 @@ pub fn resident_bytes() -> io::Result<u64> {
     // Unlike the figures in `status` and `statm`, which lag behind by some pages a thread, this one is counted anew.
     let rollup = fs::read_to_string("/proc/self/smaps_rollup")?;
     number_after(&rollup, "Rss:").map(|kib| kib * 1024)
-}
-
-/// The ids of this process' threads of that name.
-///
-/// # Errors
-///
-/// The system does not tell.
-pub fn threads_named(name: &str) -> io::Result<Vec<u32>> {
-    let mut ids = Vec::new();
-    for task in fs::read_dir("/proc/self/task")? {
-        let path = task?.path();
-        let is_named = fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name);
-        if let (true, Some(id)) = (is_named, path.file_name().and_then(|id| id.to_str()?.parse().ok())) {
-            ids.push(id);
-        }
-    }
-    Ok(ids)
 }
 
 /// How often these threads were given up for others, by their will or not.
