@@ -3,7 +3,8 @@
 //! What makes it strong: the frame is a template, of which only the sequence number, the salt, the time and the sign are
 //! written anew; buffers are used again; Nagle's algorithm is off; the clock is read once a batch. With many quests in
 //! flight, the writer fills one buffer with as many frames as the window allows and writes it at once, and the reader
-//! reads chunks of 64 KiB and frees the window once for all answers in a chunk. What keeps it honest: every quest has a
+//! reads chunks of 64 KiB and frees the window once for all answers in a chunk. Beside this stands the plain floor,
+//! which differs only in that it writes each quest by itself: a program that has one quest at a time cannot do better. What keeps it honest: every quest has a
 //! salt and an MD5 of its own, and of every answer the status and the sequence number are looked at. The infos in it
 //! are not unpacked.
 
@@ -22,6 +23,16 @@ const HEADER_LEN: usize = 12;
 const SEQ_LEN: usize = 4;
 const METHOD: &str = "getroominfo";
 const CHUNK: usize = 64 * 1024;
+
+/// How a writer with many quests in flight hands them to the socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// As many at once as the window has room for: the strongest floor, at the price of a caller that has them all
+    /// ready at once.
+    Batched,
+    /// Each by itself, as it comes: the plain floor, for callers who have one quest at a time.
+    EachByItself,
+}
 
 /// One connection to the gate, by hand.
 pub struct Floor {
@@ -55,7 +66,7 @@ impl Floor {
     }
 
     /// One thread that writes and one that reads, with up to `window` quests in flight.
-    pub fn pipelined(&mut self, window: usize, time: Duration) -> Outcome<Sample> {
+    pub fn pipelined(&mut self, window: usize, writes: Writes, time: Duration) -> Outcome<Sample> {
         let flight = Flight::new(window);
         let mut reading_end = self.stream.try_clone()?;
         let watch = Stopwatch::start(time);
@@ -70,7 +81,7 @@ impl Floor {
                 }
                 latencies
             });
-            self.write_all(&flight, &watch)?;
+            self.write_all(&flight, writes, &watch)?;
             match reader.join() {
                 Ok(latencies) => Ok(latencies?),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -79,30 +90,37 @@ impl Floor {
         latencies.map(|latencies| watch.stop(latencies))
     }
 
-    fn write_all(&mut self, flight: &Flight, watch: &Stopwatch) -> io::Result<()> {
+    fn write_all(&mut self, flight: &Flight, writes: Writes, watch: &Stopwatch) -> io::Result<()> {
         let mut frames = Vec::with_capacity(2 * CHUNK);
         let mut sent = 0;
         let mut is_last = false;
         while !is_last {
             let room = flight.wait_for_room();
-            let (now, ts) = (flight.nanos(), unix_time());
-            frames.clear();
-            for _ in 0..room {
-                let seq = self.quests.write(&mut frames, ts);
-                if seq % SAMPLED_EVERY == 0 {
-                    flight.begun(seq).store(now, Ordering::Relaxed);
-                }
-            }
             sent += room as u64;
             is_last = watch.is_over() || flight.sent_in_all.load(Ordering::SeqCst) == 0;
             if is_last {
                 // Before the last quests leave, so that the reader knows by the last answer that it is the last.
                 flight.sent_in_all.fetch_min(sent, Ordering::SeqCst);
             }
-            flight.in_flight.fetch_add(room, Ordering::SeqCst);
-            self.stream.write_all(&frames)?;
+            let quests_a_write = if writes == Writes::Batched { room } else { 1 };
+            for _ in 0..room.checked_div(quests_a_write).unwrap_or_default() {
+                self.write_some(quests_a_write, &mut frames, flight)?;
+            }
         }
         Ok(())
+    }
+
+    fn write_some(&mut self, quests: usize, frames: &mut Vec<u8>, flight: &Flight) -> io::Result<()> {
+        frames.clear();
+        let (now, ts) = (flight.nanos(), unix_time());
+        for _ in 0..quests {
+            let seq = self.quests.write(frames, ts);
+            if seq % SAMPLED_EVERY == 0 {
+                flight.begun(seq).store(now, Ordering::Relaxed);
+            }
+        }
+        flight.in_flight.fetch_add(quests, Ordering::SeqCst);
+        self.stream.write_all(frames)
     }
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use clap::Parser;
 use rtm_server_sdk::Client;
 
-use floor::Floor;
+use floor::{Floor, Writes};
 use gate::GateProcess;
 use measure::Sample;
 
@@ -40,7 +40,7 @@ struct Arguments {
     #[arg(long)]
     rounds: Option<u32>,
     /// Length of one phase, in milliseconds
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 300)]
     phase: u64,
     /// End within 20 s
     #[arg(long)]
@@ -80,15 +80,15 @@ impl Arguments {
             (Some(rounds), _, _) => rounds.max(1),
             (None, true, _) => 1,
             (None, false, true) => 5,
-            (None, false, false) => 9,
+            (None, false, false) => 15,
         }
     }
 
-    fn phase(&self, scenarios: usize) -> Duration {
+    fn phase(&self, rows: &[Row]) -> Duration {
         match (self.is_smoke_test(), self.quick) {
             (true, _) => Duration::from_millis(20),
             (_, false) => Duration::from_millis(self.phase.max(1)),
-            (_, true) => QUICK / (self.rounds() * 2 * u32::try_from(scenarios).unwrap_or(u32::MAX)),
+            (_, true) => QUICK / (self.rounds() * rows.iter().map(|row| row.way.phases()).sum::<u32>().max(1)),
         }
     }
 
@@ -131,6 +131,8 @@ struct Row {
 struct Pair {
     library: Sample,
     floor: Sample,
+    /// The floor that writes each quest by itself, where several are in flight.
+    plain_floor: Option<Sample>,
 }
 
 const SCENARIOS: [(&str, Way); 10] = [
@@ -156,13 +158,14 @@ struct Bench {
 
 impl Bench {
     fn measure(&mut self, row: &Row, library_first: bool) -> Outcome<Pair> {
-        if library_first {
-            let library = self.library(row)?;
-            Ok(Pair { library, floor: self.floor(row.way)? })
-        } else {
-            let floor = self.floor(row.way)?;
-            Ok(Pair { library: self.library(row)?, floor })
-        }
+        let before = if library_first { Some(self.library(row)?) } else { None };
+        let floor = self.floor(row.way, Writes::Batched)?;
+        let library = before.map_or_else(|| self.library(row), Ok)?;
+        let plain_floor = match row.way.window() {
+            1 => None,
+            _ => Some(self.floor(row.way, Writes::EachByItself)?),
+        };
+        Ok(Pair { library, floor, plain_floor })
     }
 
     fn library(&self, row: &Row) -> Outcome<Sample> {
@@ -179,21 +182,36 @@ impl Bench {
         run(self.phase)
     }
 
-    fn floor(&mut self, beside: Way) -> Outcome<Sample> {
-        let mut run = |time| match beside {
-            Way::Blocking(_) | Way::Submitted(1) | Way::Callbacks(1) => self.floor.one_by_one(time),
-            Way::Submitted(window) | Way::Callbacks(window) => self.floor.pipelined(window, time),
+    fn floor(&mut self, beside: Way, writes: Writes) -> Outcome<Sample> {
+        let mut run = |time| match beside.window() {
+            1 => self.floor.one_by_one(time),
+            window => self.floor.pipelined(window, writes, time),
         };
         run(self.phase / WARM_UP)?;
         run(self.phase)
     }
 }
 
-fn floor_name(way: Way) -> &'static str {
-    match way {
-        Way::Blocking(_) | Way::Submitted(1) | Way::Callbacks(1) => "floor, one by one",
-        Way::Submitted(16) | Way::Callbacks(16) => "floor, 16 in flight",
-        Way::Submitted(_) | Way::Callbacks(_) => "floor, 1,000 in flight",
+impl Way {
+    /// How many calls the one thread has in flight, and so the floor beside it.
+    fn window(self) -> usize {
+        match self {
+            Way::Blocking(_) => 1,
+            Way::Submitted(window) | Way::Callbacks(window) => window,
+        }
+    }
+
+    /// How many phases a round of it has.
+    fn phases(self) -> u32 {
+        if self.window() == 1 { 2 } else { 3 }
+    }
+
+    fn floor_name(self) -> &'static str {
+        match self.window() {
+            1 => "floor, one by one",
+            16 => "floor, 16 in flight",
+            _ => "floor, 1,000 in flight",
+        }
     }
 }
 
@@ -204,7 +222,7 @@ fn rows(arguments: &Arguments) -> Vec<Row> {
         for (scenario, way) in SCENARIOS {
             let name = if connection == "plain" { scenario.to_owned() } else { format!("{connection}-{scenario}") };
             if arguments.is_wanted(&name) {
-                rows.push(Row { connection, scenario, name, floor: floor_name(way), way, pairs: Vec::new() });
+                rows.push(Row { connection, scenario, name, floor: way.floor_name(), way, pairs: Vec::new() });
             }
         }
     }
@@ -245,7 +263,7 @@ fn main() -> Outcome<()> {
             Some(key) => Some(connect_encrypted(&project, &endpoint, key)?),
             None => None,
         },
-        phase: arguments.phase(rows.len()),
+        phase: arguments.phase(&rows),
     };
     bench.plain.set_room_info(ROOM, Some("public info"), Some("private info")).call()?;
     for round in 0..arguments.rounds() {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::measure::{Sample, Spread};
-use super::{Arguments, Row};
+use super::{Arguments, Pair, Row};
 
 /// One row of the table of goals, as far as its scenarios were measured.
 #[derive(Serialize)]
@@ -17,6 +17,8 @@ struct Headline {
     thousand_submitted_cpu_ms_per_1000: Option<Spread>,
     thousand_callbacks_share_of_floor: Option<Spread>,
     thousand_callbacks_cpu_ms_per_1000: Option<Spread>,
+    thousand_submitted_share_of_plain_floor: Option<Spread>,
+    thousand_callbacks_share_of_plain_floor: Option<Spread>,
 }
 
 /// A scenario's figures over all rounds.
@@ -26,9 +28,11 @@ struct Detail<'a> {
     floor: &'a str,
     library: Figures,
     floor_beside_it: Figures,
+    plain_floor: Figures,
     p50_over_floor: Option<Spread>,
     calls_per_second_over_floor: Option<Spread>,
     cpu_over_floor: Option<Spread>,
+    calls_per_second_over_plain_floor: Option<Spread>,
 }
 
 #[derive(Serialize)]
@@ -58,25 +62,27 @@ pub fn print(rows: &[Row], arguments: &Arguments) {
     println!("\nSigned getroominfo: medians of {} rounds, and their range.\n", arguments.rounds());
     println!(
         "|  | 1 thread, p50 over floor | CPU per 1,000 | 8 threads, calls/s over the floor's one thread | 32 threads | \
-         1,000 in flight, share of the floor | CPU per 1,000 |"
+         1,000 in flight, share of the floor | CPU per 1,000 | share of the floor that writes each quest by itself |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
-    println!("| goal | ≤ 1.25 | ≤ 28 ms | ≥ 3.5 | ≥ 5.5 | ≥ 1.0 | ≤ 2.6 ms |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| goal | ≤ 1.25 | ≤ 28 ms | ≥ 3.5 | ≥ 5.5 | ≥ 1.0 | ≤ 2.6 ms | |");
     for connection in connections(rows) {
         let line = headline(rows, connection);
         println!(
-            "| {connection}, submitted | {} | {} | {} | {} | {} | {} |",
+            "| {connection}, submitted | {} | {} | {} | {} | {} | {} | {} |",
             ratio(line.one_thread_p50_over_floor),
             millis(line.one_thread_cpu_ms_per_1000),
             ratio(line.eight_threads_over_floor),
             ratio(line.thirty_two_threads_over_floor),
             ratio(line.thousand_submitted_share_of_floor),
             millis(line.thousand_submitted_cpu_ms_per_1000),
+            ratio(line.thousand_submitted_share_of_plain_floor),
         );
         println!(
-            "| {connection}, callbacks | | | | | {} | {} |",
+            "| {connection}, callbacks | | | | | {} | {} | {} |",
             ratio(line.thousand_callbacks_share_of_floor),
             millis(line.thousand_callbacks_cpu_ms_per_1000),
+            ratio(line.thousand_callbacks_share_of_plain_floor),
         );
     }
     println!("\nEach scenario, with the floor that it was measured beside:\n");
@@ -89,6 +95,10 @@ pub fn print(rows: &[Row], arguments: &Arguments) {
         let ratios = [detail.p50_over_floor, detail.calls_per_second_over_floor, detail.cpu_over_floor].map(ratio);
         println!("| {} | {} | {} |", detail.scenario, figures(&detail.library), ratios.join(" | "));
         println!("| {} | {} | | | |", detail.floor, figures(&detail.floor_beside_it));
+        if let Some(share) = detail.calls_per_second_over_plain_floor {
+            let figures = figures(&detail.plain_floor);
+            println!("| {}, a write each | {figures} | | {} | |", detail.floor, ratio(Some(share)));
+        }
     }
 }
 
@@ -140,6 +150,8 @@ fn headline(rows: &[Row], connection: &'static str) -> Headline {
         thousand_submitted_cpu_ms_per_1000: library("submit-1000", |sample| sample.cpu_ms_per_1000),
         thousand_callbacks_share_of_floor: over("callback-1000", |sample| sample.calls_per_second),
         thousand_callbacks_cpu_ms_per_1000: library("callback-1000", |sample| sample.cpu_ms_per_1000),
+        thousand_submitted_share_of_plain_floor: of("submit-1000").and_then(over_plain_floor),
+        thousand_callbacks_share_of_plain_floor: of("callback-1000").and_then(over_plain_floor),
     }
 }
 
@@ -149,9 +161,11 @@ fn detail(row: &Row) -> Detail<'_> {
         floor: row.floor,
         library: figures_of(row.pairs.iter().map(|pair| &pair.library)),
         floor_beside_it: figures_of(row.pairs.iter().map(|pair| &pair.floor)),
+        plain_floor: figures_of(row.pairs.iter().filter_map(|pair| pair.plain_floor.as_ref())),
         p50_over_floor: over_floor(row, |sample| sample.p50_us),
         calls_per_second_over_floor: over_floor(row, |sample| sample.calls_per_second),
         cpu_over_floor: over_floor(row, |sample| sample.cpu_ms_per_1000),
+        calls_per_second_over_plain_floor: over_plain_floor(row),
     }
 }
 
@@ -168,4 +182,9 @@ fn figures_of<'a>(samples: impl Iterator<Item = &'a Sample> + Clone) -> Figures 
 /// The ratio within each round, where both were measured one right after the other.
 fn over_floor(row: &Row, figure: fn(&Sample) -> f64) -> Option<Spread> {
     Spread::of(row.pairs.iter().map(|pair| figure(&pair.library) / figure(&pair.floor)))
+}
+
+fn over_plain_floor(row: &Row) -> Option<Spread> {
+    let share = |pair: &Pair| Some(pair.library.calls_per_second / pair.plain_floor?.calls_per_second);
+    Spread::of(row.pairs.iter().filter_map(share))
 }
