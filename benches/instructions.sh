@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build() {
-    cargo bench --no-run --message-format=json --features gate,unstable-internals "$@" |
+    cargo bench --quiet --no-run --message-format=json --features gate,unstable-internals "$@" |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
 }
 
