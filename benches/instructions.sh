@@ -5,7 +5,7 @@
 #
 # A count is the difference between a long and a short run, so that starting and ending cancel out. Counts of encode and
 # decode are the same on every machine with the same compiler. A whole call has two threads, and how often they wait for
-# each other varies a little from run to run.
+# each other varies a little from run to run; so does the number of digits in a salt, which an encode signs.
 set -eu
 cd "$(dirname "$0")/.."
 
