@@ -29,7 +29,7 @@ impl GateStats {
 
     /// How many Room calls were executed with success, all nine methods together. Pings do not count.
     #[must_use]
-    pub fn room_calls(&self) -> u64 {
+    pub fn executed_in_all(&self) -> u64 {
         let pings = self.executed[Method::Ping.index()];
         self.executed.iter().sum::<u64>() - pings
     }

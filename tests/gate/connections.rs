@@ -1,0 +1,285 @@
+//! Many connections, few bytes, many bytes, no reader, bad manners.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rtm_server_sdk::gate::Gate;
+
+use crate::params;
+use crate::wire::{Peer, SECRET, WATCHDOG, gate, packet, payload, quest, signed};
+
+fn signed_quest(seq: u32, method: &str, params: crate::wire::Params) -> Vec<u8> {
+    quest(seq, method, signed(method, params))
+}
+
+#[test]
+fn pipelined_quests_are_all_answered() {
+    const QUESTS: u32 = 20_000;
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    let mut writer = peer.stream.try_clone().unwrap();
+    let sender = thread::spawn(move || {
+        for seq in 0..QUESTS {
+            let params = params! { "rid" => seq % 7, "uid" => seq };
+            writer.write_all(&signed_quest(seq, "addroommember", params)).unwrap();
+        }
+    });
+    let mut seqs: Vec<u32> = (0..QUESTS)
+        .map(|_| {
+            let answer = peer.receive();
+            assert_eq!(answer.code(), 0);
+            answer.seq
+        })
+        .collect();
+    sender.join().unwrap();
+    seqs.sort_unstable();
+    assert!(seqs.into_iter().eq(0..QUESTS));
+    assert_eq!(gate.stats().executed("addroommember"), u64::from(QUESTS));
+}
+
+#[test]
+fn quest_is_understood_however_it_is_cut() {
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    // With no delay set, most of these bytes travel alone.
+    for byte in signed_quest(1, "getroominfo", params! { "rid" => 1 }) {
+        peer.send(&[byte]);
+    }
+    assert_eq!(peer.receive().code(), 0);
+    // The end of one quest comes with the beginning of the next; the pause in between is another connection's call.
+    let both = [2, 3].map(|seq| signed_quest(seq, "getroominfo", params! { "rid" => 1 })).concat();
+    for cut in [1, 11, 12, 13, 16, 20, both.len() / 2 - 1, both.len() / 2 + 1, both.len() - 1] {
+        let mut peer = Peer::connect(&gate);
+        let fresh = [2, 3].map(|seq| signed_quest(seq, "getroominfo", params! { "rid" => 1 })).concat();
+        peer.send(&fresh[..cut.min(fresh.len())]);
+        Peer::connect(&gate).ask("*ping", vec![]);
+        peer.send(&fresh[cut.min(fresh.len())..]);
+        assert_eq!([peer.receive().seq, peer.receive().seq], [2, 3], "cut at {cut}");
+    }
+}
+
+#[test]
+fn broken_packet_closes_its_connection_and_no_other() {
+    let gate = gate();
+    let mut other = Peer::connect(&gate);
+    let empty_map = payload(vec![]);
+    let good = packet(0x80, 1, Some(1), "*ping", &empty_map);
+    let with_byte = |index: usize, byte: u8| {
+        let mut packet = good.clone();
+        packet[index] = byte;
+        packet
+    };
+    let broken: Vec<(&str, Vec<u8>)> = vec![
+        ("magic", with_byte(0, b'f')),
+        ("http", b"GET / HTTP/1.1\r\nHost: gate\r\n\r\n".to_vec()),
+        ("message type 3", with_byte(6, 3)),
+        ("message type 255", with_byte(6, 255)),
+        ("flag with neither", with_byte(5, 0x00)),
+        ("flag with neither, zipped", with_byte(5, 0x20)),
+        ("flag with both", with_byte(5, 0xc0)),
+        ("size of 4 GiB", with_byte(11, 0xff)),
+        ("no payload", packet(0x80, 1, Some(1), "*ping", b"")),
+        ("nil", packet(0x80, 1, Some(1), "*ping", b"\xc0")),
+        ("array", packet(0x80, 1, Some(1), "*ping", b"\x90")),
+        ("truncated map", packet(0x80, 1, Some(1), "*ping", b"\x81\xa1a")),
+        ("truncated string", packet(0x80, 1, Some(1), "*ping", b"\x81\xa1a\xa5abc")),
+        ("huge map", packet(0x80, 1, Some(1), "*ping", b"\xdf\xff\xff\xff\xff")),
+        ("key that is no string", packet(0x80, 1, Some(1), "*ping", b"\x81\x01\x01")),
+        ("reserved byte", packet(0x80, 1, Some(1), "*ping", b"\x81\xa1a\xc1")),
+        ("truncated one-way quest", packet(0x80, 0, None, "*ping", b"\x81\xa1a")),
+        ("truncated unknown method", packet(0x80, 1, Some(1), "nonsense", b"\x81\xa1a")),
+    ];
+    for (name, bytes) in broken {
+        let mut peer = Peer::connect(&gate);
+        assert_eq!(peer.ask("*ping", vec![]).code(), 0);
+        peer.send(&bytes);
+        assert_eq!(peer.wait_for_close(), 0, "{name}");
+        assert_eq!(other.ask("*ping", vec![]).code(), 0);
+    }
+    assert_eq!(gate.stats().connections_open, 1);
+}
+
+#[test]
+fn deep_nesting_is_survived() {
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    let mut bytes = b"\x81\xa1a".to_vec();
+    bytes.resize(1_000_000, 0x91);
+    peer.send(&packet(0x80, 1, Some(1), "*ping", &bytes));
+    assert_eq!(peer.wait_for_close(), 0);
+    assert_eq!(Peer::connect(&gate).ask("*ping", vec![]).code(), 0);
+}
+
+#[test]
+fn answers_and_quests_before_a_broken_packet_count() {
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    let answer = packet(0x80, 2, Some(5), "", &payload(vec![]));
+    // An answer that nobody asked for is ignored.
+    peer.send(&[&answer[..], &signed_quest(6, "addroommember", params! { "rid" => 1, "uid" => 2 })].concat());
+    assert_eq!(peer.receive().seq, 6);
+    peer.send(b"nonsense");
+    assert_eq!(peer.wait_for_close(), 0);
+    assert_eq!(gate.stats().executed("addroommember"), 1);
+}
+
+/// A `*ping` of exactly `len` bytes.
+fn ping_of(len: usize) -> Vec<u8> {
+    let overhead = packet(0x80, 1, Some(1), "*ping", b"").len() + b"\x81\xa1x\xc6....".len();
+    let filler = u32::try_from(len - overhead).unwrap();
+    let mut bytes = b"\x81\xa1x\xc6".to_vec();
+    bytes.extend(filler.to_be_bytes());
+    bytes.resize(bytes.len() + filler as usize, 7);
+    let packet = packet(0x80, 1, Some(1), "*ping", &bytes);
+    assert_eq!(packet.len(), len);
+    packet
+}
+
+#[test]
+fn packet_of_8_mib_is_the_largest() {
+    const LARGEST: usize = 8 * 1024 * 1024;
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    peer.send(&ping_of(LARGEST));
+    assert_eq!(peer.receive().code(), 0);
+    // The header of a larger one is enough to be refused, so that the rest need not be sent.
+    peer.send(&ping_of(LARGEST + 1)[..12]);
+    assert_eq!(peer.wait_for_close(), 0);
+}
+
+#[test]
+fn thousand_connections_are_served_at_once() {
+    const PEERS: i64 = 1000;
+    allow_open_files(4 * PEERS as u64);
+    let gate = gate();
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(&gate)).collect();
+    for round in 0..3 {
+        for (uid, peer) in peers.iter_mut().enumerate() {
+            peer.send(&signed_quest(round, "addroommember", params! { "rid" => round, "uid" => uid as i64 }));
+        }
+        for peer in &mut peers {
+            let answer = peer.receive();
+            assert_eq!((answer.seq, answer.code()), (round, 0));
+        }
+    }
+    assert_eq!(gate.stats().connections_open, PEERS as u64);
+    let mut first = peers.swap_remove(0);
+    drop(peers);
+    let counts = first.result("getroomcount", params! { "rids" => [0, 1, 2].map(rmpv::Value::from).to_vec() });
+    for room in ["0", "1", "2"] {
+        assert_eq!(counts["cn"][room], PEERS.into());
+    }
+    wait_until(|| gate.stats().connections_open == 1);
+    assert_eq!(gate.stats().connections_accepted, PEERS as u64);
+}
+
+#[cfg(unix)]
+fn allow_open_files(wanted: u64) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    if soft < wanted {
+        setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard).unwrap();
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_open_files(_wanted: u64) {}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < WATCHDOG, "it never came to be so");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn peer_that_does_not_read_is_not_executed_for_until_it_does() {
+    const ASKS: u32 = 3000;
+    const INFO: usize = 60_000;
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    peer.result("setroominfo", params! { "rid" => 1, "oinfo" => "x".repeat(INFO) });
+    let mut writer = peer.stream.try_clone().unwrap();
+    let sender = thread::spawn(move || {
+        for seq in 0..ASKS {
+            writer.write_all(&signed_quest(seq, "getroominfo", params! { "rid" => 1 })).unwrap();
+        }
+    });
+
+    // The other connection is served all the while. Its calls are the clock: the gate has come to a halt when many of
+    // them brought nothing new.
+    let mut other = Peer::connect(&gate);
+    let (mut executed, mut quiet_calls) = (0, 0);
+    while quiet_calls < 500 {
+        assert_eq!(other.ask("*ping", vec![]).code(), 0);
+        let now = gate.stats().executed("getroominfo");
+        quiet_calls = if now == executed && executed > 0 { quiet_calls + 1 } else { 0 };
+        executed = now;
+    }
+    // The kernel's buffers hold several megabytes of answers too.
+    assert!(executed < u64::from(ASKS) / 3, "{executed} answers of {INFO} bytes were made for a peer that reads none");
+
+    for seq in 0..ASKS {
+        let answer = peer.receive();
+        assert_eq!((answer.seq, answer.payload["oinfo"].as_str().unwrap().len()), (seq, INFO));
+    }
+    sender.join().unwrap();
+}
+
+#[test]
+fn flood_on_one_connection_does_not_starve_another() {
+    let gate = gate();
+    let mut flood = Peer::connect(&gate).stream;
+    let mut drain = flood.try_clone().unwrap();
+    let is_over = AtomicBool::new(false);
+    let pings: Vec<u8> = (0..1000).flat_map(|seq| quest(seq, "*ping", vec![])).collect();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                flood.write_all(&pings).unwrap();
+            }
+            flood.shutdown(Shutdown::Both).unwrap();
+        });
+        scope.spawn(move || while drain.read(&mut [0; 65_536]).is_ok_and(|len| len > 0) {});
+        wait_until(|| gate.stats().executed("*ping") > 10_000);
+        let mut peer = Peer::connect(&gate);
+        for uid in 0..100 {
+            peer.result("addroommember", params! { "rid" => 1, "uid" => uid });
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn peer_that_sends_no_more_still_gets_its_answers() {
+    const ASKS: u32 = 500;
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    peer.result("setroominfo", params! { "rid" => 1, "oinfo" => "x".repeat(20_000) });
+    let asks: Vec<u8> = (0..ASKS).flat_map(|seq| signed_quest(seq, "getroominfo", params! { "rid" => 1 })).collect();
+    peer.send(&asks);
+    peer.stream.shutdown(Shutdown::Write).unwrap();
+    for seq in 0..ASKS {
+        assert_eq!(peer.receive().seq, seq);
+    }
+    assert_eq!(peer.wait_for_close(), 0);
+    wait_until(|| gate.stats().connections_open == 0);
+}
+
+#[test]
+fn idle_connection_is_closed_where_that_is_asked_for() {
+    let timeout = Duration::from_millis(200);
+    let gate = Gate::builder().project(80_000_001, SECRET).idle_timeout(timeout).bind("127.0.0.1:0").unwrap();
+    let start = Instant::now();
+    let mut peer = Peer::connect(&gate);
+    assert_eq!(peer.ask("*ping", vec![]).code(), 0);
+    let heard = Instant::now();
+    assert_eq!(peer.wait_for_close(), 0);
+    assert!(start.elapsed() >= timeout);
+    assert!(heard.elapsed() < WATCHDOG);
+    wait_until(|| gate.stats().connections_open == 0);
+}

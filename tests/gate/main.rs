@@ -1,0 +1,12 @@
+//! The local gate over real sockets, seen by a peer that shares no code with it.
+
+#![cfg(feature = "gate")]
+
+mod binary;
+mod codes;
+mod connections;
+#[cfg(feature = "encryption")]
+mod keys;
+mod lifetime;
+mod methods;
+mod wire;
