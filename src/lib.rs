@@ -1,9 +1,244 @@
-//! A blocking client for the RTM Room API.
+//! A client for the Room API of RTM, the real-time messaging cloud, for servers.
+//!
+//! Every function can block, take a callback, or be waited for later. One connection and one I/O thread serve all
+//! clones of a [`Client`]. No async runtime is needed.
+//!
+//! 1. [A first call](#a-first-call)
+//! 2. [Three ways to call](#three-ways-to-call)
+//! 3. [Timeouts](#timeouts)
+//! 4. [Errors](#errors)
+//! 5. [Threads and callbacks](#threads-and-callbacks)
+//! 6. [Connecting and reconnecting](#connecting-and-reconnecting)
+//! 7. [Encryption](#encryption)
+//! 8. [Testing your own code](#testing-your-own-code)
+//! 9. [Features](#features)
+//! 10. [Minimum Rust version](#minimum-rust-version)
+//!
+//! # A first call
+//!
+//! A client needs the project's number, its secret, and the endpoint as `host:port`. There is no network before the
+//! first call.
+//!
+//! ```no_run
+//! use rtm_server_sdk::{Client, Error};
+//!
+//! fn main() -> Result<(), Error> {
+//!     let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
+//!     client.add_room_member(42, 1001).call()?;
+//!     println!("{:?}", client.get_room_members(42).call()?);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The nine functions have the vendor's names: [`add_room_member`](Client::add_room_member),
+//! [`delete_room_member`](Client::delete_room_member), [`set_room_info`](Client::set_room_info),
+//! [`get_room_info`](Client::get_room_info), [`add_room_ban`](Client::add_room_ban),
+//! [`remove_room_ban`](Client::remove_room_ban), [`is_ban_of_room`](Client::is_ban_of_room),
+//! [`get_room_members`](Client::get_room_members) and [`get_room_count`](Client::get_room_count).
+//!
+//! # Three ways to call
+//!
+//! Each function returns a [`Call`], which does nothing until it is made. The samples from here on talk to a gate: a
+//! server inside the program, of which [more below](#testing-your-own-code).
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[cfg(feature = "gate")] {
+//! # use rtm_server_sdk::{Client, gate::Gate};
+//! # let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+//! # let client = Client::new(80000001, "secret", gate.endpoint())?;
+//! // 1. Block until the outcome is there.
+//! client.add_room_member(42, 1001).call()?;
+//!
+//! // 2. Hand in a callback. This returns at once; the callback runs once, on another thread.
+//! let (sender, receiver) = std::sync::mpsc::channel();
+//! client.get_room_members(42).callback(move |outcome| {
+//!     let _ = sender.send(outcome);
+//! });
+//! assert_eq!(receiver.recv()??, [1001]);
+//!
+//! // 3. Submit now, wait later. One thread can keep thousands of calls in flight.
+//! let calls: Vec<_> = (1..=100).map(|uid| client.add_room_member(42, uid).submit()).collect();
+//! for call in calls {
+//!     call.wait()?;
+//! }
+//! assert_eq!(client.get_room_count(&[42]).call()?[&42], 101);
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! [`Pending::try_wait`] looks without blocking. Dropping a [`Pending`] abandons the answer, not the call.
+//!
+//! # Timeouts
+//!
+//! A call has 30 s, or what [`ClientBuilder::quest_timeout`] says, or what [`Call::timeout`] says for this one call. The
+//! time covers everything: waiting for room among the calls in flight, connecting, sending, and waiting for the answer.
+//!
+//! When it runs out, the call fails with [`Error::Timeout`], whose [`stage`](error::TimeoutError::stage) tells where the
+//! time went. An answer that comes later is dropped and counted ([`Stats::late_answers`]). The connection stays in use.
+//!
+//! ```
+//! use rtm_server_sdk::{Client, Error, error::Stage};
+//! use std::net::TcpListener;
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A server that never answers.
+//! let silent = TcpListener::bind("127.0.0.1:0")?;
+//! let client = Client::new(80000001, "secret", silent.local_addr()?.to_string())?;
+//!
+//! client.connect()?;
+//! match client.get_room_info(42).timeout(Duration::from_millis(200)).call() {
+//!     Err(Error::Timeout(timeout)) => assert_eq!(timeout.stage(), Stage::WaitingForAnswer),
+//!     outcome => panic!("{outcome:?}"),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # Errors
+//!
+//! | variant | what to do |
+//! | --- | --- |
+//! | [`Answer`](Error::Answer) | the server said no: its [`code`](AnswerError::code) and [`message`](AnswerError::message) say why |
+//! | [`Timeout`](Error::Timeout) | give it more time, or make fewer calls at once |
+//! | [`ConnectionClosed`](Error::ConnectionClosed) | make the call again if it cannot have been executed, else ask the server first |
+//! | [`Connect`](Error::Connect) | check the endpoint and the network; the next call tries again |
+//! | [`NotConnected`](Error::NotConnected) | wait for [`retry_after`](error::NotConnectedError::retry_after), or call [`Client::connect`] |
+//! | [`QueueFull`](Error::QueueFull) | use `call` or `submit`, which wait for room, or raise [`max_in_flight`](ClientBuilder::max_in_flight) |
+//! | [`Decode`](Error::Decode) | the call was executed, its answer makes no sense: ask the server for the state |
+//! | [`InvalidArgument`](Error::InvalidArgument) | change the arguments: the text says which |
+//! | [`Closed`](Error::Closed) | nothing: the program closed the client |
+//! | [`System`](Error::System) | look at the limits of the process: it got no thread, or no socket |
+//!
+//! [`Error::code`] is the number that the vendor's SDKs give, as an [`ErrorCode`]. [`Error::may_have_executed`] answers the
+//! question that comes before every repetition: `false` means that the server cannot have acted on the call.
+//!
+//! ```
+//! use rtm_server_sdk::{Client, Error, ErrorCode};
+//!
+//! fn let_in(client: &Client, rid: i64, uid: i64) -> Result<(), String> {
+//!     match client.add_room_member(rid, uid).call() {
+//!         Ok(()) => Ok(()),
+//!         Err(Error::Answer(answer)) if answer.code() == ErrorCode::RTM_EC_MAX_ROOM_COUNT => {
+//!             Err("leave another room first".into())
+//!         }
+//!         Err(error) if !error.may_have_executed() => Err(format!("nothing was changed: {error}")),
+//!         Err(error) => Err(format!("nobody knows whether it was done: {error}")),
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Error> {
+//! let nobody_listens = Client::new(80000001, "secret", "127.0.0.1:1")?;
+//! assert!(let_in(&nobody_listens, 42, 1001).unwrap_err().starts_with("nothing was changed"));
+//! # Ok(()) }
+//! ```
+//!
+//! # Threads and callbacks
+//!
+//! A client has one I/O thread, `rtm-io`, which never runs your code, and one callback thread, `rtm-callback`, or more
+//! ([`ClientBuilder::callback_threads`]). A host name is looked up on a thread of its own, `rtm-resolve`.
+//!
+//! - A callback runs exactly once, whatever happens: an answer, an error, a timeout, a loss, the end of the client.
+//! - It never runs inside [`Call::callback`], and it never holds up the connection. It may block.
+//! - It may make calls, blocking ones included, even on the only callback thread.
+//! - A panic in it is logged, and harms no other callback.
+//!
+//! [`ClientBuilder::callback_executor`] runs callbacks elsewhere: on a pool, or in an old event loop that wants everything
+//! on its own thread.
+//!
+//! At most 65,536 calls are in flight ([`ClientBuilder::max_in_flight`]). Beyond that, `call` and `submit` wait for room
+//! within their own time; a callback gets [`Error::QueueFull`], since it must not block its caller.
+//!
+//! # Connecting and reconnecting
+//!
+//! The first call connects, or [`Client::connect`], or [`ClientBuilder::connect`]. All addresses of a name are tried.
+//!
+//! When the connection is lost, the calls in flight fail with [`Error::ConnectionClosed`], and the client makes a new
+//! connection by itself. No call whose bytes may have left is sent again. After several failures in a row the client
+//! stays away for a while, and calls fail at once with [`Error::NotConnected`]; [`ReconnectPolicy`] sets how long. A
+//! server that is silent is asked for a sign of life ([`KeepAlive`]), so that a dead one is noticed.
+//!
+//! ```
+//! use rtm_server_sdk::{Client, KeepAlive, ReconnectPolicy};
+//! use std::time::Duration;
+//!
+//! let client = Client::builder(80000001, "secret", "rtm.example.com:13315")
+//!     .reconnect(ReconnectPolicy::default().max_delay(Duration::from_secs(20)))
+//!     .keep_alive(KeepAlive::default().interval(Duration::from_secs(10)))
+//!     .on_connected(|connection| println!("connected to {}", connection.peer_addr()))
+//!     .on_closed(|connection, error| println!("lost {}: {error:?}", connection.peer_addr()))
+//!     .build()?;
+//! # Ok::<(), rtm_server_sdk::Error>(())
+//! ```
+//!
+//! [`Client::close`] ends the connection and all calls in flight. So does dropping the last clone: a program that waits
+//! for callbacks must keep its client until they have run.
+//!
+//! # Encryption
+//!
+//! With the feature `encryption`, a client that knows the server's public key encrypts its connections.
+//!
+//! ```no_run
+//! # #[cfg(feature = "encryption")]
+//! # fn main() -> Result<(), rtm_server_sdk::Error> {
+//! use rtm_server_sdk::{Client, Encryption};
+//!
+//! let encryption = Encryption::from_pem_file("server-public.pem")?;
+//! let client = Client::builder(80000001, "secret", "rtm.example.com:13315").encryption(encryption).connect()?;
+//! # Ok(()) }
+//! # #[cfg(not(feature = "encryption"))]
+//! # fn main() {}
+//! ```
+//!
+//! It keeps others from reading along. It does not keep them from changing bytes on the way: the protocol has no
+//! authentication of the data. `docs/security.md` has the whole of it.
+//!
+//! # Testing your own code
+//!
+//! With the feature `gate`, a server with the nine functions runs inside a test: over TCP, in memory, with signatures
+//! really checked. The program `rtm-gate` serves the same to other processes.
+//!
+//! ```
+//! # fn main() -> Result<(), rtm_server_sdk::Error> {
+//! # #[cfg(feature = "gate")] {
+//! use rtm_server_sdk::{Client, Error, gate::Gate};
+//!
+//! /// The code under test.
+//! fn open_room(client: &Client, rid: i64, host: i64) -> Result<(), Error> {
+//!     client.set_room_info(rid, Some("Welcome!"), None).call()?;
+//!     client.add_room_member(rid, host).call()
+//! }
+//!
+//! let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+//! let client = Client::new(80000001, "secret", gate.endpoint())?;
+//! open_room(&client, 42, 1001)?;
+//! assert_eq!(client.get_room_members(42).call()?, [1001]);
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `encryption` | yes | encrypted sessions: `Encryption`, `ClientBuilder::encryption` |
+//! | `gate` | no | the module `gate`, the program `rtm-gate`, the examples |
+//!
+//! The feature `unstable-internals` is for this crate's own tests and benches.
+//!
+//! The crate writes to [`log`]: losses at `warn`, connections at `info`, attempts at `debug`, each call at `trace`.
+//! [`Client::stats`] counts the rest.
+//!
+//! # Minimum Rust version
+//!
+//! Rust 1.85. Raising it is a change of the minor version.
 
 mod client;
 mod code;
 mod config;
 mod dispatch;
+#[cfg(doctest)]
+mod doc_samples;
 mod engine;
 pub mod error;
 #[cfg(feature = "gate")]

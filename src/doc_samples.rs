@@ -1,0 +1,20 @@
+//! Compiles and runs every Rust sample of `README.md` and `docs/`, as documentation tests. Nothing else is in here.
+//!
+//! The samples use the gate and encryption, so that they are tested with all features on.
+
+#[cfg(all(feature = "encryption", feature = "gate"))]
+macro_rules! pages {
+    ($($name:ident: $path:literal,)+) => {
+        $(#[doc = include_str!($path)] pub struct $name;)+
+    };
+}
+
+#[cfg(all(feature = "encryption", feature = "gate"))]
+pages! {
+    Readme: "../README.md",
+    Errors: "../docs/errors.md",
+    Logging: "../docs/logging.md",
+    MigratingFromPython: "../docs/migrating-from-python.md",
+    RoomApi: "../docs/room-api.md",
+    Testing: "../docs/testing.md",
+}
