@@ -1,0 +1,190 @@
+//! Keeps the pages in step: with the code, with each other, and with the files that they point to.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rtm_server_sdk::ErrorCode;
+
+/// The root of the crate.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(page: impl AsRef<Path>) -> String {
+    let path = root().join(page);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every page for readers: those at the root and those in `docs/`.
+fn pages() -> Vec<PathBuf> {
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let list = |folder: &str| {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        entries.map(|entry| PathBuf::from(folder).join(entry.unwrap().file_name())).filter(is_page).collect::<Vec<_>>()
+    };
+    let pages = [list(""), list("docs")].concat();
+    assert!(pages.len() > 5, "{pages:?}");
+    pages
+}
+
+/// A page, taken apart: its headings (level and text), and its code blocks (with their first lines), in order.
+#[derive(Default)]
+struct Outline {
+    headings: Vec<(usize, String)>,
+    blocks: Vec<String>,
+}
+
+impl Outline {
+    fn of(page: &str) -> Outline {
+        let mut outline = Outline::default();
+        let mut block: Option<String> = None;
+        for line in page.lines() {
+            match &mut block {
+                Some(open) if line == "```" => {
+                    outline.blocks.push(std::mem::take(open));
+                    block = None;
+                }
+                Some(open) => *open += &format!("{line}\n"),
+                None if line.starts_with("```") => block = Some(format!("{line}\n")),
+                None if line.starts_with('#') => {
+                    let level = line.bytes().take_while(|byte| *byte == b'#').count();
+                    outline.headings.push((level, line[level..].trim().to_owned()));
+                }
+                None => {}
+            }
+        }
+        assert!(block.is_none(), "a code block without an end");
+        outline
+    }
+
+    fn levels(&self) -> Vec<usize> {
+        self.headings.iter().map(|(level, _)| *level).collect()
+    }
+}
+
+/// The cells of a table's row, or `None` for any other line.
+fn cells(line: &str) -> Option<Vec<&str>> {
+    let row = line.strip_prefix("| ")?.strip_suffix(" |")?;
+    Some(row.split(" | ").map(str::trim).collect())
+}
+
+#[test]
+fn every_code_is_in_the_table_of_errors_under_its_name_and_meaning() {
+    let page = read("docs/errors.md");
+    let listed: Vec<(i32, &str, &str)> = page
+        .lines()
+        .filter_map(cells)
+        .filter_map(|cells| match cells[..] {
+            [code, name, meaning, what_to_do] if name.contains("_EC_") => {
+                assert!(!what_to_do.is_empty(), "{code} says nothing about what to do");
+                Some((code.parse().unwrap(), name.trim_matches('`'), meaning))
+            }
+            _ => None,
+        })
+        .collect();
+    let known: Vec<_> =
+        ErrorCode::ALL.iter().map(|code| (code.value(), code.name().unwrap(), code.meaning().unwrap())).collect();
+    assert_eq!(listed, known);
+}
+
+#[test]
+fn both_readmes_have_the_same_headings_and_code() {
+    let (english, chinese) = (Outline::of(&read("README.md")), Outline::of(&read("README.zh-CN.md")));
+    assert_eq!(english.levels(), chinese.levels());
+    assert_eq!(english.blocks, chinese.blocks);
+    assert!(english.blocks.len() > 5, "the outline sees the blocks");
+}
+
+#[test]
+fn both_readmes_have_the_same_tables() {
+    let shape = |page: &str| read(page).lines().filter_map(cells).map(|cells| cells.len()).collect::<Vec<_>>();
+    assert_eq!(shape("README.md"), shape("README.zh-CN.md"));
+}
+
+#[test]
+fn every_page_with_rust_code_is_compiled() {
+    let compiled = read("src/doc_samples.rs");
+    for page in pages() {
+        let has_rust = Outline::of(&read(&page)).blocks.iter().any(|block| block.starts_with("```rust"));
+        let is_translation = page.ends_with("README.zh-CN.md"); // Its code is that of README.md, by another test.
+        if has_rust && !is_translation {
+            let path = format!("\"../{}\"", page.display());
+            assert!(compiled.contains(&path), "src/doc_samples.rs does not compile {path}");
+        }
+    }
+}
+
+#[test]
+fn code_blocks_say_what_they_hold() {
+    for page in pages() {
+        for block in Outline::of(&read(&page)).blocks {
+            assert!(!block.starts_with("```\n"), "{}: a code block without a language:\n{block}", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in pages() {
+        let text = read(&page);
+        let folder = page.parent().unwrap();
+        for link in links(&text) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { folder.join(file) };
+            assert!(root().join(&target).exists(), "{} points to {link}", page.display());
+            if !anchor.is_empty() {
+                let headings = Outline::of(&read(&target)).headings;
+                let is_there = headings.iter().any(|(_, heading)| anchor_of(heading) == anchor);
+                assert!(is_there, "{} points to {link}", page.display());
+            }
+        }
+    }
+}
+
+/// The targets of a page's links to other pages and to places in itself.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.starts_with("http"))
+}
+
+/// How a heading is called in a link.
+fn anchor_of(heading: &str) -> String {
+    let kept = heading.to_lowercase().replace(' ', "-");
+    kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+}
+
+#[test]
+fn the_nine_functions_are_on_the_page_of_the_room_api() {
+    let outline = Outline::of(&read("docs/room-api.md"));
+    let functions: Vec<_> = outline.headings.iter().filter(|(level, _)| *level == 2).map(|(_, name)| &**name).collect();
+    let source = read("src/client/room.rs");
+    for function in &functions {
+        assert!(source.contains(&format!("pub fn {function}(")), "{function} is no function");
+    }
+    assert_eq!(functions.len(), source.matches("    pub fn ").count());
+    assert_eq!(outline.blocks.iter().filter(|block| block.starts_with("```rust")).count(), functions.len());
+}
+
+#[test]
+fn sections_that_the_code_refers_to_are_in_the_protocol_page() {
+    let outline = Outline::of(&read("docs/protocol.md"));
+    let is_section = |number: &str| outline.headings.iter().any(|(_, title)| title.starts_with(&format!("{number}. ")));
+    let mut references = 0;
+    for file in sources(Path::new("src")) {
+        let text = read(&file);
+        for reference in text.split("docs/protocol.md`, section ").skip(1) {
+            let number = reference.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+            assert!(is_section(number), "{} refers to section {number}", file.display());
+            references += 1;
+        }
+    }
+    assert!(references >= 3, "the references are found");
+}
+
+/// Every Rust file below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| folder.join(entry.unwrap().file_name()));
+    let files = entries.flat_map(|path| if root().join(&path).is_dir() { sources(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
