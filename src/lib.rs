@@ -176,7 +176,8 @@
 //!
 //! # Encryption
 //!
-//! With the feature `encryption`, a client that knows the server's public key encrypts its connections.
+//! With the feature `encryption`, a client that knows the server's public key encrypts its connections: see
+//! `Encryption`.
 //!
 //! ```no_run
 //! # #[cfg(feature = "encryption")]
@@ -196,7 +197,7 @@
 //! # Testing your own code
 //!
 //! With the feature `gate`, a server with the nine functions runs inside a test: over TCP, in memory, with signatures
-//! really checked. The program `rtm-gate` serves the same to other processes.
+//! really checked. See the module `gate`. The program `rtm-gate` serves the same to other processes.
 //!
 //! ```
 //! # fn main() -> Result<(), rtm_server_sdk::Error> {
