@@ -1,0 +1,155 @@
+//! Which column of a CSV file is which, and what a row asks for.
+
+use std::time::Duration;
+
+use csv::ByteRecord;
+use rtm_server_sdk::{RoomId, UserId};
+
+use crate::args::Operation;
+use crate::output::printable;
+
+const ROOM_NAMES: [&str; 4] = ["room", "rid", "room_id", "roomid"];
+const USER_NAMES: [&str; 4] = ["user", "uid", "user_id", "userid"];
+const SECONDS_NAMES: [&str; 2] = ["seconds", "btime"];
+
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    /// The names of all columns.
+    pub(super) names: ByteRecord,
+    /// Whether the names were read from the file.
+    pub(super) has_header: bool,
+    room: usize,
+    user: usize,
+    seconds: Option<usize>,
+}
+
+/// What a row asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) room: RoomId,
+    pub(super) user: UserId,
+    pub(super) ban: Option<Duration>,
+}
+
+impl Layout {
+    /// Learns the columns from a first row that names them. Any other first row is one like those after it.
+    pub(super) fn find(first: &ByteRecord, operation: Operation) -> Result<Layout, String> {
+        let wants_seconds = operation == Operation::Ban;
+        let find = |names: &[&str]| first.iter().position(|field| is_one_of(field, names));
+        let seconds = find(&SECONDS_NAMES).filter(|_| wants_seconds);
+        match (find(&ROOM_NAMES), find(&USER_NAMES)) {
+            (Some(room), Some(user)) => Ok(Layout { names: first.clone(), has_header: true, room, user, seconds }),
+            (Some(_), None) => Err("the header names a room column and no user column: call it `user`".into()),
+            (None, Some(_)) => Err("the header names a user column and no room column: call it `room`".into()),
+            (None, None) => Ok(Layout::positional(wants_seconds)),
+        }
+    }
+
+    fn positional(wants_seconds: bool) -> Layout {
+        let names: &[&str] = if wants_seconds { &["room", "user", "seconds"] } else { &["room", "user"] };
+        let seconds = wants_seconds.then_some(2);
+        Layout { names: ByteRecord::from(names), has_header: false, room: 0, user: 1, seconds }
+    }
+
+    /// What a row asks for, or what is wrong with it.
+    pub(super) fn read(&self, record: &ByteRecord) -> Result<Request, String> {
+        let room = id(record, self.room, "room")?;
+        let user = id(record, self.user, "user")?;
+        let ban = match self.seconds.and_then(|column| record.get(column)).map(<[u8]>::trim_ascii) {
+            None | Some([]) => None,
+            Some(field) => Some(seconds(field)?),
+        };
+        Ok(Request { room, user, ban })
+    }
+}
+
+fn is_one_of(field: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|name| field.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn id(record: &ByteRecord, column: usize, what: &str) -> Result<i64, String> {
+    match record.get(column).map(<[u8]>::trim_ascii) {
+        None | Some([]) => Err(format!("the {what} is missing")),
+        Some(field) => number(field).ok_or_else(|| format!("`{}` is no {what} id", shown(field))),
+    }
+}
+
+/// Zero means "for ever" on the wire, which nobody means who writes `0`.
+fn seconds(field: &[u8]) -> Result<Duration, String> {
+    match number(field).and_then(|seconds| u32::try_from(seconds).ok()) {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
+        _ => Err(format!(
+            "`{}` is no length of a ban: give whole seconds, 1 or more, or nothing for a ban without an end",
+            shown(field)
+        )),
+    }
+}
+
+fn number(field: &[u8]) -> Option<i64> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// The beginning of a field that may be anything.
+fn shown(field: &[u8]) -> String {
+    const MOST: usize = 40;
+    let text: String = String::from_utf8_lossy(&field[..field.len().min(4 * MOST)]).chars().take(MOST).collect();
+    let rest = if text.len() < field.len() { "…" } else { "" };
+    printable(&text) + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(layout: &Layout, fields: &[&str]) -> Result<Request, String> {
+        layout.read(&ByteRecord::from(fields))
+    }
+
+    #[test]
+    fn first_row_of_numbers_is_no_header() {
+        let layout = Layout::find(&ByteRecord::from(vec!["42", "1001", "60"]), Operation::Ban).unwrap();
+        assert!(!layout.has_header);
+        let ban = Some(Duration::from_secs(60));
+        assert_eq!(request(&layout, &["42", "1001", "60"]), Ok(Request { room: 42, user: 1001, ban }));
+        assert_eq!(request(&layout, &["42", "1001", ""]), Ok(Request { room: 42, user: 1001, ban: None }));
+        assert_eq!(request(&layout, &["-42", "1001"]), Ok(Request { room: -42, user: 1001, ban: None }));
+    }
+
+    #[test]
+    fn header_puts_columns_in_any_order() {
+        let layout = Layout::find(&ByteRecord::from(vec!["Name", "UID", "btime", "RID"]), Operation::Ban).unwrap();
+        let ban = Some(Duration::from_secs(5));
+        assert_eq!(request(&layout, &["Ann", "1001", "5", "42"]), Ok(Request { room: 42, user: 1001, ban }));
+    }
+
+    #[test]
+    fn third_column_means_nothing_but_for_a_ban() {
+        let layout = Layout::find(&ByteRecord::from(vec!["42", "1001", "Ann"]), Operation::Add).unwrap();
+        assert!(request(&layout, &["42", "1001", "Ann"]).is_ok());
+    }
+
+    #[test]
+    fn half_a_header_is_refused() {
+        assert!(Layout::find(&ByteRecord::from(vec!["room", "who"]), Operation::Add).is_err());
+        assert!(Layout::find(&ByteRecord::from(vec!["which", "user"]), Operation::Add).is_err());
+    }
+
+    #[test]
+    fn bad_rows_say_what_is_wrong() {
+        let layout = Layout::positional(true);
+        assert_eq!(request(&layout, &["42"]), Err("the user is missing".into()));
+        assert_eq!(request(&layout, &["x", "1001"]), Err("`x` is no room id".into()));
+        assert_eq!(
+            request(&layout, &["42", "9223372036854775808"]).unwrap_err(),
+            "`9223372036854775808` is no user id"
+        );
+        for seconds in ["0", "-1", "1.5", "4294967296", "10m"] {
+            assert!(request(&layout, &["42", "1001", seconds]).is_err(), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn long_field_is_shown_in_part() {
+        assert!(shown("é".repeat(1000).as_bytes()).chars().count() <= 41);
+    }
+}

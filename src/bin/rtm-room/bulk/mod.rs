@@ -1,0 +1,104 @@
+//! `bulk`: one call for each row of a CSV file, many of them in flight, in constant memory.
+
+mod input;
+mod layout;
+mod progress;
+mod report;
+mod retry;
+mod rows;
+mod runner;
+mod stop;
+mod tally;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rtm_server_sdk::{Client, ReconnectPolicy};
+
+use crate::args::{Bulk, Common};
+use crate::failure::{BAD_USAGE, DONE, FAILED, Failure, INTERRUPTED, complain, sentence, status_of};
+use crate::output::Output;
+use crate::session::{check_stdin_is_wanted_once, client_builder};
+use input::Input;
+use progress::Progress;
+use report::Report;
+use runner::{Ending, Runner};
+use stop::Stop;
+
+pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Failure> {
+    check_stdin_is_wanted_once(&[(common.secret_file.as_deref(), "--secret-file"), (Some(&bulk.file), "the rows")])?;
+    let client = client_builder(common)?.max_in_flight(bulk.window as usize).reconnect(impatient()).build()?;
+    let input = Input::open(&bulk.file)?;
+    // Better to learn of a wrong endpoint before the first row than after a minute of tries.
+    client.connect()?;
+    let report = bulk.failed.as_deref().map(Report::create).transpose()?;
+    let progress = Progress::new(input.len, common.verbose == 0);
+    run_rows(&client, bulk, output, input, report, progress)
+}
+
+/// A server that restarts is back in seconds. The default policy soon waits for longer than rows are tried again.
+fn impatient() -> ReconnectPolicy {
+    ReconnectPolicy::default().first_delay(Duration::from_secs(1)).max_delay(Duration::from_secs(5))
+}
+
+fn run_rows(
+    client: &Client,
+    bulk: &Bulk,
+    output: Output,
+    input: Input,
+    report: Option<Report>,
+    progress: Progress,
+) -> Result<u8, Failure> {
+    let started = Instant::now();
+    let stop = Stop::listen(bulk.start_line, progress.clone())?;
+    let incoming = rows::read_ahead(input, bulk.operation, bulk.start_line)?;
+    let mut runner = Runner::new(client, bulk, report, progress.clone(), &stop);
+    let ending = runner.run(&incoming);
+    progress.finish();
+    let ending = ending?;
+    let go_on = GoOn { line: runner.remaining_line(), failed: bulk.failed.as_deref() };
+    let status = conclude(&ending, &runner.tally, &go_on);
+    let summary = runner.tally.summary(started.elapsed(), (!matches!(ending, Ending::Complete)).then_some(go_on.line));
+    match output.print(&summary) {
+        // The rows are what counts, not whether somebody still reads the summary.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(status),
+    }
+}
+
+/// How to carry on with a file that was not done to its end.
+struct GoOn<'a> {
+    line: u64,
+    failed: Option<&'a Path>,
+}
+
+impl std::fmt::Display for GoOn<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let line = self.line;
+        write!(f, "the rows from line {line} on remain to be done: go on with --start-line {line}")?;
+        match self.failed {
+            Some(path) => write!(f, " and another file for --failed than {}", path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says how the run ended, if not with the last row, and returns the exit status.
+fn conclude(ending: &Ending, tally: &tally::Tally, go_on: &GoOn<'_>) -> u8 {
+    match ending {
+        Ending::Complete if tally.failed() == 0 => DONE,
+        Ending::Complete => FAILED,
+        Ending::Interrupted => {
+            complain(format_args!("stopped; {go_on}"));
+            INTERRUPTED
+        }
+        Ending::Hopeless(error) => {
+            complain(format_args!("{}; {go_on}", sentence(error)));
+            status_of(error)
+        }
+        Ending::Unreadable(why) => {
+            complain(format_args!("{why}; {go_on}"));
+            BAD_USAGE
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The file of failed rows: the rows as they were, with a code and a reason each. It can be fed in again.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use csv::{ByteRecord, Writer, WriterBuilder};
+use rtm_server_sdk::ErrorCode;
+
+use super::layout::Layout;
+use crate::failure::Failure;
+
+/// The columns that a report adds, and replaces when it is fed in again.
+const ADDED: [&str; 2] = ["code", "reason"];
+
+pub(super) struct Report {
+    path: PathBuf,
+    writer: Writer<File>,
+    /// The columns of the file that are written again.
+    columns: Vec<usize>,
+    /// How many columns the file has. What a row holds beyond them goes behind the reason.
+    width: usize,
+}
+
+impl Report {
+    /// Never overwrites: the rows that an earlier run reported may exist nowhere else.
+    pub(super) fn create(path: &Path) -> Result<Report, Failure> {
+        let file = File::create_new(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::Usage(format!(
+                "{} exists already: give another file for --failed, or move this one away",
+                path.display()
+            )),
+            _ => Failure::file(path, &error),
+        })?;
+        let writer = WriterBuilder::new().flexible(true).from_writer(file);
+        Ok(Report { path: path.to_owned(), writer, columns: Vec::new(), width: 0 })
+    }
+
+    pub(super) fn begin(&mut self, layout: &Layout) -> io::Result<()> {
+        let is_added = |name: &[u8]| ADDED.iter().any(|added| name.trim_ascii().eq_ignore_ascii_case(added.as_bytes()));
+        let names = || layout.names.iter().enumerate().filter(|(_, name)| !is_added(name));
+        self.width = layout.names.len();
+        self.columns = names().map(|(index, _)| index).collect();
+        let mut header: ByteRecord = names().map(|(_, name)| name).collect();
+        header.extend(ADDED);
+        self.put(&header)
+    }
+
+    pub(super) fn add(&mut self, record: &ByteRecord, code: ErrorCode, reason: &str) -> io::Result<()> {
+        let mut row: ByteRecord = self.columns.iter().map(|index| record.get(*index).unwrap_or_default()).collect();
+        row.push_field(code.value().to_string().as_bytes());
+        row.push_field(reason.as_bytes());
+        row.extend(record.iter().skip(self.width));
+        self.put(&row)
+    }
+
+    /// Every row is on its way to the disk at once, so that a second Ctrl-C loses none.
+    fn put(&mut self, row: &ByteRecord) -> io::Result<()> {
+        let written = self.writer.write_byte_record(row).map_err(io::Error::from).and_then(|()| self.writer.flush());
+        written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
+    }
+}

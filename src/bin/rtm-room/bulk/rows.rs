@@ -1,0 +1,105 @@
+//! From a CSV file to rows, read ahead on a thread.
+
+use std::io;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use csv::{ByteRecord, Reader, ReaderBuilder};
+
+use super::input::Input;
+use super::layout::{Layout, Request};
+use crate::args::Operation;
+
+/// How many rows are read ahead. It bounds the memory that they take.
+const READ_AHEAD: usize = 1024;
+
+/// What the reading thread sends: the layout first, the end last.
+pub(super) enum Incoming {
+    Layout(Layout),
+    Row(Row),
+    /// Why nothing more can be read, if it is not the end of the file.
+    End(Option<String>),
+}
+
+pub(super) struct Row {
+    /// Where it begins, counted from 1.
+    pub(super) line: u64,
+    /// The bytes of the file up to its end.
+    pub(super) end: u64,
+    pub(super) record: ByteRecord,
+    /// What it asks for, or what is wrong with it.
+    pub(super) request: Result<Request, String>,
+}
+
+/// Reads on a thread of its own: a pipe may keep its reader waiting, and Ctrl-C must not wait with it.
+pub(super) fn read_ahead(input: Input, operation: Operation, start_line: u64) -> io::Result<Receiver<Incoming>> {
+    let (sender, receiver) = bounded(READ_AHEAD);
+    let read = move || {
+        let mut rows = RowReader::new(input);
+        let end = rows.send_all(operation, start_line, &sender).err();
+        // Nobody receives it after Ctrl-C.
+        let _ = sender.send(Incoming::End(end));
+    };
+    thread::Builder::new().name("rtm-room-rows".into()).spawn(read)?;
+    Ok(receiver)
+}
+
+struct RowReader {
+    csv: Reader<Input>,
+    record: ByteRecord,
+    /// Where the last row begins; 0 before the first one.
+    line: u64,
+}
+
+impl RowReader {
+    fn new(input: Input) -> RowReader {
+        let csv = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
+        RowReader { csv, record: ByteRecord::new(), line: 0 }
+    }
+
+    fn send_all(&mut self, operation: Operation, start_line: u64, rows: &Sender<Incoming>) -> Result<(), String> {
+        if !self.advance()? {
+            return Ok(());
+        }
+        let layout = Layout::find(&self.record, operation).map_err(|why| format!("line {}: {why}", self.line))?;
+        let mut is_wanted = rows.send(Incoming::Layout(layout.clone())).is_ok();
+        let mut is_row = !layout.has_header;
+        while is_wanted {
+            if is_row && self.line >= start_line {
+                is_wanted = rows.send(Incoming::Row(self.row(&layout))).is_ok();
+            }
+            if !self.advance()? {
+                break;
+            }
+            is_row = true;
+        }
+        Ok(())
+    }
+
+    /// Reads the next record; `false` at the end of the file.
+    fn advance(&mut self) -> Result<bool, String> {
+        let start = self.csv.position().byte();
+        match self.csv.read_byte_record(&mut self.record) {
+            Ok(true) => {
+                let bytes = self.csv.position().byte() - start;
+                self.line = self.csv.get_mut().row_ended(bytes);
+                Ok(true)
+            }
+            Ok(false) => Ok(false),
+            Err(error) => Err(format!("the file cannot be read beyond line {}: {}", self.line, cause(error))),
+        }
+    }
+
+    fn row(&self, layout: &Layout) -> Row {
+        let end = self.csv.position().byte();
+        Row { line: self.line, end, record: self.record.clone(), request: layout.read(&self.record) }
+    }
+}
+
+/// What the operating system said, without the words of the CSV library around it.
+fn cause(error: csv::Error) -> String {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.to_string(),
+        _ => "it is no CSV".into(),
+    }
+}

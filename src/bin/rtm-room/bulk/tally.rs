@@ -1,0 +1,51 @@
+//! What became of the rows, counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rtm_server_sdk::ErrorCode;
+use serde_json::json;
+
+use crate::output::Reply;
+
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) done: u64,
+    failed_by_code: BTreeMap<ErrorCode, u64>,
+    pub(super) tried_again: u64,
+}
+
+impl Tally {
+    pub(super) fn fail(&mut self, code: ErrorCode) {
+        *self.failed_by_code.entry(code).or_default() += 1;
+    }
+
+    pub(super) fn failed(&self) -> u64 {
+        self.failed_by_code.values().sum()
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.done + self.failed()
+    }
+
+    /// `next_line` is the line to go on with, where the file was not done to its end.
+    pub(super) fn summary(&self, took: Duration, next_line: Option<u64>) -> Reply {
+        let (done, failed, tried_again) = (self.done, self.failed(), self.tried_again);
+        let seconds = took.as_secs_f64();
+        let rate = (self.rows() as f64 / seconds.max(1e-3)).round() as u64;
+        let codes = || self.failed_by_code.iter();
+        let by_code: serde_json::Map<_, _> =
+            codes().map(|(code, rows)| (code.value().to_string(), json!(rows))).collect();
+        let json = json!({
+            "done": done, "failed": failed, "failed_by_code": by_code, "tried_again": tried_again,
+            "seconds": (seconds * 1e3).round() / 1e3, "rows_per_second": rate, "next_line": next_line,
+        });
+        let mut pairs = vec![("done".to_owned(), done.to_string()), ("failed".to_owned(), failed.to_string())];
+        pairs.extend(codes().map(|(code, rows)| (format!("failed with {code}"), rows.to_string())));
+        pairs.push(("tried again".to_owned(), tried_again.to_string()));
+        pairs.push(("seconds".to_owned(), format!("{seconds:.3}")));
+        pairs.push(("rows per second".to_owned(), rate.to_string()));
+        pairs.extend(next_line.map(|line| ("next line".to_owned(), line.to_string())));
+        Reply::pairs(json, pairs)
+    }
+}

@@ -1,0 +1,47 @@
+//! `rtm-room`: the Room API from a terminal or a script. Here: from the command line to the exit status.
+
+mod args;
+mod bulk;
+mod failure;
+mod generate;
+mod info;
+mod output;
+mod room;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use failure::{DONE, Failure};
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.common.verbose);
+    ExitCode::from(run(&cli).unwrap_or_else(|failure| failure.report()))
+}
+
+fn run(cli: &Cli) -> Result<u8, Failure> {
+    let output = Output::choose(cli.common.json);
+    match &cli.command {
+        Command::Bulk(bulk) => return bulk::run(&cli.common, bulk, output),
+        Command::Completions { shell } => generate::completions(*shell)?,
+        Command::Man { dir } => generate::man(dir.as_deref())?,
+        Command::Info(info) => info::run(&cli.common, info, output)?,
+        Command::Call(call) => room::run(&cli.common, call, output)?,
+    }
+    Ok(DONE)
+}
+
+/// The log goes to stderr. `RUST_LOG` overrides the number of `-v`.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => log::LevelFilter::Off,
+        1 => log::LevelFilter::Info,
+        2 => log::LevelFilter::Debug,
+        _ => log::LevelFilter::Trace,
+    };
+    env_logger::Builder::new().filter_level(level).parse_default_env().init();
+}

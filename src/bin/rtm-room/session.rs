@@ -1,0 +1,86 @@
+//! From options and environment to a client, the secret included.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rtm_server_sdk::{Client, ClientBuilder};
+
+use crate::args::Common;
+use crate::failure::Failure;
+
+const SECRET_VARIABLE: &str = "RTM_SECRET";
+
+/// A client with the settings that all commands share. There is no network yet.
+pub(crate) fn client_builder(common: &Common) -> Result<ClientBuilder, Failure> {
+    let endpoint = common
+        .endpoint
+        .as_deref()
+        .ok_or_else(|| Failure::usage("no server is named: give --endpoint HOST:PORT or set RTM_ENDPOINT"))?;
+    let pid = common.pid.ok_or_else(|| Failure::usage("no project is named: give --pid PID or set RTM_PID"))?;
+    let builder = Client::builder(pid, read_secret(common)?, endpoint)
+        .quest_timeout(common.timeout)
+        .connect_timeout(common.timeout);
+    encrypted(builder, common)
+}
+
+/// Reads a text from a file, or from stdin for `-`. One line end at its end is not part of it.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    let text = if is_stdin(path) {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    let mut text = text.map_err(|error| Failure::file(path, &error))?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Stdin can be read once. `wanted_by` are the options that name it, if they do.
+pub(crate) fn check_stdin_is_wanted_once(wanted_by: &[(Option<&Path>, &str)]) -> Result<(), Failure> {
+    let readers: Vec<_> =
+        wanted_by.iter().filter(|(path, _)| path.is_some_and(is_stdin)).map(|(_, name)| *name).collect();
+    match readers.as_slice() {
+        [] | [_] => Ok(()),
+        names => Err(Failure::Usage(format!("only one of {} can be read from stdin", names.join(" and ")))),
+    }
+}
+
+fn read_secret(common: &Common) -> Result<String, Failure> {
+    let secret = match &common.secret_file {
+        Some(path) => read_text(path)?,
+        None => std::env::var(SECRET_VARIABLE)
+            .map_err(|_| Failure::usage("no secret is given: set RTM_SECRET or give --secret-file FILE"))?,
+    };
+    if secret.is_empty() {
+        return Err(Failure::usage("the project's secret is empty: set RTM_SECRET or give --secret-file FILE"));
+    }
+    Ok(secret)
+}
+
+#[cfg(not(feature = "encryption"))]
+fn encrypted(builder: ClientBuilder, _common: &Common) -> Result<ClientBuilder, Failure> {
+    Ok(builder)
+}
+
+#[cfg(feature = "encryption")]
+fn encrypted(builder: ClientBuilder, common: &Common) -> Result<ClientBuilder, Failure> {
+    use rtm_server_sdk::{CipherMode, Encryption, KeyBits};
+
+    let Some(path) = &common.cipher.key else { return Ok(builder) };
+    let bits = if common.cipher.key_bits == "128" { KeyBits::Aes128 } else { KeyBits::Aes256 };
+    let mode = if common.cipher.cipher_mode == "package" { CipherMode::Package } else { CipherMode::Stream };
+    let encryption =
+        Encryption::from_pem_file(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    Ok(builder.encryption(encryption.key_bits(bits).mode(mode)))
+}

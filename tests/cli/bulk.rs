@@ -1,0 +1,131 @@
+//! `bulk` against a gate: good rows, bad rows, and the report of those that failed.
+
+use serde_json::json;
+
+use super::fake::{Act, FakeServer};
+use super::tool::{Run, Scratch, done, done_with, gate, run, tool};
+
+#[test]
+fn bulk_with_a_wrong_secret_ends_early() {
+    let gate = gate();
+    let rows: String = (1..=5000).map(|user| format!("42,{user}\n")).collect();
+    let mut command = tool(gate.endpoint(), &["bulk", "add", "-", "--window", "10", "--json"]);
+    command.env("RTM_SECRET", "guess");
+    let outcome = run(command, &rows).expect(1);
+    outcome.says("check the project's id and its secret; the rows from line");
+    let summary = outcome.json();
+    assert_eq!(summary["done"], 0);
+    assert!(summary["failed"].as_u64().unwrap() <= 10, "{summary}");
+    assert_eq!(summary["next_line"], 1);
+}
+
+#[test]
+fn bulk_does_every_row() {
+    let gate = gate();
+    let rows: String = (1..=3000).map(|user| format!("42,{user}\n")).collect();
+    let summary = done_with(&gate, &["bulk", "add", "-", "--json", "--window", "100"], &rows).json();
+    assert_eq!((&summary["done"], &summary["next_line"]), (&json!(3000), &json!(null)));
+    assert_eq!(done(&gate, &["count", "42"]), "42\t3000\n");
+    done_with(&gate, &["bulk", "remove", "-"], "name,user,room\nAnn,1,42\n");
+    assert_eq!(done(&gate, &["count", "42"]), "42\t2999\n");
+    done_with(&gate, &["bulk", "ban", "-"], "\u{feff}Name, User,RID,seconds\r\n\"a,b\",2,42, 60\r\n,3,42,\r\n");
+    assert_eq!(done(&gate, &["is-banned", "42", "2"]), "yes\n");
+    assert_eq!(done(&gate, &["is-banned", "42", "3"]), "yes\n");
+    assert_eq!(done(&gate, &["is-banned", "42", "4"]), "no\n");
+}
+
+#[test]
+fn bulk_reads_a_file_that_is_redirected_to_it() {
+    let gate = gate();
+    let scratch = Scratch::new();
+    let file = scratch.write("rows.csv", "42,1\n42,2");
+    for stdin in [true, false] {
+        let mut command = tool(gate.endpoint(), &["bulk", "add", if stdin { "-" } else { &file }, "--json"]);
+        command.stdin(std::fs::File::open(&file).unwrap());
+        let output = command.output().unwrap();
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &summary["done"]), (Some(0), &json!(2)));
+    }
+}
+
+#[test]
+fn bulk_without_rows_does_nothing() {
+    let gate = gate();
+    assert_eq!(done_with(&gate, &["bulk", "add", "-", "--json"], "").json()["done"], 0);
+    assert_eq!(done_with(&gate, &["bulk", "add", "-", "--json"], "room,user\n").json()["done"], 0);
+}
+
+#[test]
+fn bad_rows_are_told_by_line_and_reported_and_the_others_done() {
+    let gate = gate();
+    let scratch = Scratch::new();
+    let report = scratch.path("failed.csv");
+    let half_a_file = "room,user,name\n42,1,Ann\n\n42,x,\"Bo,b\"\n42,2,Cy\n42";
+    let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-", "--failed", &report]), half_a_file).expect(1);
+    outcome.says("line 4: `x` is no user id");
+    outcome.says("line 6: the user is missing");
+    assert_eq!(done(&gate, &["members", "42"]), "1\n2\n");
+    let expected =
+        "room,user,name,code,reason\n42,x,\"Bo,b\",200034,`x` is no user id\n42,,,200034,the user is missing\n";
+    assert_eq!(scratch.read("failed.csv"), expected);
+}
+
+#[test]
+fn lines_are_counted_as_an_editor_counts_them() {
+    let gate = gate();
+    let input = "\u{feff}42, 1\r\nx,2\r\n\r\nx,4\n\n\nx,7,\"a\r\nb\n\"\r\nx,10";
+    let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-", "--json"]), input).expect(1);
+    let lines: Vec<_> = outcome.stderr.lines().filter_map(|line| line.split(':').nth(1)).collect();
+    assert_eq!(lines, [" line 2", " line 4", " line 7", " line 10"]);
+    assert_eq!(outcome.json()["done"], 1);
+}
+
+#[test]
+fn header_without_a_user_column_is_status_2() {
+    let gate = gate();
+    let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-"]), "room,who\n42,1\n").expect(2);
+    outcome.says("line 1: the header names a room column and no user column");
+}
+
+#[test]
+fn report_of_failed_rows_can_be_fed_in_again() {
+    let scratch = Scratch::new();
+    let (first, second) = (scratch.path("first.csv"), scratch.path("second.csv"));
+    let refuse = |code| FakeServer::start(move |_| Act::Refuse(code)).endpoint();
+    let once = run(tool(&refuse(200_021), &["bulk", "ban", "-", "--failed", &first]), "42,1,60\n42,2\n").expect(1);
+    once.says("200021 RTM_EC_PERMISSION_DENIED");
+    run(tool(&refuse(200_999), &["bulk", "ban", &first, "--failed", &second]), "").expect(1);
+    let twice = scratch.read("second.csv");
+    assert_eq!(twice.lines().next(), Some("room,user,seconds,code,reason"));
+    assert!(twice.contains("42,1,60,200999,") && twice.contains("42,2,,200999,") && !twice.contains("200021"));
+
+    let gate = gate();
+    done(&gate, &["bulk", "ban", &second]);
+    assert_eq!(done(&gate, &["is-banned", "42", "1"]), "yes\n");
+    assert_eq!(done(&gate, &["is-banned", "42", "2"]), "yes\n");
+}
+
+#[test]
+fn report_overwrites_no_file() {
+    let gate = gate();
+    let scratch = Scratch::new();
+    let file = scratch.write("rows.csv", "42,1\n");
+    run(tool(gate.endpoint(), &["bulk", "add", &file, "--failed", &file]), "").expect(2).says("exists already");
+    assert_eq!(scratch.read("rows.csv"), "42,1\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    const ROWS: usize = 200_000;
+    let server = FakeServer::start(|quest| if quest == ROWS { Act::Hold } else { Act::done() });
+    let scratch = Scratch::new();
+    let rows: String = (0..ROWS).map(|user| format!("42,{user},{:100}\n", "a column that is ignored")).collect();
+    let file = scratch.write("rows.csv", &rows);
+    let bulk = Run::start(tool(&server.endpoint(), &["bulk", "add", &file, "--json"]));
+    server.wait_for_quests(ROWS);
+    let peak = bulk.peak_memory();
+    server.release();
+    assert_eq!(bulk.finish().expect(0).json()["done"], ROWS);
+    assert!(peak < rows.len(), "{peak} bytes for a file of {}", rows.len());
+}

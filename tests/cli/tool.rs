@@ -1,0 +1,213 @@
+//! Runs the built `rtm-room` and looks at what it leaves behind.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rtm_server_sdk::gate::Gate;
+
+/// No run of a test takes longer, however loaded the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub const PID: &str = "80000001";
+pub const SECRET: &str = "correct-horse";
+
+/// A gate that serves the tool's project.
+pub fn gate() -> Gate {
+    Gate::builder().project(PID.parse().unwrap(), SECRET).bind("127.0.0.1:0").unwrap()
+}
+
+/// Runs a command that is to succeed, and returns what it prints.
+pub fn done(gate: &Gate, args: &[&str]) -> String {
+    done_with(gate, args, "").stdout
+}
+
+/// The same, with something on stdin.
+pub fn done_with(gate: &Gate, args: &[&str], input: &str) -> Outcome {
+    let outcome = run(tool(gate.endpoint(), args), input).expect(0);
+    assert_eq!(outcome.stderr, "", "{args:?}");
+    outcome
+}
+
+/// What a run left behind.
+pub struct Outcome {
+    /// `None` where a signal ended it.
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    #[track_caller]
+    pub fn expect(self, status: i32) -> Outcome {
+        assert_eq!(self.status, Some(status), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        assert!(!(self.stdout.clone() + &self.stderr).contains(SECRET), "the secret was shown");
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+
+    /// The one sentence of an error.
+    #[track_caller]
+    pub fn says(&self, part: &str) {
+        assert!(self.stderr.contains(part), "`{part}` is not in:\n{}", self.stderr);
+    }
+}
+
+/// The tool with an endpoint and credentials in its environment.
+pub fn tool(endpoint: &str, args: &[&str]) -> Command {
+    let mut command = bare_tool(args);
+    command.env("RTM_ENDPOINT", endpoint).env("RTM_PID", PID).env("RTM_SECRET", SECRET);
+    command
+}
+
+/// The tool with nothing in its environment that it looks at.
+pub fn bare_tool(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rtm-room"));
+    for name in ["RTM_ENDPOINT", "RTM_PID", "RTM_SECRET", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    command.args(args);
+    command
+}
+
+/// Runs to the end, with `input` on stdin.
+pub fn run(command: Command, input: &str) -> Outcome {
+    let mut run = Run::start(command);
+    run.write(input);
+    run.finish()
+}
+
+/// A run that is under way.
+pub struct Run {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<JoinHandle<String>>,
+    stderr_lines: Receiver<String>,
+    stderr: String,
+}
+
+impl Run {
+    pub fn start(mut command: Command) -> Run {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let stdout = thread::spawn(move || {
+            let mut text = String::new();
+            stdout.read_to_string(&mut text).unwrap();
+            text
+        });
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, stderr_lines) = channel();
+        thread::spawn(move || stderr.lines().try_for_each(|line| sender.send(line.unwrap())));
+        Run { stdin: child.stdin.take(), child, stdout: Some(stdout), stderr_lines, stderr: String::new() }
+    }
+
+    /// Writes to stdin. That the tool has ended already is no error of the test.
+    pub fn write(&mut self, input: &str) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = stdin.write_all(input.as_bytes());
+        }
+    }
+
+    /// The most memory that it has used so far, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kibibytes: usize = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        kibibytes * 1024
+    }
+
+    pub fn interrupt(&self) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    }
+
+    /// Waits until stderr holds a line with this in it.
+    #[track_caller]
+    pub fn wait_for_stderr(&mut self, part: &str) {
+        loop {
+            let line = self.stderr_lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("`{part}` did not come, but:\n{}", self.stderr));
+            self.stderr += &format!("{line}\n");
+            if line.contains(part) {
+                return;
+            }
+        }
+    }
+
+    /// Closes stdin and waits for the end.
+    #[track_caller]
+    pub fn finish(mut self) -> Outcome {
+        drop(self.stdin.take());
+        self.finish_with_stdin_open()
+    }
+
+    /// Waits for the end of a run that ends by itself.
+    #[track_caller]
+    pub fn finish_with_stdin_open(mut self) -> Outcome {
+        loop {
+            match self.stderr_lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.stderr += &format!("{line}\n"),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.child.kill();
+                    panic!("the tool hangs; stderr:\n{}", self.stderr);
+                }
+            }
+        }
+        let stdout = self.stdout.take().unwrap().join().unwrap();
+        let status = self.child.wait().unwrap().code();
+        Outcome { status, stdout, stderr: std::mem::take(&mut self.stderr) }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A directory that goes when the test ends.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("cli-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    /// The path of a file in it, which need not be there.
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    pub fn write(&self, name: &str, content: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
