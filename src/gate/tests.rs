@@ -281,9 +281,12 @@ fn vector_frame(vector: &Json) -> Vec<u8> {
     frame
 }
 
+/// A call that shows what another did: its method, its parameters, its answer.
+type FollowUp = (&'static str, Vec<(&'static str, Value)>, Value);
+
 /// What the vector's call must be answered with by a gate without any rooms, and what it must have changed: a second
 /// call and its answer.
-fn expected(vector: &Json) -> (Value, Option<(&'static str, Vec<(&'static str, Value)>, Value)>) {
+fn expected(vector: &Json) -> (Value, Option<FollowUp>) {
     let inputs = &vector["inputs"];
     let (rid, uid) = (int_input(&inputs["rid"]), int_input(&inputs["uid"]));
     let both = || vec![("rid", rid.unwrap_or(12_345).into()), ("uid", uid.unwrap().into())];

@@ -79,7 +79,7 @@ impl Decoder {
     }
 
     /// Whether a message has begun to arrive and is not whole.
-    #[must_use]
+    #[cfg(test)]
     pub fn is_mid_frame(&self) -> bool {
         self.start < self.end
     }

@@ -17,7 +17,4 @@ pub use aes_cfb::{PackageCipher, StreamOpener, StreamSealer};
 pub use encryption::{CipherMode, Encryption, KeyBits};
 pub use exchange::KeyExchange;
 #[cfg(any(test, feature = "gate"))]
-pub use {
-    curve::Curve,
-    server_key::{ServerKey, ServerKeyError},
-};
+pub use {curve::Curve, server_key::ServerKey};

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
+use super::super::server_key::ServerKeyError;
 use super::openssl_keys::{EXPLICIT_CURVE, KEYS};
 use super::*;
 use crate::Error;
