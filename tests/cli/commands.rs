@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::tool::{Scratch, done, done_with, gate, run, tool};
-use rtm_server_sdk::gate::Gate;
 
 #[test]
 fn members_come_and_go() {

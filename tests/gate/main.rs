@@ -1,6 +1,7 @@
 //! The local gate over real sockets, seen by a peer that shares no code with it.
 
 #![cfg(feature = "gate")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod binary;
 mod codes;
