@@ -146,7 +146,13 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}: {}", self.endpoint, self.cause)
+        match &*self.cause {
+            // An endpoint that is an address already need not be told twice.
+            ConnectCause::Dial { address, error } if address.to_string() == *self.endpoint => {
+                write!(f, "cannot connect to {address}: {error}")
+            }
+            cause => write!(f, "cannot connect to {}: {cause}", self.endpoint),
+        }
     }
 }
 
