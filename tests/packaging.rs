@@ -1,0 +1,60 @@
+//! What the crate promises about what it is built from: compilers, licences, sources.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Licences that ask for nothing but to be named. A dependency under several may be taken under any of them.
+const ALLOWED: [&str; 8] =
+    ["MIT", "MIT-0", "Apache-2.0", "Unlicense", "Zlib", "BSD-2-Clause", "BSD-3-Clause", "Unicode-3.0"];
+
+/// Built by the allocation bench alone, and never shipped.
+const BENCH_ONLY: [&str; 1] = ["tracking-allocator"];
+
+fn packages() -> Vec<Value> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version", "1", "--locked", "--all-features"]);
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn version(text: &str) -> Vec<u32> {
+    let mut parts: Vec<u32> = text.split('.').map(|part| part.parse().unwrap()).collect();
+    parts.resize(3, 0);
+    parts
+}
+
+#[test]
+fn no_locked_dependency_needs_a_newer_compiler_than_the_crate() {
+    let ours = version(env!("CARGO_PKG_RUST_VERSION"));
+    for package in packages() {
+        if let Some(theirs) = package["rust_version"].as_str() {
+            assert!(version(theirs) <= ours, "{} {} needs Rust {theirs}", package["name"], package["version"]);
+        }
+    }
+}
+
+#[test]
+fn every_dependency_has_an_allowed_licence() {
+    for package in packages() {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or("none");
+        // `A OR B`, `A/B`: any will do. `A AND B`: all are needed.
+        let is_allowed = licence.split(" AND ").all(|part| {
+            let mut choices = part.split(['/', '(', ')']).flat_map(|part| part.split(" OR ")).map(str::trim);
+            choices.any(|choice| ALLOWED.contains(&choice))
+        });
+        assert!(is_allowed || BENCH_ONLY.contains(&name), "{name} is under {licence}");
+    }
+}
+
+#[test]
+fn every_dependency_comes_from_the_registry() {
+    for package in packages().iter().filter(|package| package["name"] != env!("CARGO_PKG_NAME")) {
+        let source = package["source"].as_str().unwrap_or("a path");
+        assert!(source.starts_with("registry+"), "{} comes from {source}", package["name"]);
+    }
+}
