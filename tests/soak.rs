@@ -100,11 +100,18 @@ fn soak(time: Duration) {
             thread::spawn(move || call_until(end, &client, rid, &books))
         })
         .collect();
+    let mut random = fastrand::Rng::with_seed(SEED);
+    let mut told = Instant::now();
     while Instant::now() < end {
-        thread::sleep(Duration::from_secs(60).min(end.saturating_duration_since(Instant::now())));
+        thread::sleep(Duration::from_millis(random.u64(..500)));
+        // Not every fault ends its connection, and the next one is wanted.
+        proxy.end_all();
         // What the server saw would otherwise pile up here.
         drop(server.received());
-        println!("{} connections, {:?}", proxy.accepted(), client.stats());
+        if told.elapsed() > Duration::from_secs(60) {
+            told = Instant::now();
+            println!("{} connections, {:?}", proxy.accepted(), client.stats());
+        }
     }
     callers.into_iter().for_each(|caller| caller.join().unwrap());
     eventually("the last callbacks run", || books.callbacks_under_way.load(Ordering::SeqCst) == 0);

@@ -121,6 +121,13 @@ impl FaultProxy {
     }
 }
 
+impl FaultProxy {
+    /// Ends every connection that is open now. New ones are taken.
+    pub fn end_all(&self) {
+        self.shared.end_all();
+    }
+}
+
 impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
