@@ -1,6 +1,6 @@
 //! Many connections, few bytes, many bytes, no reader, bad manners.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -230,27 +230,38 @@ fn peer_that_does_not_read_is_not_executed_for_until_it_does() {
     sender.join().unwrap();
 }
 
+/// Ends a loop of another thread, when a test fails too.
+struct EndOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn flood_on_one_connection_does_not_starve_another() {
     let gate = gate();
     let mut flood = Peer::connect(&gate).stream;
-    let mut drain = flood.try_clone().unwrap();
+    // One-way quests that are refused: less work to send than to check, so that the gate never gets to their end, and
+    // no answers that would make it wait for a reader.
+    let mut params = signed("getroominfo", params! { "rid" => 1 });
+    params[1].1 = "not the signature".into();
+    let refused = packet(0x80, 0, None, "getroominfo", &payload(params)).repeat(1000);
     let is_over = AtomicBool::new(false);
-    let pings: Vec<u8> = (0..1000).flat_map(|seq| quest(seq, "*ping", vec![])).collect();
     thread::scope(|scope| {
+        let end = EndOnDrop(&is_over);
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                flood.write_all(&pings).unwrap();
+                flood.write_all(&refused).unwrap();
             }
-            flood.shutdown(Shutdown::Both).unwrap();
         });
-        scope.spawn(move || while drain.read(&mut [0; 65_536]).is_ok_and(|len| len > 0) {});
-        wait_until(|| gate.stats().executed("*ping") > 10_000);
+        wait_until(|| gate.stats().refused > 10_000);
         let mut peer = Peer::connect(&gate);
-        for uid in 0..100 {
+        for uid in 0..10 {
             peer.result("addroommember", params! { "rid" => 1, "uid" => uid });
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(end);
     });
 }
 
