@@ -102,7 +102,9 @@ impl<T: 'static> Call<'_, T> {
     /// Makes the call and returns at once. The callback is given the outcome exactly once, on a callback thread or where
     /// `ClientBuilder::callback_executor` runs it, never inside this function. It may block, panic, and make calls.
     ///
-    /// With too many calls in flight the outcome is [`Error::QueueFull`].
+    /// With too many calls in flight the outcome is [`Error::QueueFull`]; such refusals wait for a callback thread like all
+    /// outcomes do, so that a program that goes on calling behind a blocked callback fills its own memory. Dropping the
+    /// last client turns the outcome of a call that is still in flight into [`Error::Closed`].
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
         let Call { client, draft, timeout, read } = self;
         let inner = &*client.inner;

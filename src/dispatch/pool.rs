@@ -59,7 +59,10 @@ impl Job {
     fn run(&mut self) {
         match self.0.take() {
             None => {}
-            Some(Work::Hooks(hooks)) => hooks.run_waiting(),
+            Some(Work::Hooks(hooks)) => {
+                hooks.run_waiting();
+                run_contained("dropping a connection hook", || drop(hooks));
+            }
             Some(Work::Retire(hooks)) => run_contained("dropping a connection hook", || drop(hooks)),
             Some(Work::Callback { callback, outcome, mut place, desk }) => {
                 // The callback may wait for the place that it holds.

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use crate::config::ReconnectPolicy;
 
-/// Before a lost connection is made anew without a wait of the policy, chance adds up to this much, so that the clients
-/// of a restarted server do not come back together. A call does not wait for it.
+/// Before a lost connection is made anew without a wait of the policy, chance adds up to this much, times the jitter, so
+/// that the clients of a restarted server do not come back together. It doubles with each failure in a row, so that a
+/// server has time to come back before the policy begins to wait. A call does not wait for it.
 const LARGEST_PAUSE: Duration = Duration::from_millis(250);
+/// It doubles no more often than this.
+const MOST_DOUBLINGS: u32 = 5;
 
 /// How long the policy waits after `failures` failures in a row, or `None` while it does not. `chance` lies in 0.0..1.0.
 pub fn policy_delay(policy: &ReconnectPolicy, failures: u32, chance: f64) -> Option<Duration> {
-    if !policy.enabled || failures < policy.free_failures {
+    let first_waiting = policy.free_failures.max(1);
+    if !policy.enabled || failures < first_waiting {
         return None;
     }
-    let step = failures - policy.free_failures;
+    let step = failures - first_waiting;
     let delay = if step >= policy.steps {
         policy.max_delay
     } else {
@@ -23,8 +27,8 @@ pub fn policy_delay(policy: &ReconnectPolicy, failures: u32, chance: f64) -> Opt
 }
 
 /// How long to pause before a lost connection is made anew although the policy does not wait.
-pub fn pause(policy: &ReconnectPolicy, chance: f64) -> Duration {
-    LARGEST_PAUSE.mul_f64(policy.jitter * chance)
+pub fn pause(policy: &ReconnectPolicy, failures: u32, chance: f64) -> Duration {
+    LARGEST_PAUSE.mul_f64(policy.jitter * chance) * (1 << failures.min(MOST_DOUBLINGS))
 }
 
 #[cfg(test)]
@@ -49,6 +53,19 @@ mod tests {
         let policy = ReconnectPolicy::default();
         let delay = policy_delay(&policy, 5, 1.0).unwrap();
         assert_eq!(delay, Duration::from_millis(1600));
+    }
+
+    #[test]
+    fn nothing_waits_for_the_policy_without_a_failure() {
+        let policy = ReconnectPolicy::default().free_failures(0);
+        assert_eq!((seconds(&policy, 0), seconds(&policy, 1), seconds(&policy, 2)), (None, Some(2.0), Some(25.6)));
+    }
+
+    #[test]
+    fn pauses_double_with_each_failure() {
+        let policy = ReconnectPolicy::default();
+        let millis = |failures| pause(&policy, failures, 1.0).as_millis();
+        assert_eq!([millis(0), millis(1), millis(4), millis(99)], [50, 100, 800, 1600]);
     }
 
     #[test]

@@ -58,8 +58,12 @@ impl<T> Calls<T> {
         Calls { calls: Slab::new(), places: FxHashMap::default(), timers: Timers::default(), last_seq: 0 }
     }
 
+    /// Whether a call is under way.
+    pub fn contains(&self, seq: u32) -> bool {
+        self.places.contains_key(&seq)
+    }
+
     /// How many calls are under way.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.calls.len()
     }

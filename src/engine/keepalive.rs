@@ -19,12 +19,13 @@ pub struct Silence {
     settings: KeepAlive,
     since: Instant,
     pings: u32,
+    last_ping: Instant,
 }
 
 impl Silence {
     /// A connection that was heard of just now.
     pub fn new(settings: KeepAlive, now: Instant) -> Silence {
-        Silence { settings, since: now, pings: 0 }
+        Silence { settings, since: now, pings: 0, last_ping: now }
     }
 
     /// Bytes came: any byte is a sign of life.
@@ -35,8 +36,12 @@ impl Silence {
 
     /// When [`check`](Silence::check) will have something to say if the silence goes on.
     pub fn due_at(&self) -> Option<Instant> {
-        let patience = self.settings.interval.saturating_add(self.settings.timeout.saturating_mul(self.pings));
-        if self.settings.enabled { self.since.checked_add(patience) } else { None }
+        let due = match self.pings {
+            0 => self.since.checked_add(self.settings.interval),
+            // Counted from the ping itself: a process that was stopped for a while must give the answer its time.
+            _ => self.last_ping.checked_add(self.settings.timeout),
+        };
+        due.filter(|_| self.settings.enabled)
     }
 
     /// What is due now, if anything. A ping that is asked for counts as sent.
@@ -48,6 +53,7 @@ impl Silence {
             return Some(Due::Dead(now - self.since));
         }
         self.pings += 1;
+        self.last_ping = now;
         Some(Due::Ping)
     }
 }

@@ -107,6 +107,8 @@ pub struct Engine<T> {
     /// Bytes of frames that wait in the queue no longer, since somebody asked.
     released: usize,
     attempts: u64,
+    /// The attempt whose question to the name service is still open.
+    lookup: Option<u64>,
     dials: DialId,
     connections: u64,
     /// Connections that failed or were short-lived, in a row.
@@ -129,6 +131,7 @@ impl<T> Engine<T> {
             connect_waiters: Vec::new(),
             released: 0,
             attempts: 0,
+            lookup: None,
             dials: 0,
             connections: 0,
             failures: 0,

@@ -63,11 +63,11 @@ impl<T> Engine<T> {
 
     /// The name service answered the question of [`Action::Resolve`].
     pub fn handle_resolved(&mut self, now: Instant, attempt: u64, result: io::Result<Vec<SocketAddr>>) {
+        self.lookup = None;
         let State::Resolving { attempt: current, deadline } = self.state else { return };
-        if current != attempt {
-            return;
-        }
         match result {
+            // An attempt that was given up had asked. What it learns now is better than nothing, but no failure of this.
+            Err(_) if current != attempt => self.look_up(),
             Ok(addresses) if addresses.is_empty() => self.fail_connecting(now, ConnectCause::NoAddress),
             Ok(addresses) => {
                 let untried = addresses.into();
@@ -86,8 +86,7 @@ impl<T> Engine<T> {
             return false;
         }
         let deadline = dialing.deadline;
-        self.connections += 1;
-        let info = ConnectionInfo { number: self.connections, peer, lived: Duration::ZERO };
+        let info = ConnectionInfo { number: self.connections + 1, peer, lived: Duration::ZERO };
         self.link = Some(Link::new(info, &self.settings, now));
         self.begin_session(now, deadline);
         true
@@ -196,7 +195,15 @@ impl<T> Engine<T> {
         self.attempts += 1;
         log::debug!("connecting to {}", self.settings.endpoint);
         self.state = State::Resolving { attempt: self.attempts, deadline: now + self.settings.connect_timeout };
-        self.actions.push_back(Action::Resolve(self.attempts));
+        self.look_up();
+    }
+
+    /// Asks the name service, unless an earlier question is still open: a resolver that hangs must not gather threads.
+    fn look_up(&mut self) {
+        if self.lookup.is_none() {
+            self.lookup = Some(self.attempts);
+            self.actions.push_back(Action::Resolve(self.attempts));
+        }
     }
 
     fn dial_next(&mut self, now: Instant) {
@@ -230,9 +237,10 @@ impl<T> Engine<T> {
 
     pub(super) fn go_online(&mut self) {
         self.state = State::Online;
+        self.connections += 1;
         self.counters.connections.increment();
         if let Some(link) = &self.link {
-            log::info!("connected to {} ({})", self.settings.endpoint, link.info.peer);
+            log::info!("connected to {} at {}", self.settings.endpoint, link.info.peer);
             self.actions.push_back(Action::Opened(link.info.clone()));
         }
         for token in std::mem::take(&mut self.connect_waiters) {
@@ -267,7 +275,7 @@ impl<T> Engine<T> {
         self.actions.push_back(Action::HangUp);
         let info = link.info_at(now);
         let error = |may| Error::ConnectionClosed(ConnectionClosedError::new(reason.clone(), may));
-        log::warn!("connection to {} ended after {:?}: {reason}", info.peer, info.lived);
+        log::warn!("connection to {} ended after {:.1?}: {reason}", info.peer, info.lived);
         for call in self.calls.remove_where(super::inflight::InFlight::is_sent) {
             let may_have_executed = self.has_left(&call.progress, Some(&link));
             self.finish(call, Err(error(may_have_executed)));
@@ -311,10 +319,12 @@ impl<T> Engine<T> {
         let policy = &self.settings.reconnect;
         self.state = match backoff::policy_delay(policy, self.failures, chance) {
             Some(delay) => {
-                log::info!("waiting {delay:?} before the next attempt, after {} failures in a row", self.failures);
+                log::info!("waiting {delay:.1?} before the next attempt, after {} failures in a row", self.failures);
                 State::Waiting { until: now + delay }
             }
-            None if self.comes_back() => State::Idle { comes_back_at: Some(now + backoff::pause(policy, chance)) },
+            None if self.comes_back() => {
+                State::Idle { comes_back_at: Some(now + backoff::pause(policy, self.failures, chance)) }
+            }
             None => State::Idle { comes_back_at: None },
         };
     }

@@ -12,12 +12,19 @@ use crate::proto::{Answer, Message, patch_seq, read_answer};
 
 /// A frame of at most this capacity lends its memory to the answer.
 const LARGEST_SPARE: usize = 512;
+/// Below this size, numbers of expired calls are not worth clearing out of the queue.
+const WORTH_CLEARING: usize = 1024;
 
 impl<T> Engine<T> {
     /// A call comes in. It makes a connection, where that is allowed, or ends at once.
     pub fn handle_call(&mut self, now: Instant, call: NewCall<T>) {
         let NewCall { frame, deadline, timeout, token } = call;
-        if let Err(error) = self.connect_for_call(now) {
+        let refusal = match self.connect_for_call(now) {
+            Ok(()) if deadline <= now => Some(Error::Timeout(TimeoutError::new(self.stage(), timeout))),
+            Ok(()) => None,
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refusal {
             self.released += frame.len();
             return self.complete(token, Err(error));
         }
@@ -75,6 +82,7 @@ impl<T> Engine<T> {
             let error = Error::Timeout(TimeoutError::new(stage, call.timeout));
             self.finish(call, Err(error));
         }
+        self.forget_expired();
         self.handle_state_timeout(now);
         if matches!(self.state, State::Online) {
             self.keep_alive(now);
@@ -96,6 +104,14 @@ impl<T> Engine<T> {
                 self.counters.sent.increment();
                 call.progress = send(link, seq, frame);
             }
+        }
+    }
+
+    /// Behind a server that does not read, calls expire in the queue. Their numbers must not pile up there.
+    fn forget_expired(&mut self) {
+        if self.queue.len() > WORTH_CLEARING + 2 * self.calls.len() {
+            let calls = &self.calls;
+            self.queue.retain(|seq| calls.contains(*seq));
         }
     }
 

@@ -186,10 +186,13 @@ fn execute_room_call(
         Method::IsBanOfRoom => reply.ok(rooms.is_banned(rid()?, uid()?, now.monotonic)),
         Method::GetRoomMembers => reply.uids(rooms.members(rid()?)),
         Method::GetRoomCount => {
-            params.read_room_list(room_list)?;
-            reply.counts(room_list.iter().map(|&room| (room, rooms.member_count(room))));
+            let listed = params.read_room_list(room_list);
+            if listed.is_ok() {
+                reply.counts(room_list.iter().map(|&room| (room, rooms.member_count(room))));
+            }
             room_list.clear();
             room_list.shrink_to(KEPT_ROOM_LIST);
+            listed?;
         }
     }
     Ok(())

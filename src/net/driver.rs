@@ -41,7 +41,7 @@ pub struct Driver {
 impl Driver {
     /// Runs until the client is closed.
     pub fn run(mut self) {
-        let _door = CloseDoor(Arc::clone(&self.desk));
+        let _door = CloseDoor { desk: Arc::clone(&self.desk), is_connected: Arc::clone(&self.is_connected) };
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
@@ -185,7 +185,8 @@ impl Driver {
         }
         let may_sleep = self.commands.fall_asleep() && has_nothing_to_do;
         let timeout = if may_sleep {
-            self.engine.next_due().map(|due| due.saturating_duration_since(now))
+            // A turn may have taken long: the time that it began at is no longer now.
+            self.engine.next_due().map(|due| due.saturating_duration_since(Instant::now()))
         } else {
             Some(Duration::ZERO)
         };
@@ -212,11 +213,15 @@ impl Driver {
     }
 }
 
-/// However the thread ends, nobody waits for room any more.
-struct CloseDoor(Arc<Desk>);
+/// However the thread ends, nobody waits for room any more, or believes in a connection.
+struct CloseDoor {
+    desk: Arc<Desk>,
+    is_connected: Arc<AtomicBool>,
+}
 
 impl Drop for CloseDoor {
     fn drop(&mut self) {
-        self.0.admission.close();
+        self.desk.admission.close();
+        self.is_connected.store(false, Ordering::Release);
     }
 }

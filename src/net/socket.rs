@@ -34,6 +34,8 @@ impl Socket {
             return Err(error);
         }
         match self.stream.peer_addr() {
+            // A port of this machine that nobody listens on can be connected to itself, by chance.
+            Ok(peer) if self.stream.local_addr()? == peer => Err(io::ErrorKind::ConnectionRefused.into()),
             Ok(peer) => {
                 self.stream.set_nodelay(true)?;
                 // What arrived with the connection may have had its event already.

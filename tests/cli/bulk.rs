@@ -35,6 +35,16 @@ fn bulk_does_every_row() {
 }
 
 #[test]
+fn rows_that_end_in_any_kind_of_line_end_are_all_counted() {
+    let gate = gate();
+    for line_end in ["\n", "\r\n", "\r"] {
+        let rows: String = (1..=5).map(|user| format!("42,{user}{line_end}")).collect();
+        let summary = done_with(&gate, &["bulk", "add", "-", "--json"], &rows).json();
+        assert_eq!(summary["done"], 5, "{line_end:?}");
+    }
+}
+
+#[test]
 fn bulk_reads_a_file_that_is_redirected_to_it() {
     let gate = gate();
     let scratch = Scratch::new();

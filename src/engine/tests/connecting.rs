@@ -136,17 +136,58 @@ fn connecting_ends_at_its_own_timeout() {
 }
 
 #[test]
-fn late_name_service_does_not_disturb_the_next_attempt() {
+fn late_name_service_does_not_fail_the_next_attempt() {
     let mut rig = Rig::with(|settings| settings.connect_timeout = SECOND);
     rig.call(1, 60 * SECOND);
     rig.pass(SECOND);
     rig.call(2, 60 * SECOND);
-    let late = rig.resolves[0];
-    rig.engine.handle_resolved(rig.now, late, Err(io::ErrorKind::NotFound.into()));
-    rig.act();
+    assert_eq!(rig.resolves.len(), 1, "the first question is still open");
+    rig.fail_resolve();
     assert_eq!(rig.codes(), [(1, 20012)]);
+    assert_eq!(rig.resolves.len(), 2, "the second attempt asks for itself");
     rig.resolve(&["192.0.2.1:1"]);
     assert!(rig.dialed());
+}
+
+#[test]
+fn lookups_that_hang_do_not_pile_up() {
+    let mut rig = Rig::with(|settings| {
+        settings.connect_timeout = 100 * MILLI;
+        settings.reconnect = ReconnectPolicy::never();
+    });
+    for token in 0..50 {
+        rig.call(token, SECOND);
+        rig.pass(200 * MILLI);
+    }
+    assert_eq!(rig.resolves.len(), 1);
+    // What the one that hung finds in the end serves the attempt of the day.
+    rig.call(50, SECOND);
+    rig.resolve(&["192.0.2.1:1"]);
+    assert!(rig.dialed());
+}
+
+#[cfg(feature = "encryption")]
+#[test]
+fn failed_key_exchange_is_no_connection() {
+    let encryption = crate::proto::Encryption::from_pem(include_bytes!("public_key.pem")).unwrap();
+    let mut rig = Rig::with(|settings| settings.encryption = Some(encryption));
+    rig.call(1, SECOND);
+    rig.resolve(&["192.0.2.1:13315"]);
+    assert!(rig.dialed());
+    rig.hang_up();
+    assert!(matches!(rig.error(), Error::Connect(error) if matches!(error.cause(), ConnectCause::KeyExchange(_))));
+    assert_eq!((rig.stats().connections, rig.opened.len(), rig.ended.len()), (0, 0, 0));
+    let lookups = rig.resolves.len();
+    rig.pass(600 * SECOND);
+    assert_eq!(rig.resolves.len(), lookups, "a client that was never connected waits for a call");
+}
+
+#[test]
+fn call_whose_time_is_over_is_not_sent() {
+    let mut rig = Rig::online();
+    rig.call(1, Duration::ZERO);
+    assert!(matches!(rig.error(), Error::Timeout(error) if error.stage() == Stage::Queued));
+    assert_eq!(rig.seen(), []);
 }
 
 #[test]

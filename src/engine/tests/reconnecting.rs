@@ -138,6 +138,36 @@ fn dead_peer_is_found_after_the_interval_and_three_tries() {
 }
 
 #[test]
+fn process_that_was_stopped_gives_the_server_time_to_answer() {
+    let mut rig = Rig::online();
+    // The process stood still for a minute. Then the driver's turns follow each other at once.
+    rig.now += 60 * SECOND;
+    for _ in 0..5 {
+        rig.engine.handle_timeout(rig.now);
+        rig.act();
+        rig.now += MILLI;
+    }
+    assert_eq!(rig.ended.len(), 0);
+    let pings = rig.seen_seqs();
+    assert_eq!(pings.len(), 1);
+    rig.answer(pings[0]);
+    rig.pass(19 * SECOND);
+    assert_eq!(rig.ended.len(), 0);
+}
+
+#[test]
+fn loss_of_a_healthy_connection_is_no_failure() {
+    let mut rig = Rig::with(|settings| {
+        settings.reconnect = ReconnectPolicy::default().free_failures(0).jitter(0.0);
+    });
+    rig.connect();
+    rig.pass(10 * SECOND);
+    rig.hang_up();
+    rig.call(1, SECOND);
+    assert_eq!(rig.codes(), []);
+}
+
+#[test]
 fn answered_pings_keep_an_idle_connection_for_good() {
     let mut rig = Rig::online();
     for _ in 0..20 {

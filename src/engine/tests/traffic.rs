@@ -126,6 +126,24 @@ fn server_that_stops_reading_fills_the_buffer_to_its_mark_and_no_further() {
 }
 
 #[test]
+fn expired_calls_leave_nothing_behind_in_the_queue_of_a_server_that_never_reads() {
+    let mut rig = Rig::online();
+    let mut unasked = Vec::new();
+    FrameWriter::answer(&mut unasked, 4_000_000_000, 0, 0).finish();
+    for token in 0..200_000 {
+        rig.call(token, MILLI);
+        if token % 1000 == 0 {
+            rig.pass(2 * MILLI);
+            rig.outcomes.clear();
+            // It sends, so that it counts as alive.
+            rig.receive(&unasked);
+        }
+    }
+    rig.pass(10 * MILLI);
+    assert!(rig.engine.queue.len() < 4000, "{} numbers of {} calls", rig.engine.queue.len(), rig.engine.calls.len());
+}
+
+#[test]
 fn queue_is_sent_in_order_once_the_server_reads_again() {
     let mut rig = Rig::online();
     for token in 1..=10_000 {

@@ -17,8 +17,10 @@ pub(super) struct Input {
     pub(super) len: Option<u64>,
     /// What was read and is not yet part of a row that ended.
     unended: VecDeque<u8>,
-    /// How many line ends there were in the rows that ended.
+    /// How many line ends there were in the rows that ended: LF, CR LF, or CR alone, all of which end a row.
     line_ends: u64,
+    /// The last byte of the rows that ended was a CR: an LF after it ends the same line.
+    was_cr: bool,
 }
 
 impl Input {
@@ -34,7 +36,7 @@ impl Input {
             Some(file) => Box::new(file),
             None => Box::new(io::stdin()),
         };
-        Ok(Input { source, len, unended: VecDeque::new(), line_ends: 0 })
+        Ok(Input { source, len, unended: VecDeque::new(), line_ends: 0, was_cr: false })
     }
 
     /// To be told of every row how many bytes it took. Returns the line that it begins at, counted from 1.
@@ -46,8 +48,10 @@ impl Input {
         let mut line = self.line_ends + 1;
         for byte in self.unended.drain(..len) {
             is_before_row &= matches!(byte, b'\r' | b'\n');
-            self.line_ends += u64::from(byte == b'\n');
-            line += u64::from(byte == b'\n' && is_before_row);
+            let ends_line = byte == b'\r' || (byte == b'\n' && !self.was_cr);
+            self.was_cr = byte == b'\r';
+            self.line_ends += u64::from(ends_line);
+            line += u64::from(ends_line && is_before_row);
         }
         line
     }
