@@ -33,8 +33,8 @@ fn encryption(key: &GateKey) -> Encryption {
 fn builder(endpoint: &str, encryption: &Encryption) -> ClientBuilder {
     fixtures::builder(endpoint)
         .encryption(encryption.clone())
-        .connect_timeout(20 * WAIT)
-        .keep_alive(KeepAlive::default().interval(4 * WAIT).timeout(4 * WAIT).tries(2))
+        .connect_timeout(40 * WAIT)
+        .keep_alive(KeepAlive::default().interval(10 * WAIT).timeout(10 * WAIT).tries(2))
         .reconnect(ReconnectPolicy::never())
 }
 

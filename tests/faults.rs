@@ -19,7 +19,7 @@ use common::fixtures::{self, into};
 use common::proxy::{Direction, Fault, FaultProxy};
 use common::tally::{CallId, Executed};
 use common::watchdog::{guarded, guarded_for};
-use common::{SOON, receive};
+use common::{SOON, eventually, receive};
 
 use Direction::{ToClient, ToServer};
 
@@ -95,7 +95,8 @@ fn code(outcome: &Result<(), Error>) -> i32 {
 
 /// A client that finds a dead server soon, and never stays away from one.
 fn builder(address: SocketAddr) -> ClientBuilder {
-    let keep_alive = KeepAlive::default().interval(4 * WAIT).timeout(4 * WAIT).tries(2);
+    // Soon, but long beside the moments for which a loaded machine may leave the proxy waiting.
+    let keep_alive = KeepAlive::default().interval(10 * WAIT).timeout(10 * WAIT).tries(2);
     fixtures::builder(address.to_string()).keep_alive(keep_alive).reconnect(ReconnectPolicy::never())
 }
 
@@ -114,7 +115,11 @@ fn every_fault_ends_in_the_right_outcome_and_the_next_call_works() {
                 let outcome = make(&client, way, first);
                 assert!(started.elapsed() < SOON, "{what} took {:?}", started.elapsed());
                 assert!(expected.contains(&code(&outcome)), "{what}: {outcome:?}");
-                assert_eq!(proxy.struck() > 0, fault != Fault::None, "{what}");
+                if fault == Fault::None {
+                    assert_eq!(proxy.struck(), 0);
+                } else {
+                    eventually("the fault strikes", || proxy.struck() > 0);
+                }
 
                 let again = make(&client, way, next);
                 assert!(again.is_ok(), "the call after {what}: {again:?}");
