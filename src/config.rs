@@ -73,7 +73,7 @@ impl ReconnectPolicy {
         self
     }
 
-    /// After how many failures in a row the waits begin. Default 5; 0 begins with the first failure.
+    /// After how many failures in a row the waits begin. Default 5; 0 and 1 begin with the first failure.
     #[must_use]
     pub fn free_failures(mut self, failures: u32) -> Self {
         self.free_failures = failures;
@@ -103,6 +103,9 @@ impl ReconnectPolicy {
 
     /// The largest part of a wait that chance may take off, 0.0 to 1.0. Default 0.2: a wait of 10 s becomes one of 8 s
     /// to 10 s.
+    ///
+    /// Before the waits begin, a lost connection is made anew after a pause of chance: up to 250 ms times the jitter, twice
+    /// that for each failure in a row, and at most 32 times. With 0.0 there is no pause.
     #[must_use]
     pub fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;

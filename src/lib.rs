@@ -224,6 +224,7 @@
 //! | --- | --- | --- |
 //! | `encryption` | yes | encrypted sessions: `Encryption`, `ClientBuilder::encryption` |
 //! | `gate` | no | the module `gate`, the program `rtm-gate`, the examples |
+//! | `cli` | no | the program `rtm-room` |
 //!
 //! The feature `unstable-internals` is for this crate's own tests and benches.
 //!

@@ -10,10 +10,10 @@ use rtm_server_sdk::error::{CloseReason, ProtocolError};
 use rtm_server_sdk::{Client, Error, ReconnectPolicy};
 
 use common::fixtures;
+use common::process;
 use common::scripted::{Connection, ScriptedServer};
 use common::watchdog::guarded;
-use common::wire::{self, ANSWER, MSGPACK};
-use common::{eventually, process};
+use common::wire;
 
 const MIB: usize = 1024 * 1024;
 
@@ -59,30 +59,6 @@ fn answers_that_nobody_waits_for_take_no_memory() {
         connection.answer(&live);
         pending.wait().unwrap();
         assert_eq!(client.stats().late_answers, 2_000);
-    });
-}
-
-#[test]
-fn announced_payload_takes_no_memory_before_it_comes() {
-    within(48 * MIB, || {
-        let server = ScriptedServer::start();
-        let clients: Vec<_> = (0..10)
-            .map(|_| {
-                let client = eager(&server);
-                let pending = client.get_room_info(1).submit();
-                let connection = server.accept();
-                let seq = connection.next().seq();
-                // 60 MiB each, of which one byte comes.
-                let header = wire::raw_frame(MSGPACK, ANSWER, 0, 60 * MIB as u32, &seq.to_le_bytes());
-                connection.send(&[&header[..], &[0x81]].concat());
-                (client, pending, connection)
-            })
-            .collect();
-        for (client, pending, connection) in clients {
-            eventually("the client has read it", || client.stats().bytes_in == 17);
-            connection.close();
-            assert!(matches!(pending.wait(), Err(Error::ConnectionClosed { .. })));
-        }
     });
 }
 

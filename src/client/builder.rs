@@ -221,6 +221,9 @@ impl ClientBuilder {
 
     fn check(&self) -> Result<(), ArgumentError> {
         check_endpoint(&self.endpoint)?;
+        if self.secret.is_empty() {
+            return Err(ArgumentError::new("the project's secret is empty"));
+        }
         self.reconnect.check()?;
         self.keep_alive.check()?;
         let more_than_zero = [
@@ -282,9 +285,10 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_zero_are_rejected() {
+    fn settings_that_make_no_sense_are_rejected() {
         let builder = || Client::builder(1, "secret", "localhost:1");
         for builder in [
+            Client::builder(1, "", "localhost:1"),
             builder().quest_timeout(Duration::ZERO),
             builder().connect_timeout(Duration::ZERO),
             builder().max_in_flight(0),

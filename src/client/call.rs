@@ -8,7 +8,7 @@ use super::{Client, Inner};
 use crate::config::bounded;
 use crate::dispatch::{Completion, Patience, ReplyChannel, Route};
 use crate::engine::{Counters, NewCall, Outcome};
-use crate::error::{ArgumentError, ClosedError, DecodeError, Error, Stage, TimeoutError};
+use crate::error::{ArgumentError, DecodeError, Error, Stage, TimeoutError};
 use crate::net::Command;
 use crate::proto::{PayloadReader, QuestDraft, next_salt, read_answer};
 
@@ -157,7 +157,7 @@ impl<T> Pending<T> {
         match receiver.recv_deadline(self.deadline + BACKSTOP) {
             Ok(outcome) => decode(outcome, self.read, &self.counters),
             Err(oneshot::RecvTimeoutError::Timeout) => Err(timed_out(self.timeout)),
-            Err(oneshot::RecvTimeoutError::Disconnected) => Err(closed(true)),
+            Err(oneshot::RecvTimeoutError::Disconnected) => Err(Error::closed(true)),
         }
     }
 
@@ -165,7 +165,7 @@ impl<T> Pending<T> {
     pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
         let outcome = match self.receiver.as_ref()?.try_recv() {
             Ok(outcome) => decode(outcome, self.read, &self.counters),
-            Err(oneshot::TryRecvError::Disconnected) => Err(closed(true)),
+            Err(oneshot::TryRecvError::Disconnected) => Err(Error::closed(true)),
             Err(oneshot::TryRecvError::Empty) if Instant::now() < self.deadline + BACKSTOP => return None,
             Err(oneshot::TryRecvError::Empty) => Err(timed_out(self.timeout)),
         };
@@ -200,7 +200,7 @@ fn make(
     let frame = draft.sign(&inner.signer, next_salt(), unix_time());
     let call = NewCall { frame, deadline, timeout, token: completion };
     if let Err(Command::Call(call)) = inner.io_thread.send(Command::Call(call)) {
-        call.token.complete(Err(closed(false)));
+        call.token.complete(Err(Error::closed(false)));
     }
 }
 
@@ -227,8 +227,4 @@ fn deadline_after(timeout: Duration) -> Instant {
 /// The I/O thread did not get to end the call, so that nobody knows how far it got.
 fn timed_out(timeout: Duration) -> Error {
     Error::Timeout(TimeoutError::new(Stage::WaitingForAnswer, timeout))
-}
-
-fn closed(may_have_executed: bool) -> Error {
-    Error::Closed(ClosedError::new(may_have_executed))
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::dispatch::{CallbackThreads, Completion, Desk, ReplyChannel};
 use crate::engine::Stats;
-use crate::error::{ClosedError, ConnectCause, ConnectError, Error, Stage};
+use crate::error::{ConnectCause, ConnectError, Error, Stage};
 use crate::net::{Command, IoThread};
 use crate::proto::Signer;
 
@@ -87,7 +87,7 @@ impl Client {
         let completion = Completion::uncounted(Arc::clone(&inner.desk), reply.route());
         let deadline = Instant::now() + inner.connect_timeout + CONNECT_BACKSTOP;
         if let Err(Command::Connect(completion)) = inner.io_thread.send(Command::Connect(completion)) {
-            completion.complete(Err(Error::Closed(ClosedError::new(false))));
+            completion.complete(Err(Error::closed(false)));
         }
         let timed_out = || {
             let cause = ConnectCause::TimedOut { timeout: inner.connect_timeout, stage: Stage::Connecting };

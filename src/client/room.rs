@@ -18,7 +18,7 @@ const LONGEST_INFO: usize = 65_535;
 /// The most rooms that fit one call: the server refuses packets of 8 MiB and more, and an id takes up to 9 bytes.
 const MOST_ROOMS: usize = 900_000;
 
-/// The infos of a room. `None` where the room has none.
+/// The infos of a room. `None` where the server sends none; some servers send an empty text for an info that was never set.
 ///
 /// # Examples
 ///

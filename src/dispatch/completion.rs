@@ -9,7 +9,7 @@ use super::Desk;
 use super::admission::{Lane, Refusal};
 use super::pool::Job;
 use crate::engine::{Counters, Outcome};
-use crate::error::{ClosedError, Error, Stage, TimeoutError};
+use crate::error::{Error, Stage, TimeoutError};
 
 /// A user's callback, still to be given the encoded outcome.
 pub type Callback = Box<dyn FnOnce(Outcome) + Send>;
@@ -77,7 +77,7 @@ impl Completion {
     ///
     /// There was no room, or the client was closed.
     pub fn enter(&mut self, bytes: usize, patience: Patience, timeout: Duration) -> Result<(), Error> {
-        let Some(open) = &mut self.open else { return Err(closed(false)) };
+        let Some(open) = &mut self.open else { return Err(Error::closed(false)) };
         let admission = &open.desk.admission;
         let lane = match open.route {
             Route::Reply(_) | Route::Pending(_) if super::is_inside_callback() => Lane::InsideCallback,
@@ -92,7 +92,7 @@ impl Completion {
                 open.place = Place(Some(lane));
                 Ok(())
             }
-            (Err(Refusal::Closed), _) => Err(closed(false)),
+            (Err(Refusal::Closed), _) => Err(Error::closed(false)),
             (Err(Refusal::Full), Patience::None) => Err(Error::QueueFull),
             (Err(Refusal::Full), Patience::Until(_)) => {
                 Err(Error::Timeout(TimeoutError::new(Stage::WaitingForRoom, timeout)))
@@ -112,7 +112,7 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
-            open.deliver(Err(closed(true)));
+            open.deliver(Err(Error::closed(true)));
         }
     }
 }
@@ -152,8 +152,4 @@ fn count(counters: &Counters, outcome: &Outcome) {
         Err(Error::Closed(_) | Error::System(_)) => &counters.failed_cancelled,
     };
     counter.increment();
-}
-
-fn closed(may_have_executed: bool) -> Error {
-    Error::Closed(ClosedError::new(may_have_executed))
 }

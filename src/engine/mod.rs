@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::{KeepAlive, ReconnectPolicy};
-use crate::error::{ClosedError, Error};
+use crate::error::Error;
 use inflight::{Calls, InFlight, Progress};
 use link::Link;
 use state::State;
@@ -185,8 +185,4 @@ impl<T> Engine<T> {
             Progress::Sent { position, .. } => link.is_none_or(|link| link.out.has_left(*position)),
         }
     }
-}
-
-fn closed(may_have_executed: bool) -> Error {
-    Error::Closed(ClosedError::new(may_have_executed))
 }

@@ -52,7 +52,7 @@ impl<T> Engine<T> {
     pub fn handle_connect(&mut self, now: Instant, token: T) {
         match self.state {
             State::Online => self.complete(token, Ok(super::RawAnswer::default())),
-            State::Closed => self.complete(token, Err(super::closed(false))),
+            State::Closed => self.complete(token, Err(Error::closed(false))),
             State::Idle { .. } | State::Waiting { .. } => {
                 self.connect_waiters.push(token);
                 self.start_connecting(now);
@@ -128,10 +128,10 @@ impl<T> Engine<T> {
         self.queue.clear();
         for call in self.calls.remove_where(|_| true) {
             let may_have_executed = self.has_left(&call.progress, link.as_ref());
-            self.finish(call, Err(super::closed(may_have_executed)));
+            self.finish(call, Err(Error::closed(may_have_executed)));
         }
         for token in std::mem::take(&mut self.connect_waiters) {
-            self.complete(token, Err(super::closed(false)));
+            self.complete(token, Err(Error::closed(false)));
         }
     }
 
@@ -177,7 +177,7 @@ impl<T> Engine<T> {
     pub(super) fn connect_for_call(&mut self, now: Instant) -> Result<(), Error> {
         match self.state {
             State::Online | State::Resolving { .. } | State::Dialing(_) | State::Keying { .. } => Ok(()),
-            State::Closed => Err(super::closed(false)),
+            State::Closed => Err(Error::closed(false)),
             State::Waiting { until } if now < until => Err(self.not_connected(Some(until - now))),
             State::Idle { .. } | State::Waiting { .. } if !self.settings.auto_connect => Err(self.not_connected(None)),
             State::Idle { .. } | State::Waiting { .. } => {

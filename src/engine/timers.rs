@@ -8,8 +8,8 @@ use std::time::Instant;
 const WORTH_CLEARING: usize = 1024;
 
 /// A heap of deadlines. A call that is over leaves its deadline behind; it is cleared away when it would be the next to
-/// come due, or when more than half of the deadlines are such. Calls mostly have the same timeout, so that they come in order and go in
-/// order, which a heap does in constant time.
+/// come due, or when more than half of the deadlines are such. Calls mostly have the same timeout, so that deadlines come in
+/// order, which costs a heap next to nothing.
 #[derive(Debug, Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u32)>>,

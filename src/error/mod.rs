@@ -52,7 +52,7 @@ pub enum Error {
     /// Too many calls are in flight (`ClientBuilder::max_in_flight`).
     #[error("too many calls are in flight: wait for some of them, or raise max_in_flight")]
     QueueFull,
-    /// The answer makes no sense. The call was executed.
+    /// The answer makes no sense. The call may have been executed.
     #[error(transparent)]
     Decode(DecodeError),
     /// This call, or this setting, can never work.
@@ -67,6 +67,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The client was closed, before the call or with it in flight.
+    pub(crate) fn closed(may_have_executed: bool) -> Error {
+        Error::Closed(ClosedError::new(may_have_executed))
+    }
+
     /// The error's number: the server's own for [`Error::Answer`], FPNN's for everything else.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

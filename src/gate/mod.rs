@@ -201,7 +201,7 @@ impl GateBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: the address is not one of this machine, or taken, or the machine refused the thread.
+    /// [`Error::System`]: the address is none, or none of this machine, or taken, or the machine refused the thread.
     ///
     /// # Examples
     ///

@@ -21,7 +21,7 @@ pub(crate) fn run(common: &Common, command: &InfoCommand, output: Output) -> Res
                 return print_text(if *public { info.oinfo } else { info.pinfo });
             }
             let json = json!({"room": room, "public": info.oinfo, "private": info.pinfo});
-            if output == Output::Terminal && info == RoomInfo::default() {
+            if output == Output::Terminal && is_empty(&info) {
                 return Ok(output.print(&Reply::words(json, format!("Room {room} has no info."), None))?);
             }
             let pairs = [("public", info.oinfo), ("private", info.pinfo)];
@@ -64,4 +64,9 @@ fn print_text(text: Option<String>) -> Result<(), Failure> {
         writeln!(stdout, "{text}")?;
     }
     Ok(stdout.flush()?)
+}
+
+/// Some servers send an empty text for an info that was never set.
+fn is_empty(info: &RoomInfo) -> bool {
+    [&info.oinfo, &info.pinfo].into_iter().flatten().all(String::is_empty)
 }
