@@ -5,7 +5,7 @@ use std::error::Error;
 use std::hint::black_box;
 
 use rtm_server_sdk::Client;
-use rtm_server_sdk::proto::{Decoder, FrameWriter, Message, QuestDraft, Signer, next_salt, read_answer};
+use rtm_server_sdk::proto::{Decoder, FrameWriter, Message, QuestDraft, Signer, next_salt, read_answer, read_infos};
 
 const PID: i32 = 80_000_001;
 /// The variable that holds the project's secret, if the server checks it.
@@ -57,17 +57,7 @@ fn decode(times: usize) -> Outcome {
         decoder.space()[..answer.len()].copy_from_slice(black_box(&answer));
         decoder.advance(answer.len());
         let Some(Message::Answer(answer)) = decoder.next_message()? else { return Err("no answer came out".into()) };
-        let infos = read_answer(answer.status, answer.flag, answer.payload, |reader| {
-            let (mut oinfo, mut pinfo): (Option<String>, Option<String>) = (None, None);
-            while let Some(key) = reader.next_key()? {
-                match key {
-                    b"oinfo" => oinfo = reader.optional_str("oinfo")?.map(Into::into),
-                    b"pinfo" => pinfo = reader.optional_str("pinfo")?.map(Into::into),
-                    _ => reader.skip()?,
-                }
-            }
-            Ok((oinfo, pinfo))
-        });
+        let infos = read_answer(answer.status, answer.flag, answer.payload, read_infos);
         black_box(infos?);
     }
     Ok(())

@@ -3,13 +3,15 @@
 //! `cargo bench --features unstable-internals --bench codec`. A result is read by functions like those that the room
 //! functions use, which are private; they take the same steps on the same public reader.
 
-use std::collections::HashMap;
 use std::hint::black_box;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use rtm_server_sdk::Error;
 use rtm_server_sdk::error::DecodeError;
-use rtm_server_sdk::proto::{Decoder, FrameWriter, Message, PayloadReader, QuestDraft, Signer, next_salt, read_answer};
+use rtm_server_sdk::proto::{
+    Decoder, FrameWriter, Message, PayloadReader, QuestDraft, RoomInfo, Signer, next_salt, read_answer, read_counts,
+    read_infos, read_uids,
+};
 
 const PID: i32 = 80_000_001;
 const TS: u32 = 1_700_000_000;
@@ -31,7 +33,7 @@ fn decode_each(criterion: &mut Criterion) {
         Some(_) => reader.skip().map(|()| 0),
     });
     decode(&mut group, "room info", BATCH, &room_info(), |reader| {
-        let (oinfo, pinfo) = read_infos(reader)?;
+        let RoomInfo { oinfo, pinfo } = read_infos(reader)?;
         Ok(oinfo.map_or(0, |info| info.len()) + pinfo.map_or(0, |info| info.len()))
     });
     decode(&mut group, "100,000 members", 1, &members(100_000), |reader| read_uids(reader).map(|uids| uids.len()));
@@ -155,46 +157,4 @@ fn answer(first_key: &str, write: impl FnOnce(&mut FrameWriter<'_>)) -> Vec<u8> 
     write(&mut frame);
     frame.finish();
     bytes
-}
-
-fn read_infos(reader: &mut PayloadReader<'_>) -> Result<(Option<String>, Option<String>), DecodeError> {
-    let (mut oinfo, mut pinfo) = (None, None);
-    while let Some(key) = reader.next_key()? {
-        match key {
-            b"oinfo" => oinfo = reader.optional_str("oinfo")?.map(Into::into),
-            b"pinfo" => pinfo = reader.optional_str("pinfo")?.map(Into::into),
-            _ => reader.skip()?,
-        }
-    }
-    Ok((oinfo, pinfo))
-}
-
-fn read_uids(reader: &mut PayloadReader<'_>) -> Result<Vec<i64>, DecodeError> {
-    let mut uids = Vec::new();
-    while let Some(key) = reader.next_key()? {
-        match key {
-            b"uids" => {
-                let len = reader.array_len("uids")?;
-                uids = (0..len).map(|_| reader.int("uids")).collect::<Result<_, _>>()?;
-            }
-            _ => reader.skip()?,
-        }
-    }
-    Ok(uids)
-}
-
-fn read_counts(reader: &mut PayloadReader<'_>) -> Result<HashMap<i64, i64>, DecodeError> {
-    let mut counts = HashMap::new();
-    while let Some(key) = reader.next_key()? {
-        match key {
-            b"cn" => {
-                for _ in 0..reader.map_len("cn")? {
-                    let rid = reader.int_or_digits("cn")?;
-                    counts.insert(rid, reader.int("cn")?);
-                }
-            }
-            _ => reader.skip()?,
-        }
-    }
-    Ok(counts)
 }

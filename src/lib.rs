@@ -252,10 +252,11 @@ mod proto;
 #[doc(hidden)]
 pub mod proto;
 
-pub use client::{Call, Client, ClientBuilder, Pending, RoomId, RoomInfo, UserId};
+pub use client::{Call, Client, ClientBuilder, Pending, RoomId, UserId};
 pub use code::ErrorCode;
 pub use config::{KeepAlive, ReconnectPolicy};
 pub use engine::{ConnectionInfo, Stats};
 pub use error::{AnswerError, Error};
+pub use proto::RoomInfo;
 #[cfg(feature = "encryption")]
 pub use proto::{CipherMode, Encryption, KeyBits};

@@ -1,12 +1,12 @@
-//! The nine functions of the Room API: their parameters, their checks, their results.
+//! The nine functions of the Room API: their parameters and their checks.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Client;
 use super::call::{Call, ReadResult};
-use crate::error::{ArgumentError, DecodeError};
-use crate::proto::{PayloadReader, PayloadWriter, QuestDraft};
+use crate::error::ArgumentError;
+use crate::proto::{PayloadWriter, QuestDraft, RoomInfo, read_counts, read_infos, read_nothing, read_ok, read_uids};
 
 /// A room's id: the vendor's int64.
 pub type RoomId = i64;
@@ -17,24 +17,6 @@ pub type UserId = i64;
 const LONGEST_INFO: usize = 65_535;
 /// The most rooms that fit one call: the server refuses packets of 8 MiB and more, and an id takes up to 9 bytes.
 const MOST_ROOMS: usize = 900_000;
-
-/// The infos of a room. `None` where the server sends none; some servers send an empty text for an info that was never set.
-///
-/// # Examples
-///
-/// ```
-/// use rtm_server_sdk::RoomInfo;
-///
-/// let info = RoomInfo { oinfo: Some("Welcome!".into()), pinfo: None };
-/// assert_eq!(info.oinfo.as_deref(), Some("Welcome!"));
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct RoomInfo {
-    /// The public info, which every user may read.
-    pub oinfo: Option<String>,
-    /// The private info, which only servers read.
-    pub pinfo: Option<String>,
-}
 
 /// The Room API. Names are the vendor's; methods and fields of the wire are in `docs/protocol.md`, section 2.
 ///
@@ -223,66 +205,6 @@ fn check_room_count(count: usize) -> Result<u32, ArgumentError> {
         Ok(len) if count <= MOST_ROOMS => Ok(len),
         _ => Err(ArgumentError::new(format!("one get_room_count takes at most {MOST_ROOMS} rooms, not {count}"))),
     }
-}
-
-fn read_nothing(reader: &mut PayloadReader<'_>) -> Result<(), DecodeError> {
-    while reader.next_key()?.is_some() {
-        reader.skip()?;
-    }
-    Ok(())
-}
-
-fn read_infos(reader: &mut PayloadReader<'_>) -> Result<RoomInfo, DecodeError> {
-    let mut info = RoomInfo::default();
-    while let Some(key) = reader.next_key()? {
-        match key {
-            b"oinfo" => info.oinfo = reader.optional_str("oinfo")?.map(Into::into),
-            b"pinfo" => info.pinfo = reader.optional_str("pinfo")?.map(Into::into),
-            _ => reader.skip()?,
-        }
-    }
-    Ok(info)
-}
-
-fn read_ok(reader: &mut PayloadReader<'_>) -> Result<bool, DecodeError> {
-    let mut ok = false;
-    while let Some(key) = reader.next_key()? {
-        match key {
-            b"ok" => ok = reader.bool("ok")?,
-            _ => reader.skip()?,
-        }
-    }
-    Ok(ok)
-}
-
-fn read_uids(reader: &mut PayloadReader<'_>) -> Result<Vec<UserId>, DecodeError> {
-    let mut uids = Vec::new();
-    while let Some(key) = reader.next_key()? {
-        match key {
-            b"uids" => {
-                let len = reader.array_len("uids")?;
-                uids = (0..len).map(|_| reader.int("uids")).collect::<Result<_, _>>()?;
-            }
-            _ => reader.skip()?,
-        }
-    }
-    Ok(uids)
-}
-
-fn read_counts(reader: &mut PayloadReader<'_>) -> Result<HashMap<RoomId, i64>, DecodeError> {
-    let mut counts = HashMap::new();
-    while let Some(key) = reader.next_key()? {
-        match key {
-            b"cn" => {
-                for _ in 0..reader.map_len("cn")? {
-                    let rid = reader.int_or_digits("cn")?;
-                    counts.insert(rid, reader.int("cn")?);
-                }
-            }
-            _ => reader.skip()?,
-        }
-    }
-    Ok(counts)
 }
 
 #[cfg(test)]

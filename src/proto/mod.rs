@@ -13,6 +13,7 @@ mod draft;
 mod header;
 mod message;
 mod reader;
+mod room;
 mod salt;
 #[cfg(feature = "encryption")]
 mod session;
@@ -25,6 +26,7 @@ pub use draft::QuestDraft;
 pub use header::FLAG_MSGPACK;
 pub use message::{Answer, Message, Quest, read_answer};
 pub use reader::PayloadReader;
+pub use room::{RoomInfo, read_counts, read_infos, read_nothing, read_ok, read_uids};
 pub use salt::next_salt;
 #[cfg(feature = "encryption")]
 pub use session::*;
