@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
+use super::link::Link;
 use super::timers::Timers;
 
 /// One call under way.
@@ -39,6 +40,16 @@ pub enum Progress {
         /// The frame's memory, kept for the answer.
         spare: Vec<u8>,
     },
+}
+
+impl Progress {
+    /// Whether any byte of the call has gone to the operating system, over the link that carried it.
+    pub fn has_left(&self, link: Option<&Link>) -> bool {
+        match self {
+            Progress::Queued(_) => false,
+            Progress::Sent { position, .. } => link.is_none_or(|link| link.out.has_left(*position)),
+        }
+    }
 }
 
 /// All calls under way. A live sequence number is never given out again.

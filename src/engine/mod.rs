@@ -177,12 +177,4 @@ impl<T> Engine<T> {
         }
         self.complete(call.token, outcome);
     }
-
-    /// Whether any byte of a call has gone to the operating system.
-    fn has_left(&self, progress: &Progress, link: Option<&Link>) -> bool {
-        match progress {
-            Progress::Queued(_) => false,
-            Progress::Sent { position, .. } => link.is_none_or(|link| link.out.has_left(*position)),
-        }
-    }
 }

@@ -127,7 +127,7 @@ impl<T> Engine<T> {
         self.state = State::Closed;
         self.queue.clear();
         for call in self.calls.remove_where(|_| true) {
-            let may_have_executed = self.has_left(&call.progress, link.as_ref());
+            let may_have_executed = call.progress.has_left(link.as_ref());
             self.finish(call, Err(Error::closed(may_have_executed)));
         }
         for token in std::mem::take(&mut self.connect_waiters) {
@@ -277,7 +277,7 @@ impl<T> Engine<T> {
         let error = |may| Error::ConnectionClosed(ConnectionClosedError::new(reason.clone(), may));
         log::warn!("connection to {} ended after {:.1?}: {reason}", info.peer, info.lived);
         for call in self.calls.remove_where(super::inflight::InFlight::is_sent) {
-            let may_have_executed = self.has_left(&call.progress, Some(&link));
+            let may_have_executed = call.progress.has_left(Some(&link));
             self.finish(call, Err(error(may_have_executed)));
         }
         let short_lived = info.lived < self.settings.reconnect.short_lived;
