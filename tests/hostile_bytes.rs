@@ -16,7 +16,7 @@ use common::answering::AnsweringServer;
 use common::eventually;
 use common::fixtures;
 use common::proxy::{Direction, Event, Fault, FaultProxy};
-use common::scripted::{Connection, ScriptedServer};
+use common::scripted::ScriptedServer;
 use common::watchdog::guarded;
 use common::wire::{self, ANSWER, MSGPACK, Packet};
 
@@ -207,15 +207,6 @@ fn large_answer_is_read_within_the_limit() {
     });
 }
 
-fn flood(connection: &Connection, frame: &[u8], most: usize) -> usize {
-    let block = frame.repeat((MIB / frame.len()).max(1));
-    let mut sent = 0;
-    while sent < most && connection.try_send(&block).is_ok() {
-        sent += block.len();
-    }
-    sent
-}
-
 #[test]
 fn flood_of_one_way_quests_does_not_stop_calls() {
     guarded(|| {
@@ -225,7 +216,7 @@ fn flood_of_one_way_quests_does_not_stop_calls() {
         let connection = server.accept();
         let live = connection.next();
         let push = wire::one_way_quest("pushroommsg", &wire::map([("msg", "x".repeat(200).into())]));
-        flood(&connection, &push, 16 * MIB);
+        connection.flood(&push, 16 * MIB);
         connection.answer(&live);
         pending.wait().unwrap();
         assert!(client.stats().quests_from_server > 10_000);

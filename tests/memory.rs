@@ -11,7 +11,7 @@ use rtm_server_sdk::{Client, Error, ReconnectPolicy};
 
 use common::fixtures;
 use common::process;
-use common::scripted::{Connection, ScriptedServer};
+use common::scripted::ScriptedServer;
 use common::watchdog::guarded;
 use common::wire;
 
@@ -32,15 +32,6 @@ fn within(most: usize, body: impl FnOnce() + Send + 'static) {
 
 fn eager(server: &ScriptedServer) -> Client {
     fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never()).build().unwrap()
-}
-
-fn flood(connection: &Connection, frame: &[u8], most: usize) -> usize {
-    let block = frame.repeat((MIB / frame.len()).max(1));
-    let mut sent = 0;
-    while sent < most && connection.try_send(&block).is_ok() {
-        sent += block.len();
-    }
-    sent
 }
 
 #[test]
@@ -72,7 +63,7 @@ fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
         connection.next();
         connection.stop_reading();
         let most = 1024 * MIB;
-        let sent = flood(&connection, &wire::two_way_quest(1, "nosuchmethod", &wire::map([])), most);
+        let sent = connection.flood(&wire::two_way_quest(1, "nosuchmethod", &wire::map([])), most);
         assert!(sent < most, "the client took {sent} bytes of quests whose answers nobody read");
         let Err(Error::ConnectionClosed(closed)) = pending.wait() else { panic!("the connection ends") };
         let reason = closed.reason();

@@ -15,6 +15,9 @@ use super::process::spawn;
 use super::watchdog::waiting_for;
 use super::wire::{self, Packet, Splitter};
 
+/// What a flood writes at a time, in bytes.
+const FLOOD_BLOCK: usize = 1024 * 1024;
+
 /// A listener whose connections are handed to the test.
 pub struct ScriptedServer {
     address: SocketAddr,
@@ -222,6 +225,16 @@ impl Connection {
             Some(stream) => (&**stream).write_all(bytes),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// Sends this frame over and over, about `most` bytes of it, or until the client closes. Says how many bytes went.
+    pub fn flood(&self, frame: &[u8], most: usize) -> usize {
+        let block = frame.repeat((FLOOD_BLOCK / frame.len()).max(1));
+        let mut sent = 0;
+        while sent < most && self.try_send(&block).is_ok() {
+            sent += block.len();
+        }
+        sent
     }
 
     /// Sends each piece by a write of its own, without Nagle's delay.
