@@ -5,7 +5,8 @@ use std::error::Error;
 use std::hint::black_box;
 
 use rtm_server_sdk::Client;
-use rtm_server_sdk::proto::{Decoder, FrameWriter, Message, QuestDraft, Signer, next_salt, read_answer, read_infos};
+use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, read_answer};
+use rtm_server_sdk::rtm::{Signer, UnsignedQuest, next_salt, read_infos};
 
 const PID: i32 = 80_000_001;
 /// The variable that holds the project's secret, if the server checks it.
@@ -33,7 +34,7 @@ fn main() -> Outcome {
 fn encode(times: usize) -> Outcome {
     let signer = Signer::new(PID, "a secret for benches");
     for _ in 0..times {
-        let mut draft = QuestDraft::new(PID, "getroominfo", 1);
+        let mut draft = UnsignedQuest::new(PID, "getroominfo", 1);
         let mut params = draft.params();
         params.str("rid");
         params.int(black_box(42));
@@ -56,7 +57,7 @@ fn decode(times: usize) -> Outcome {
     for _ in 0..times {
         decoder.space()[..answer.len()].copy_from_slice(black_box(&answer));
         decoder.advance(answer.len());
-        let Some(Message::Answer(answer)) = decoder.next_message()? else { return Err("no answer came out".into()) };
+        let Some(Frame::Answer(answer)) = decoder.next_frame()? else { return Err("no answer came out".into()) };
         let infos = read_answer(answer.status, answer.flag, answer.payload, read_infos);
         black_box(infos?);
     }

@@ -8,10 +8,8 @@ use std::hint::black_box;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use rtm_server_sdk::Error;
 use rtm_server_sdk::error::DecodeError;
-use rtm_server_sdk::proto::{
-    Decoder, FrameWriter, Message, PayloadReader, QuestDraft, RoomInfo, Signer, next_salt, read_answer, read_counts,
-    read_infos, read_uids,
-};
+use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, PayloadReader, read_answer};
+use rtm_server_sdk::rtm::{RoomInfo, Signer, UnsignedQuest, next_salt, read_counts, read_infos, read_uids};
 
 const PID: i32 = 80_000_001;
 const TS: u32 = 1_700_000_000;
@@ -46,7 +44,7 @@ fn decode_each(criterion: &mut Criterion) {
 fn encode(criterion: &mut Criterion) {
     let signer = Signer::new(PID, "a secret for benches");
     let room_info = || {
-        let mut draft = QuestDraft::new(PID, "getroominfo", 1);
+        let mut draft = UnsignedQuest::new(PID, "getroominfo", 1);
         let mut params = draft.params();
         params.str("rid");
         params.int(black_box(42));
@@ -54,7 +52,7 @@ fn encode(criterion: &mut Criterion) {
     };
     let rids: Vec<i64> = (0..1_000).map(|room| 1_000_000 + room).collect();
     let room_count = || {
-        let mut draft = QuestDraft::new(PID, "getroomcount", 1);
+        let mut draft = UnsignedQuest::new(PID, "getroomcount", 1);
         let mut params = draft.params();
         params.str("rids");
         params.array(1_000);
@@ -105,7 +103,7 @@ fn decode_all(
         space[..received.len()].copy_from_slice(received);
         decoder.advance(received.len());
         stream = rest;
-        while let Ok(Some(Message::Answer(answer))) = decoder.next_message() {
+        while let Ok(Some(Frame::Answer(answer))) = decoder.next_frame() {
             black_box(read_answer(answer.status, answer.flag, answer.payload, &read)?);
             answers += 1;
         }

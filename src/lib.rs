@@ -243,20 +243,25 @@ mod dispatch;
 mod doc_samples;
 mod engine;
 pub mod error;
+#[cfg(not(feature = "unstable-internals"))]
+mod fpnn;
+#[cfg(feature = "unstable-internals")]
+#[doc(hidden)]
+pub mod fpnn;
 #[cfg(feature = "gate")]
 pub mod gate;
 mod net;
 #[cfg(not(feature = "unstable-internals"))]
-mod proto;
+mod rtm;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]
-pub mod proto;
+pub mod rtm;
 
 pub use client::{Call, Client, ClientBuilder, Pending, RoomId, UserId};
 pub use code::ErrorCode;
 pub use config::{KeepAlive, ReconnectPolicy};
 pub use engine::{ConnectionInfo, Stats};
 pub use error::{AnswerError, Error};
-pub use proto::RoomInfo;
 #[cfg(feature = "encryption")]
-pub use proto::{CipherMode, Encryption, KeyBits};
+pub use fpnn::{CipherMode, Encryption, KeyBits};
+pub use rtm::RoomInfo;

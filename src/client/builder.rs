@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::Client;
 use crate::config::{KeepAlive, ReconnectPolicy, bounded};
-use crate::dispatch::{Admission, Callbacks, Desk, Executor, Hooks, OnClosed, OnConnected};
+use crate::dispatch::{Admission, Callbacks, Executor, Hooks, OnClosed, OnConnected, Shared};
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error};
 use crate::net::IoThread;
-use crate::proto::Signer;
+use crate::rtm::Signer;
 
 /// Settings of a client, with a default each. Made by [`Client::builder`].
 ///
@@ -47,7 +47,7 @@ pub struct ClientBuilder {
     on_connected: Option<OnConnected>,
     on_closed: Option<OnClosed>,
     #[cfg(feature = "encryption")]
-    encryption: Option<crate::proto::Encryption>,
+    encryption: Option<crate::fpnn::Encryption>,
 }
 
 impl ClientBuilder {
@@ -182,7 +182,7 @@ impl ClientBuilder {
         let (callbacks, callback_threads) =
             Callbacks::start(self.callback_threads, self.executor).map_err(Error::System)?;
         let counters = Arc::new(Counters::default());
-        let desk = Arc::new(Desk { admission: Admission::new(self.max_in_flight), counters, callbacks });
+        let shared = Arc::new(Shared { admission: Admission::new(self.max_in_flight), counters, callbacks });
         let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
         let endpoint: Arc<str> = self.endpoint.into();
         let settings = Settings {
@@ -195,7 +195,7 @@ impl ClientBuilder {
             #[cfg(feature = "encryption")]
             encryption: self.encryption,
         };
-        let io_thread = IoThread::start(settings, Arc::clone(&desk), hooks).map_err(Error::System)?;
+        let io_thread = IoThread::start(settings, Arc::clone(&shared), hooks).map_err(Error::System)?;
         Ok(Client::assemble(super::Inner {
             io_thread,
             signer: Signer::new(self.pid, &self.secret),
@@ -203,7 +203,7 @@ impl ClientBuilder {
             endpoint,
             quest_timeout: self.quest_timeout,
             connect_timeout: self.connect_timeout,
-            desk,
+            shared,
             _callback_threads: callback_threads,
         }))
     }

@@ -9,8 +9,9 @@ use crate::config::bounded;
 use crate::dispatch::{Completion, Patience, ReplyChannel, Route};
 use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, DecodeError, Error, Stage, TimeoutError};
+use crate::fpnn::{PayloadReader, read_answer};
 use crate::net::Command;
-use crate::proto::{PayloadReader, QuestDraft, next_salt, read_answer};
+use crate::rtm::{UnsignedQuest, next_salt};
 
 /// Reads the result out of an answer's payload.
 pub(super) type ReadResult<T> = fn(&mut PayloadReader<'_>) -> Result<T, DecodeError>;
@@ -52,13 +53,13 @@ const BACKSTOP: Duration = Duration::from_millis(3);
 #[must_use = "a call is made only by `call`, `callback` or `submit`"]
 pub struct Call<'a, T> {
     client: &'a Client,
-    draft: Result<QuestDraft, ArgumentError>,
+    draft: Result<UnsignedQuest, ArgumentError>,
     timeout: Duration,
     read: ReadResult<T>,
 }
 
 impl<'a, T> Call<'a, T> {
-    pub(super) fn new(client: &'a Client, draft: Result<QuestDraft, ArgumentError>, read: ReadResult<T>) -> Self {
+    pub(super) fn new(client: &'a Client, draft: Result<UnsignedQuest, ArgumentError>, read: ReadResult<T>) -> Self {
         Call { client, draft, timeout: client.inner.quest_timeout, read }
     }
 
@@ -81,7 +82,7 @@ impl<'a, T> Call<'a, T> {
         let reply = ReplyChannel::take();
         make(inner, draft, timeout, deadline, Patience::Until(deadline), reply.route());
         match reply.wait(deadline + BACKSTOP) {
-            Some(outcome) => decode(outcome, read, &inner.desk.counters),
+            Some(outcome) => decode(outcome, read, &inner.shared.counters),
             None => Err(timed_out(timeout)),
         }
     }
@@ -94,7 +95,7 @@ impl<'a, T> Call<'a, T> {
         let deadline = deadline_after(timeout);
         let (sender, receiver) = oneshot::channel();
         make(inner, draft, timeout, deadline, Patience::Until(deadline), Route::Pending(sender));
-        Pending { receiver: Some(receiver), deadline, timeout, read, counters: Arc::clone(&inner.desk.counters) }
+        Pending { receiver: Some(receiver), deadline, timeout, read, counters: Arc::clone(&inner.shared.counters) }
     }
 }
 
@@ -108,7 +109,7 @@ impl<T: 'static> Call<'_, T> {
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
         let Call { client, draft, timeout, read } = self;
         let inner = &*client.inner;
-        let counters = Arc::clone(&inner.desk.counters);
+        let counters = Arc::clone(&inner.shared.counters);
         let callback = Box::new(move |outcome: Outcome| callback(decode(outcome, read, &counters)));
         make(inner, draft, timeout, deadline_after(timeout), Patience::None, Route::Callback(callback));
     }
@@ -183,13 +184,13 @@ impl<T> fmt::Debug for Pending<T> {
 /// Puts a call on its way. Whatever becomes of it goes to `route`.
 fn make(
     inner: &Inner,
-    draft: Result<QuestDraft, ArgumentError>,
+    draft: Result<UnsignedQuest, ArgumentError>,
     timeout: Duration,
     deadline: Instant,
     patience: Patience,
     route: Route,
 ) {
-    let mut completion = Completion::new(Arc::clone(&inner.desk), route);
+    let mut completion = Completion::new(Arc::clone(&inner.shared), route);
     let draft = match draft {
         Ok(draft) => draft,
         Err(error) => return completion.complete(Err(error.into())),

@@ -12,11 +12,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::{CallbackThreads, Completion, Desk, ReplyChannel};
+use crate::dispatch::{CallbackThreads, Completion, ReplyChannel, Shared};
 use crate::engine::Stats;
 use crate::error::{ConnectCause, ConnectError, Error, Stage};
 use crate::net::{Command, IoThread};
-use crate::proto::Signer;
+use crate::rtm::Signer;
 
 /// The I/O thread ends an attempt to connect in its time. Should the machine not let it run, the caller gives up this
 /// much later.
@@ -51,7 +51,7 @@ struct Inner {
     endpoint: Arc<str>,
     quest_timeout: Duration,
     connect_timeout: Duration,
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     _callback_threads: CallbackThreads,
 }
 
@@ -84,7 +84,7 @@ impl Client {
     pub fn connect(&self) -> Result<(), Error> {
         let inner = &*self.inner;
         let reply = ReplyChannel::take();
-        let completion = Completion::uncounted(Arc::clone(&inner.desk), reply.route());
+        let completion = Completion::uncounted(Arc::clone(&inner.shared), reply.route());
         let deadline = Instant::now() + inner.connect_timeout + CONNECT_BACKSTOP;
         if let Err(Command::Connect(completion)) = inner.io_thread.send(Command::Connect(completion)) {
             completion.complete(Err(Error::closed(false)));
@@ -131,13 +131,13 @@ impl Client {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.inner.desk.counters.read(self.inner.desk.admission.in_flight())
+        self.inner.shared.counters.read(self.inner.shared.admission.in_flight())
     }
 }
 
 impl Inner {
     fn close(&self) {
-        self.desk.admission.close();
+        self.shared.admission.close();
         self.io_thread.stop();
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::Client;
 use super::call::{Call, ReadResult};
 use crate::error::ArgumentError;
-use crate::proto::{PayloadWriter, QuestDraft, RoomInfo, read_counts, read_infos, read_nothing, read_ok, read_uids};
+use crate::fpnn::PayloadWriter;
+use crate::rtm::{RoomInfo, UnsignedQuest, read_counts, read_infos, read_nothing, read_ok, read_uids};
 
 /// A room's id: the vendor's int64.
 pub type RoomId = i64;
@@ -156,8 +157,8 @@ impl Client {
         Call::new(self, Ok(draft), read)
     }
 
-    fn draft(&self, method: &'static str, count: u32, write: impl FnOnce(&mut PayloadWriter<'_>)) -> QuestDraft {
-        let mut draft = QuestDraft::new(self.inner.pid, method, count);
+    fn draft(&self, method: &'static str, count: u32, write: impl FnOnce(&mut PayloadWriter<'_>)) -> UnsignedQuest {
+        let mut draft = UnsignedQuest::new(self.inner.pid, method, count);
         write(&mut draft.params());
         draft
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::Desk;
+use super::Shared;
 use super::admission::{Lane, Refusal};
 use super::pool::Job;
 use crate::engine::{Counters, Outcome};
@@ -38,9 +38,9 @@ pub enum Patience {
 pub(super) struct Place(Option<Lane>);
 
 impl Place {
-    pub(super) fn leave(&mut self, desk: &Desk) {
+    pub(super) fn leave(&mut self, shared: &Shared) {
         if let Some(lane) = self.0.take() {
-            desk.admission.leave(lane);
+            shared.admission.leave(lane);
         }
     }
 }
@@ -51,7 +51,7 @@ pub struct Completion {
 }
 
 struct Open {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     route: Route,
     place: Place,
     /// Connecting goes the same way as a call but is none.
@@ -60,14 +60,14 @@ struct Open {
 
 impl Completion {
     /// The way back of a call.
-    pub fn new(desk: Arc<Desk>, route: Route) -> Completion {
-        desk.counters.calls.increment();
-        Completion { open: Some(Open { desk, route, place: Place(None), is_counted: true }) }
+    pub fn new(shared: Arc<Shared>, route: Route) -> Completion {
+        shared.counters.calls.increment();
+        Completion { open: Some(Open { shared, route, place: Place(None), is_counted: true }) }
     }
 
     /// The way back of something that does not count as a call.
-    pub fn uncounted(desk: Arc<Desk>, route: Route) -> Completion {
-        Completion { open: Some(Open { desk, route, place: Place(None), is_counted: false }) }
+    pub fn uncounted(shared: Arc<Shared>, route: Route) -> Completion {
+        Completion { open: Some(Open { shared, route, place: Place(None), is_counted: false }) }
     }
 
     /// Takes a place among the calls in flight, for a frame of `bytes` bytes. It is given back when the outcome is
@@ -78,7 +78,7 @@ impl Completion {
     /// There was no room, or the client was closed.
     pub fn enter(&mut self, bytes: usize, patience: Patience, timeout: Duration) -> Result<(), Error> {
         let Some(open) = &mut self.open else { return Err(Error::closed(false)) };
-        let admission = &open.desk.admission;
+        let admission = &open.shared.admission;
         let lane = match open.route {
             Route::Reply(_) | Route::Pending(_) if super::is_inside_callback() => Lane::InsideCallback,
             _ => Lane::Ordinary,
@@ -120,21 +120,21 @@ impl Drop for Completion {
 impl Open {
     fn deliver(mut self, outcome: Outcome) {
         if self.is_counted {
-            count(&self.desk.counters, &outcome);
+            count(&self.shared.counters, &outcome);
         }
         match self.route {
             // A receiver that is gone abandoned the answer, as it may.
             Route::Reply(sender) => {
-                self.place.leave(&self.desk);
+                self.place.leave(&self.shared);
                 let _ = sender.try_send(outcome);
             }
             Route::Pending(sender) => {
-                self.place.leave(&self.desk);
+                self.place.leave(&self.shared);
                 let _ = sender.send(outcome);
             }
             Route::Callback(callback) => {
-                let job = Job::callback(callback, outcome, self.place, Arc::clone(&self.desk));
-                self.desk.callbacks.submit(job);
+                let job = Job::callback(callback, outcome, self.place, Arc::clone(&self.shared));
+                self.shared.callbacks.submit(job);
             }
         }
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::engine::Counters;
 
 /// What every call of a client needs on its way out and back.
-pub struct Desk {
+pub struct Shared {
     pub admission: Admission,
     pub counters: Arc<Counters>,
     pub callbacks: Callbacks,

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::Desk;
+use super::Shared;
 use super::completion::{Callback, Place};
 use super::hooks::Hooks;
 use crate::engine::Outcome;
 use crate::error::SystemError;
 
 /// How long the end of the last client waits for callbacks that are still under way.
-const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
+const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Runs callbacks where the user wants them.
 pub type Executor = Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
@@ -35,15 +35,15 @@ pub fn is_inside_callback() -> bool {
 pub struct Job(Option<Work>);
 
 enum Work {
-    Callback { callback: Callback, outcome: Outcome, place: Place, desk: Arc<Desk> },
+    Callback { callback: Callback, outcome: Outcome, place: Place, shared: Arc<Shared> },
     Hooks(Arc<Hooks>),
     Retire(Arc<Hooks>),
 }
 
 impl Job {
     /// A call's callback, with its outcome.
-    pub(super) fn callback(callback: Callback, outcome: Outcome, place: Place, desk: Arc<Desk>) -> Job {
-        Job(Some(Work::Callback { callback, outcome, place, desk }))
+    pub(super) fn callback(callback: Callback, outcome: Outcome, place: Place, shared: Arc<Shared>) -> Job {
+        Job(Some(Work::Callback { callback, outcome, place, shared }))
     }
 
     /// The connection's hooks, for the events that wait.
@@ -64,9 +64,9 @@ impl Job {
                 run_contained("dropping a connection hook", || drop(hooks));
             }
             Some(Work::Retire(hooks)) => run_contained("dropping a connection hook", || drop(hooks)),
-            Some(Work::Callback { callback, outcome, mut place, desk }) => {
+            Some(Work::Callback { callback, outcome, mut place, shared }) => {
                 // The callback may wait for the place that it holds.
-                place.leave(&desk);
+                place.leave(&shared);
                 run_contained("a callback", || callback(outcome));
             }
         }
@@ -154,7 +154,7 @@ impl Drop for CallbackThreads {
     fn drop(&mut self) {
         if !is_inside_callback() {
             // Nothing is ever sent: the channel ends with the last thread.
-            let _ = self.ended.recv_timeout(LONGEST_GOODBYE);
+            let _ = self.ended.recv_timeout(JOIN_TIMEOUT);
         }
     }
 }

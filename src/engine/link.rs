@@ -8,7 +8,7 @@ use super::keepalive::Silence;
 use super::outbuf::{HIGH_WATER, LOW_WATER, OutBuffer};
 use crate::code::ErrorCode;
 use crate::error::ProtocolError;
-use crate::proto::{Decoder, FrameWriter, Quest};
+use crate::fpnn::{Decoder, FrameWriter, Quest};
 
 /// Answers to the server's quests may fill the out-buffer up to this. A server that asks on without reading them is
 /// hostile.
@@ -58,11 +58,11 @@ impl Link {
     }
 
     #[cfg(feature = "encryption")]
-    pub fn begin_key_exchange(&mut self, exchange: crate::proto::KeyExchange, seq: u32) {
+    pub fn begin_key_exchange(&mut self, exchange: crate::fpnn::KeyExchange, seq: u32) {
         self.out.push_with(|out| exchange.write_quest(out, seq));
-        let (sealer, opener) = exchange.into_session();
-        self.out.set_sealer(sealer);
-        self.decoder.set_opener(opener);
+        let (encryptor, decryptor) = exchange.into_session();
+        self.out.set_encryptor(encryptor);
+        self.decoder.set_decryptor(decryptor);
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Settings {
     pub keep_alive: KeepAlive,
     pub max_payload: usize,
     #[cfg(feature = "encryption")]
-    pub encryption: Option<crate::proto::Encryption>,
+    pub encryption: Option<crate::fpnn::Encryption>,
 }
 
 /// A call on its way in.
@@ -84,7 +84,7 @@ pub enum Action<T> {
     /// Begin to connect to the address.
     Dial(DialId, SocketAddr),
     /// Drop the connection and all dials.
-    HangUp,
+    Disconnect,
     /// Tell the user that there is a connection.
     Opened(ConnectionInfo),
     /// Tell the user that there is none any more.

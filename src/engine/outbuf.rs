@@ -1,6 +1,6 @@
 //! Bytes on their way to the socket.
 
-use crate::proto::Sealer;
+use crate::fpnn::Encryptor;
 
 /// Above this many bytes nothing more is taken from the queue.
 pub const HIGH_WATER: usize = 256 * 1024;
@@ -19,14 +19,14 @@ pub struct OutBuffer {
     gone: usize,
     /// The position of `bytes[0]`.
     base: u64,
-    sealer: Sealer,
+    encryptor: Encryptor,
 }
 
 impl OutBuffer {
     /// From here on, frames are enciphered.
     #[cfg(feature = "encryption")]
-    pub fn set_sealer(&mut self, sealer: Sealer) {
-        self.sealer = sealer;
+    pub fn set_encryptor(&mut self, encryptor: Encryptor) {
+        self.encryptor = encryptor;
     }
 
     /// Adds one frame, and says at which position it begins.
@@ -37,9 +37,9 @@ impl OutBuffer {
     /// Adds the one frame that `write` appends, and says at which position it begins.
     pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let start = self.bytes.len();
-        self.bytes.resize(start + self.sealer.prefix_len(), 0);
+        self.bytes.resize(start + self.encryptor.prefix_len(), 0);
         write(&mut self.bytes);
-        self.sealer.seal(&mut self.bytes[start..]);
+        self.encryptor.encrypt(&mut self.bytes[start..]);
         self.base + start as u64
     }
 

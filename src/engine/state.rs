@@ -12,7 +12,7 @@ use super::link::Link;
 use super::{Action, DialId, Engine};
 use crate::error::{CloseReason, ConnectCause, ConnectError, ConnectionClosedError, Error, NotConnectedError, Stage};
 #[cfg(feature = "encryption")]
-use crate::proto::KeyExchange;
+use crate::fpnn::KeyExchange;
 
 /// The next address of a name is tried when those before it have not answered for this long (RFC 8305 calls it the
 /// connection attempt delay).
@@ -117,7 +117,7 @@ impl<T> Engine<T> {
 
     /// The client is closed. Every call in flight ends.
     pub fn handle_close(&mut self, now: Instant) {
-        self.actions.push_back(Action::HangUp);
+        self.actions.push_back(Action::Disconnect);
         let link = self.link.take();
         if matches!(self.state, State::Online) {
             if let Some(link) = &link {
@@ -258,7 +258,7 @@ impl<T> Engine<T> {
         let error = Error::Connect(ConnectError::new(Arc::clone(&self.settings.endpoint), cause));
         log::warn!("{error}");
         self.counters.connect_failures.increment();
-        self.actions.push_back(Action::HangUp);
+        self.actions.push_back(Action::Disconnect);
         self.link = None;
         self.failures = self.failures.saturating_add(1);
         self.last_error = Some(error.clone());
@@ -272,7 +272,7 @@ impl<T> Engine<T> {
             return self.fail_connecting(now, ConnectCause::KeyExchange(reason));
         }
         let Some(link) = self.link.take() else { return };
-        self.actions.push_back(Action::HangUp);
+        self.actions.push_back(Action::Disconnect);
         let info = link.info_at(now);
         let error = |may| Error::ConnectionClosed(ConnectionClosedError::new(reason.clone(), may));
         log::warn!("connection to {} ended after {:.1?}: {reason}", info.peer, info.lived);

@@ -8,7 +8,7 @@ use super::link::{Link, answer_quest};
 use super::state::State;
 use super::{Engine, NewCall, RawAnswer};
 use crate::error::{CloseReason, ConnectCause, Error, Stage, TimeoutError};
-use crate::proto::{Answer, Message, patch_seq, read_answer};
+use crate::fpnn::{Answer, Frame, patch_seq, read_answer};
 
 /// A frame of at most this capacity lends its memory to the answer.
 const LARGEST_SPARE: usize = 512;
@@ -57,7 +57,7 @@ impl<T> Engine<T> {
         self.counters.bytes_in.add(received as u64);
         link.silence.broken(now);
         link.decoder.advance(received);
-        if let Err(reason) = self.handle_messages(now) {
+        if let Err(reason) = self.handle_frames(now) {
             self.lose_link(now, reason);
         }
     }
@@ -115,17 +115,17 @@ impl<T> Engine<T> {
         }
     }
 
-    /// Handles every whole message that has come.
-    fn handle_messages(&mut self, now: Instant) -> Result<(), CloseReason> {
+    /// Handles every whole frame that has come.
+    fn handle_frames(&mut self, now: Instant) -> Result<(), CloseReason> {
         loop {
             let Some(link) = &mut self.link else { return Ok(()) };
-            match link.decoder.next_message()? {
+            match link.decoder.next_frame()? {
                 None => return Ok(()),
-                Some(Message::Quest(quest)) => {
+                Some(Frame::Quest(quest)) => {
                     self.counters.quests_from_server.increment();
                     answer_quest(&mut link.out, &quest)?;
                 }
-                Some(Message::Answer(answer)) => {
+                Some(Frame::Answer(answer)) => {
                     if let Some(call) = self.calls.remove_sent(answer.seq) {
                         let InFlight { token, progress, .. } = call;
                         self.actions.push_back(super::Action::Complete(token, Ok(raw_answer(answer, progress))));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::error::{ArgumentError, Error, SystemError};
-use crate::proto::{Curve, ServerKey};
+use crate::fpnn::{Curve, ServerKey};
 
 /// A gate's key pair. Clients need its public half ([`public_pem`](GateKey::public_pem)) beforehand.
 ///

@@ -1,7 +1,7 @@
 //! The first packet of a connection, which decides whether it is encrypted (`docs/protocol.md`, section 3).
 
 use super::refusal::Broken;
-use crate::proto::{Opener, Quest, Sealer};
+use crate::fpnn::{Decryptor, Encryptor, Quest};
 
 #[cfg(feature = "encryption")]
 use super::key::GateKey;
@@ -33,7 +33,7 @@ impl Keying {
     ///
     /// The reference server closes the connection without an answer on any trouble, and so does the gate.
     #[cfg(feature = "encryption")]
-    pub fn accept(&self, quest: &Quest<'_>) -> Result<(Sealer, Opener), Broken> {
+    pub fn accept(&self, quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Broken> {
         let key = self.key.as_ref().ok_or_else(|| Broken::Key("the gate has no key".into()))?;
         let (public_key, stream_mode, bits) = read_params(quest).map_err(Broken::Payload)?;
         let public_key = public_key.ok_or_else(|| Broken::Key("publicKey is missing".into()))?;
@@ -41,7 +41,7 @@ impl Keying {
     }
 
     #[cfg(not(feature = "encryption"))]
-    pub fn accept(&self, _quest: &Quest<'_>) -> Result<(Sealer, Opener), Broken> {
+    pub fn accept(&self, _quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Broken> {
         Err(Broken::Key("this gate was built without encryption".into()))
     }
 }

@@ -78,7 +78,7 @@ mod server;
 mod tests;
 
 #[cfg(feature = "encryption")]
-pub use crate::proto::Curve;
+pub use crate::fpnn::Curve;
 #[cfg(feature = "encryption")]
 pub use key::GateKey;
 pub use stats::GateStats;
@@ -96,7 +96,7 @@ use mio::net::TcpListener;
 use rustc_hash::FxHashMap;
 
 use crate::error::{Error, SystemError};
-use crate::proto::Signer;
+use crate::rtm::Signer;
 use keying::Keying;
 use server::Server;
 use service::Service;

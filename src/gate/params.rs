@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::error::DecodeError;
-use crate::proto::PayloadReader;
+use crate::fpnn::PayloadReader;
 
 /// A parameter as it came.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
-use crate::proto::SIGN_LEN;
+use crate::rtm::SIGN_LEN;
 
 /// A time stamp may be this many seconds away from the gate's clock, either way.
 pub const CLOCK_TOLERANCE_S: u64 = 60;

@@ -1,6 +1,6 @@
 //! Writes the answers, straight into the connection's output.
 
-use crate::proto::{FrameWriter, PayloadWriter};
+use crate::fpnn::{FrameWriter, PayloadWriter};
 
 /// The place of one answer, at the end of a connection's output.
 #[derive(Debug)]

@@ -21,7 +21,8 @@ use super::rooms::Rooms;
 use super::stats::Counters;
 use crate::code::ErrorCode;
 use crate::error::DecodeError;
-use crate::proto::{FLAG_MSGPACK, FrameWriter, Quest, SIGN_LEN, Signer};
+use crate::fpnn::{FLAG_MSGPACK, FrameWriter, Quest};
+use crate::rtm::{SIGN_LEN, Signer};
 
 /// The largest info of a room, in bytes.
 const LARGEST_INFO: usize = 65_535;

@@ -4,7 +4,7 @@ use super::clock::Now;
 use super::keying::KEY_METHOD;
 use super::refusal::Broken;
 use super::service::Service;
-use crate::proto::{Decoder, FrameWriter, Message, Quest, Sealer};
+use crate::fpnn::{Decoder, Encryptor, Frame, FrameWriter, Quest};
 
 /// The largest packet, from its header to the end of its payload: the reference server's default.
 pub const LARGEST_PACKET: usize = 8 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub enum Served {
 pub struct Session {
     decoder: Decoder,
     /// What becomes of the answers on their way out.
-    sealer: Sealer,
+    encryptor: Encryptor,
     /// Nothing has come yet: the first packet decides whether the session is encrypted.
     is_new: bool,
     out: Vec<u8>,
@@ -39,7 +39,7 @@ impl Session {
     pub fn new() -> Session {
         Session {
             decoder: Decoder::with_max_frame(LARGEST_PACKET),
-            sealer: Sealer::default(),
+            encryptor: Encryptor::default(),
             is_new: true,
             out: Vec::new(),
             sent: 0,
@@ -64,21 +64,21 @@ impl Session {
     pub fn serve(&mut self, service: &mut Service, now: Now) -> Result<Served, Broken> {
         self.drop_sent();
         while self.out.len() < CHOKED_AT {
-            let Some(message) = self.decoder.next_message()? else { return Ok(Served::All) };
+            let Some(frame) = self.decoder.next_frame()? else { return Ok(Served::All) };
             let is_first = std::mem::take(&mut self.is_new);
-            let Message::Quest(quest) = message else {
+            let Frame::Quest(quest) = frame else {
                 log::info!("an answer came, though the gate never asks: it is ignored");
                 continue;
             };
             match check_turn(&quest, is_first, service)? {
                 Turn::Call => {
-                    append(&mut self.out, &mut self.sealer, quest.seq, |out| service.serve(&quest, now, out))?
+                    append(&mut self.out, &mut self.encryptor, quest.seq, |out| service.serve(&quest, now, out))?
                 }
                 Turn::KeyExchange { seq } => {
-                    let (sealer, opener) = service.keying().accept(&quest)?;
-                    self.sealer = sealer;
-                    self.decoder.set_opener(opener);
-                    append(&mut self.out, &mut self.sealer, Some(seq), |out| {
+                    let (encryptor, decryptor) = service.keying().accept(&quest)?;
+                    self.encryptor = encryptor;
+                    self.decoder.set_decryptor(decryptor);
+                    append(&mut self.out, &mut self.encryptor, Some(seq), |out| {
                         FrameWriter::answer(out, seq, 0, 0).finish();
                         Ok(())
                     })?;
@@ -127,17 +127,17 @@ fn check_turn(quest: &Quest<'_>, is_first: bool, service: &Service) -> Result<Tu
 /// Has `write` append one answer, and enciphers it. A one-way quest's answer is dropped.
 fn append(
     out: &mut Vec<u8>,
-    sealer: &mut Sealer,
+    encryptor: &mut Encryptor,
     seq: Option<u32>,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), Broken>,
 ) -> Result<(), Broken> {
     let start = out.len();
-    out.resize(start + sealer.prefix_len(), 0);
+    out.resize(start + encryptor.prefix_len(), 0);
     let written = write(out);
     if written.is_err() || seq.is_none() {
         out.truncate(start);
     } else {
-        sealer.seal(&mut out[start..]);
+        encryptor.encrypt(&mut out[start..]);
     }
     written
 }

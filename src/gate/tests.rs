@@ -13,7 +13,7 @@ use super::refusal::Broken;
 use super::service::Service;
 use super::session::{Served, Session};
 use super::stats::Counters;
-use crate::proto::Signer;
+use crate::rtm::Signer;
 
 const PID: i32 = 80_000_001;
 const SECRET: &str = "secret-key-for-tests";

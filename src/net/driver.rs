@@ -11,7 +11,7 @@ use mio::{Events, Poll, Token};
 use super::command::{Command, CommandQueue, CommandSender};
 use super::resolve;
 use super::socket::Socket;
-use crate::dispatch::{Completion, Desk, Event, Hooks};
+use crate::dispatch::{Completion, Event, Hooks, Shared};
 use crate::engine::{Action, DialId, Engine};
 
 /// The waker's token. Dials count up from 1.
@@ -31,7 +31,7 @@ pub struct Driver {
     pub commands: CommandQueue,
     /// For threads that resolve names.
     pub sender: CommandSender,
-    pub desk: Arc<Desk>,
+    pub shared: Arc<Shared>,
     pub hooks: Arc<Hooks>,
     pub is_connected: Arc<AtomicBool>,
     pub link: Option<Socket>,
@@ -41,7 +41,7 @@ pub struct Driver {
 impl Driver {
     /// Runs until the client is closed.
     pub fn run(mut self) {
-        let _door = CloseDoor { desk: Arc::clone(&self.desk), is_connected: Arc::clone(&self.is_connected) };
+        let _guard = CloseGuard { shared: Arc::clone(&self.shared), is_connected: Arc::clone(&self.is_connected) };
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
@@ -138,17 +138,17 @@ impl Driver {
                     Ok(socket) => self.dials.push(socket),
                     Err(error) => self.engine.handle_dial_failed(now, dial as DialId, error),
                 },
-                Action::HangUp => {
+                Action::Disconnect => {
                     self.link = None;
                     self.dials.clear();
                 }
                 Action::Opened(info) => {
                     self.is_connected.store(true, Ordering::Release);
-                    self.hooks.tell(Event::Opened(info), &self.desk.callbacks);
+                    self.hooks.tell(Event::Opened(info), &self.shared.callbacks);
                 }
                 Action::Ended(info, error) => {
                     self.is_connected.store(false, Ordering::Release);
-                    self.hooks.tell(Event::Ended(info, error), &self.desk.callbacks);
+                    self.hooks.tell(Event::Ended(info, error), &self.shared.callbacks);
                 }
             }
         }
@@ -172,7 +172,7 @@ impl Driver {
     fn publish(&mut self) {
         match self.engine.take_released() {
             0 => {}
-            bytes => self.desk.admission.release_bytes(bytes),
+            bytes => self.shared.admission.release_bytes(bytes),
         }
     }
 
@@ -205,23 +205,23 @@ impl Driver {
     /// Commands that came too late end like those that came after them.
     fn refuse_the_rest(mut self) {
         let now = Instant::now();
-        self.desk.admission.close();
+        self.shared.admission.close();
         while !self.take_commands(now) {}
         self.act(now);
         self.publish();
-        self.hooks.retire(&self.desk.callbacks);
+        self.hooks.retire(&self.shared.callbacks);
     }
 }
 
 /// However the thread ends, nobody waits for room any more, or believes in a connection.
-struct CloseDoor {
-    desk: Arc<Desk>,
+struct CloseGuard {
+    shared: Arc<Shared>,
     is_connected: Arc<AtomicBool>,
 }
 
-impl Drop for CloseDoor {
+impl Drop for CloseGuard {
     fn drop(&mut self) {
-        self.desk.admission.close();
+        self.shared.admission.close();
         self.is_connected.store(false, Ordering::Release);
     }
 }

@@ -17,14 +17,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use mio::{Poll, Waker};
 use parking_lot::Mutex;
 
-use crate::dispatch::{Desk, Hooks};
+use crate::dispatch::{Hooks, Shared};
 use crate::engine::{Engine, Settings};
 use crate::error::SystemError;
 use driver::{Driver, WAKER};
 
 /// How long closing waits for the thread. The thread never blocks, so that it takes this long only on a machine that
 /// does not let it run.
-const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
+const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The callers' side of a running I/O thread.
 pub struct IoThread {
@@ -40,7 +40,7 @@ impl IoThread {
     /// # Errors
     ///
     /// The machine refused the thread, or what it needs to poll.
-    pub fn start(settings: Settings, desk: Arc<Desk>, hooks: Arc<Hooks>) -> Result<IoThread, SystemError> {
+    pub fn start(settings: Settings, shared: Arc<Shared>, hooks: Arc<Hooks>) -> Result<IoThread, SystemError> {
         let failed = |what: &'static str| move |error| SystemError::new(what, error);
         let poll = Poll::new().map_err(failed("making a poll"))?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(failed("making a waker"))?;
@@ -50,10 +50,10 @@ impl IoThread {
         let driver = Driver {
             poll,
             endpoint: Arc::clone(&settings.endpoint),
-            engine: Engine::new(settings, Arc::clone(&desk.counters), fastrand::u64(..)),
+            engine: Engine::new(settings, Arc::clone(&shared.counters), fastrand::u64(..)),
             commands,
             sender: sender.clone(),
-            desk,
+            shared,
             hooks,
             is_connected: Arc::clone(&is_connected),
             link: None,
@@ -85,7 +85,7 @@ impl IoThread {
     pub fn stop(&self) {
         let _ = self.commands.send(Command::Close);
         // Nothing is ever sent: the channel ends with the thread, which has nothing left to do then but to end.
-        if self.ended.recv_timeout(LONGEST_GOODBYE) == Err(RecvTimeoutError::Disconnected) {
+        if self.ended.recv_timeout(JOIN_TIMEOUT) == Err(RecvTimeoutError::Disconnected) {
             if let Some(handle) = self.handle.lock().take() {
                 let _ = handle.join();
             }

@@ -19,7 +19,7 @@ pub enum Act {
     /// Answers with an empty map once the test says so.
     Hold,
     /// Stops listening, then closes the connection.
-    HangUp,
+    Disconnect,
 }
 
 impl Act {
@@ -95,7 +95,7 @@ fn serve(listener: TcpListener, mut act: impl FnMut(usize) -> Act, log: &Sender<
                 Act::Refuse(code) => answer(&mut stream, 1, sequence_number, &error_payload(code)),
                 Act::Hold => hold(&mut stream, sequence_number, &mut held.lock().unwrap()),
                 // The listener goes first, so that no further connection comes about.
-                Act::HangUp => return drop((listener, stream)),
+                Act::Disconnect => return drop((listener, stream)),
             };
             let _ = log.send(());
             if is_sent.is_err() {

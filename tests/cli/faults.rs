@@ -159,7 +159,7 @@ fn bulk_gives_a_row_up_after_its_time() {
 
 #[test]
 fn bulk_ends_when_the_server_is_gone_and_says_how_to_go_on() {
-    let server = FakeServer::start(|quest| if quest == 2 { Act::HangUp } else { Act::done() });
+    let server = FakeServer::start(|quest| if quest == 2 { Act::Disconnect } else { Act::done() });
     let args = ["bulk", "add", "-", "--window", "1", "--retry-for", "0s", "--json"];
     let outcome = run(tool(&server.endpoint(), &args), &rows(9)).expect(3);
     let summary = outcome.json();

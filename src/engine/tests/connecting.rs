@@ -169,7 +169,7 @@ fn lookups_that_hang_do_not_pile_up() {
 #[cfg(feature = "encryption")]
 #[test]
 fn failed_key_exchange_is_no_connection() {
-    let encryption = crate::proto::Encryption::from_pem(include_bytes!("public_key.pem")).unwrap();
+    let encryption = crate::fpnn::Encryption::from_pem(include_bytes!("public_key.pem")).unwrap();
     let mut rig = Rig::with(|settings| settings.encryption = Some(encryption));
     rig.call(1, SECOND);
     rig.resolve(&["192.0.2.1:13315"]);
@@ -220,5 +220,5 @@ fn close_ends_everything_under_way() {
     rig.call(3, SECOND);
     assert_eq!(rig.codes(), [(1, 20015), (2, 20015), (3, 20015)]);
     assert!(rig.engine.is_closed());
-    assert_eq!(rig.engine.take_released(), 2 * QuestDraft::new(1, "getroominfo", 0).frame_len());
+    assert_eq!(rig.engine.take_released(), 2 * UnsignedQuest::new(1, "getroominfo", 0).frame_len());
 }

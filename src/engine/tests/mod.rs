@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use super::{Action, ConnectionInfo, Counters, DialId, Engine, NewCall, Outcome, Settings, Stats};
 use crate::config::{KeepAlive, ReconnectPolicy};
 use crate::error::Error;
-use crate::proto::{Decoder, FrameWriter, Message, QuestDraft, Signer};
+use crate::fpnn::{Decoder, Frame, FrameWriter};
+use crate::rtm::{Signer, UnsignedQuest};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
@@ -87,7 +88,7 @@ impl Rig {
                 Action::Complete(token, outcome) => self.outcomes.push((token, outcome)),
                 Action::Resolve(attempt) => self.resolves.push(attempt),
                 Action::Dial(dial, address) => self.dials.push((dial, address)),
-                Action::HangUp => {
+                Action::Disconnect => {
                     self.hang_ups += 1;
                     self.server = Decoder::new(1024 * 1024);
                 }
@@ -110,7 +111,7 @@ impl Rig {
 
     fn call(&mut self, token: u32, timeout: Duration) {
         let signer = Signer::new(1, "secret");
-        let frame = QuestDraft::new(1, "getroominfo", 0).sign(&signer, 1, 1);
+        let frame = UnsignedQuest::new(1, "getroominfo", 0).sign(&signer, 1, 1);
         let call = NewCall { frame, deadline: self.now + timeout, timeout, token };
         self.engine.handle_call(self.now, call);
         self.act();
@@ -166,12 +167,12 @@ impl Rig {
             self.engine.handle_written(len);
         }
         let mut seen = Vec::new();
-        while let Some(message) = self.server.next_message().expect("the engine writes sound frames") {
+        while let Some(message) = self.server.next_frame().expect("the engine writes sound frames") {
             seen.push(match message {
-                Message::Quest(quest) => {
+                Frame::Quest(quest) => {
                     Seen::Quest { seq: quest.seq, method: String::from_utf8(quest.method.to_vec()).unwrap() }
                 }
-                Message::Answer(answer) => Seen::Answer { seq: answer.seq, status: answer.status },
+                Frame::Answer(answer) => Seen::Answer { seq: answer.seq, status: answer.status },
             });
         }
         seen

@@ -157,7 +157,7 @@ fn queue_is_sent_in_order_once_the_server_reads_again() {
 #[test]
 fn released_bytes_are_those_that_came_in() {
     let mut rig = Rig::online();
-    let frame = QuestDraft::new(1, "getroominfo", 0).frame_len();
+    let frame = UnsignedQuest::new(1, "getroominfo", 0).frame_len();
     for token in 1..=10_000 {
         rig.call(token, SECOND);
     }

@@ -13,7 +13,7 @@ use super::aes_cfb::SessionKey;
 use super::key_error::KeyError;
 use super::*;
 use crate::error::ProtocolError;
-use crate::proto::{Decoder, Opener};
+use crate::fpnn::{Decoder, Decryptor};
 
 const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
@@ -116,7 +116,7 @@ impl Session {
         .unwrap()
     }
 
-    fn client_opener(&self, mode: CipherMode) -> Opener {
+    fn client_opener(&self, mode: CipherMode) -> Decryptor {
         SessionKey::derive(&unhex(&self.shared_secret_hex), self.key_bits()).ciphers(mode).1
     }
 
@@ -159,7 +159,7 @@ fn receive(decoder: &mut Decoder, mut bytes: &[u8]) {
 /// All messages that are whole, each as text.
 fn messages(decoder: &mut Decoder) -> Result<Vec<String>, ProtocolError> {
     let mut messages = Vec::new();
-    while let Some(message) = decoder.next_message()? {
+    while let Some(message) = decoder.next_frame()? {
         messages.push(format!("{message:?}"));
     }
     Ok(messages)
@@ -172,8 +172,8 @@ fn plain_messages(frames: &[String]) -> Vec<String> {
     messages(&mut decoder).unwrap()
 }
 
-fn decoder_with(opener: Opener) -> Decoder {
+fn decoder_with(decryptor: Decryptor) -> Decoder {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
-    decoder.set_opener(opener);
+    decoder.set_decryptor(decryptor);
     decoder
 }

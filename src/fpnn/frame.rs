@@ -9,7 +9,7 @@ use crate::error::{AnswerError, DecodeError};
 
 /// One received packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message<'a> {
+pub enum Frame<'a> {
     /// FPNN's word for a request.
     Quest(Quest<'a>),
     /// FPNN's word for a reply.
@@ -42,17 +42,17 @@ pub struct Answer<'a> {
     pub payload: &'a [u8],
 }
 
-impl<'a> Message<'a> {
+impl<'a> Frame<'a> {
     /// Takes a whole frame apart. `frame` is as long as `header` says.
-    pub(super) fn parse(header: Header, frame: &'a [u8]) -> Message<'a> {
+    pub(super) fn parse(header: Header, frame: &'a [u8]) -> Frame<'a> {
         let (seq, rest) = frame[HEADER_LEN..].split_at(header.seq_len());
         let (method, payload) = rest.split_at(header.method_len());
         let flag = header.flag;
         match header.kind {
-            Kind::OneWay => Message::Quest(Quest { seq: None, method, flag, payload }),
-            Kind::TwoWay => Message::Quest(Quest { seq: Some(LittleEndian::read_u32(seq)), method, flag, payload }),
+            Kind::OneWay => Frame::Quest(Quest { seq: None, method, flag, payload }),
+            Kind::TwoWay => Frame::Quest(Quest { seq: Some(LittleEndian::read_u32(seq)), method, flag, payload }),
             Kind::Answer => {
-                Message::Answer(Answer { seq: LittleEndian::read_u32(seq), status: header.ss, flag, payload })
+                Frame::Answer(Answer { seq: LittleEndian::read_u32(seq), status: header.ss, flag, payload })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "encryption")]
 use {
-    super::session::{PackageCipher, StreamOpener, StreamSealer},
+    super::session::{PackageCipher, StreamDecryptor, StreamEncryptor},
     byteorder::{ByteOrder, LittleEndian},
 };
 
@@ -11,43 +11,43 @@ pub(super) const PACKAGE_PREFIX: usize = 4;
 
 /// The sending side of a session.
 #[derive(Debug, Default)]
-pub enum Sealer {
+pub enum Encryptor {
     /// Frames leave as they are.
     #[default]
     Plain,
     /// All frames are one stream of ciphertext.
     #[cfg(feature = "encryption")]
-    Stream(Box<StreamSealer>),
+    Stream(Box<StreamEncryptor>),
     /// Each frame is enciphered by itself and leaves behind its length.
     #[cfg(feature = "encryption")]
     Package(Box<PackageCipher>),
 }
 
-impl Sealer {
+impl Encryptor {
     /// How many bytes stand in front of each frame on the wire.
     #[must_use]
     pub fn prefix_len(&self) -> usize {
         match self {
-            Sealer::Plain => 0,
+            Encryptor::Plain => 0,
             #[cfg(feature = "encryption")]
-            Sealer::Stream(_) => 0,
+            Encryptor::Stream(_) => 0,
             #[cfg(feature = "encryption")]
-            Sealer::Package(_) => PACKAGE_PREFIX,
+            Encryptor::Package(_) => PACKAGE_PREFIX,
         }
     }
 
-    /// Enciphers one frame in place. `wire` is the frame behind [`prefix_len`](Sealer::prefix_len) free bytes, which
+    /// Enciphers one frame in place. `wire` is the frame behind [`prefix_len`](Encryptor::prefix_len) free bytes, which
     /// are filled in. Frames are to be sealed in the order in which they are sent.
-    pub fn seal(&mut self, wire: &mut [u8]) {
+    pub fn encrypt(&mut self, wire: &mut [u8]) {
         match self {
-            Sealer::Plain => _ = wire,
+            Encryptor::Plain => _ = wire,
             #[cfg(feature = "encryption")]
-            Sealer::Stream(stream) => stream.seal(wire),
+            Encryptor::Stream(stream) => stream.encrypt(wire),
             #[cfg(feature = "encryption")]
-            Sealer::Package(package) => {
+            Encryptor::Package(package) => {
                 let (prefix, frame) = wire.split_at_mut(PACKAGE_PREFIX);
                 LittleEndian::write_u32(prefix, u32::try_from(frame.len()).unwrap_or(u32::MAX));
-                package.seal(frame);
+                package.encrypt(frame);
             }
         }
     }
@@ -55,27 +55,27 @@ impl Sealer {
 
 /// The receiving side of a session.
 #[derive(Debug, Default)]
-pub enum Opener {
+pub enum Decryptor {
     /// Frames come as they are.
     #[default]
     Plain,
     /// All frames are one stream of ciphertext.
     #[cfg(feature = "encryption")]
-    Stream(Box<StreamOpener>),
+    Stream(Box<StreamDecryptor>),
     /// Each frame is enciphered by itself and comes behind its length.
     #[cfg(feature = "encryption")]
     Package(Box<PackageCipher>),
 }
 
-impl Opener {
+impl Decryptor {
     /// Deciphers received bytes in place, where the session is one stream.
-    pub fn open_stream(&mut self, received: &mut [u8]) {
+    pub fn decrypt_stream(&mut self, received: &mut [u8]) {
         match self {
-            Opener::Plain => _ = received,
+            Decryptor::Plain => _ = received,
             #[cfg(feature = "encryption")]
-            Opener::Stream(stream) => stream.open(received),
+            Decryptor::Stream(stream) => stream.decrypt(received),
             #[cfg(feature = "encryption")]
-            Opener::Package(_) => {}
+            Decryptor::Package(_) => {}
         }
     }
 
@@ -83,22 +83,22 @@ impl Opener {
     #[must_use]
     pub fn is_packaged(&self) -> bool {
         match self {
-            Opener::Plain => false,
+            Decryptor::Plain => false,
             #[cfg(feature = "encryption")]
-            Opener::Stream(_) => false,
+            Decryptor::Stream(_) => false,
             #[cfg(feature = "encryption")]
-            Opener::Package(_) => true,
+            Decryptor::Package(_) => true,
         }
     }
 
     /// Deciphers the content of one whole package in place.
-    pub fn open_package(&mut self, frame: &mut [u8]) {
+    pub fn decrypt_package(&mut self, frame: &mut [u8]) {
         match self {
-            Opener::Plain => _ = frame,
+            Decryptor::Plain => _ = frame,
             #[cfg(feature = "encryption")]
-            Opener::Stream(_) => {}
+            Decryptor::Stream(_) => {}
             #[cfg(feature = "encryption")]
-            Opener::Package(package) => package.open(frame),
+            Decryptor::Package(package) => package.decrypt(frame),
         }
     }
 }

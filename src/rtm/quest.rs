@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::header::{HEADER_LEN, Header, SEQ_LEN};
 use super::sign::{SIGN_LEN, Signer};
-use super::writer::{FrameWriter, PayloadWriter};
+use crate::fpnn::{FrameWriter, HEADER_LEN, Header, PayloadWriter, SEQ_LEN};
 
 /// The pairs that sign a quest: pid, sign, salt, ts.
 const SIGNATURE_PAIRS: u32 = 4;
@@ -17,7 +16,7 @@ const USUAL_LEN: usize = 136;
 ///
 /// The fields of the signature have a fixed width, which makes signing a matter of overwriting them.
 #[derive(Debug)]
-pub struct QuestDraft {
+pub struct UnsignedQuest {
     frame: Vec<u8>,
     method: &'static str,
     sign: Range<usize>,
@@ -25,11 +24,11 @@ pub struct QuestDraft {
     ts: Range<usize>,
 }
 
-impl QuestDraft {
+impl UnsignedQuest {
     /// Begins a quest with `params` parameters, each to be written as a key and a value by
-    /// [`params`](QuestDraft::params).
+    /// [`params`](UnsignedQuest::params).
     #[must_use]
-    pub fn new(pid: i32, method: &'static str, params: u32) -> QuestDraft {
+    pub fn new(pid: i32, method: &'static str, params: u32) -> UnsignedQuest {
         let mut frame = Vec::with_capacity(USUAL_LEN);
         let mut writer = FrameWriter::two_way_quest(&mut frame, 0, method, SIGNATURE_PAIRS + params);
         let mut payload = writer.payload();
@@ -38,7 +37,7 @@ impl QuestDraft {
         let sign = blank_str(&mut frame, "sign", SIGN_LEN);
         let salt = blank_uint(&mut frame, "salt", rmp::Marker::U64, 8);
         let ts = blank_uint(&mut frame, "ts", rmp::Marker::U32, 4);
-        QuestDraft { frame, method, sign, salt, ts }
+        UnsignedQuest { frame, method, sign, salt, ts }
     }
 
     /// Where the parameters go.

@@ -92,7 +92,7 @@ impl Header {
     }
 
     /// Fills in the payload's length once it is known.
-    pub(super) fn patch_payload_len(frame: &mut [u8], payload_len: usize) {
+    pub fn patch_payload_len(frame: &mut [u8], payload_len: usize) {
         let size = u32::try_from(payload_len).unwrap_or(u32::MAX);
         LittleEndian::write_u32(&mut frame[PAYLOAD_LEN_AT..HEADER_LEN], size);
     }

@@ -3,13 +3,13 @@
 use super::super::aes_cfb::{AesKey, SessionKey};
 use super::*;
 use crate::Error;
-use crate::proto::{Message, Sealer, read_answer};
+use crate::fpnn::{Encryptor, Frame, read_answer};
 
 /// Sealed as the engine does it: behind free bytes for the prefix.
-fn seal(sealer: &mut Sealer, frame: &[u8]) -> Vec<u8> {
-    let mut wire = vec![0; sealer.prefix_len()];
+fn seal(encryptor: &mut Encryptor, frame: &[u8]) -> Vec<u8> {
+    let mut wire = vec![0; encryptor.prefix_len()];
     wire.extend_from_slice(frame);
-    sealer.seal(&mut wire);
+    encryptor.encrypt(&mut wire);
     wire
 }
 
@@ -44,11 +44,11 @@ fn client_sends_and_reads_the_golden_bytes() {
     let vectors = Vectors::load();
     for session in &vectors.vectors {
         for (mode, wire) in session.modes() {
-            let (mut sealer, opener) = session.exchange(mode).into_session();
-            let sent = vectors.plaintexts.client_to_server.iter().map(|frame| seal(&mut sealer, &unhex(frame)));
+            let (mut encryptor, decryptor) = session.exchange(mode).into_session();
+            let sent = vectors.plaintexts.client_to_server.iter().map(|frame| seal(&mut encryptor, &unhex(frame)));
             assert!(sent.eq(unhex_all(&wire.frames.client_to_server)), "{} {mode:?}", session.name);
 
-            let mut decoder = decoder_with(opener);
+            let mut decoder = decoder_with(decryptor);
             receive(&mut decoder, &unhex_all(&wire.frames.server_to_client).concat());
             let expected = plain_messages(&vectors.plaintexts.server_to_client);
             assert_eq!(messages(&mut decoder).unwrap(), expected, "{} {mode:?}", session.name);
@@ -64,11 +64,11 @@ fn server_sends_and_reads_the_golden_bytes() {
         let key = session.server_key();
         for (mode, wire) in session.modes() {
             let client = unhex(&session.client_public_hex);
-            let (mut sealer, opener) = key.accept(&client, mode == CipherMode::Stream, session.bits).unwrap();
-            let sent = vectors.plaintexts.server_to_client.iter().map(|frame| seal(&mut sealer, &unhex(frame)));
+            let (mut encryptor, decryptor) = key.accept(&client, mode == CipherMode::Stream, session.bits).unwrap();
+            let sent = vectors.plaintexts.server_to_client.iter().map(|frame| seal(&mut encryptor, &unhex(frame)));
             assert!(sent.eq(unhex_all(&wire.frames.server_to_client)), "{} {mode:?}", session.name);
 
-            let mut decoder = decoder_with(opener);
+            let mut decoder = decoder_with(decryptor);
             receive(&mut decoder, &unhex_all(&wire.frames.client_to_server).concat());
             let expected = plain_messages(&vectors.plaintexts.client_to_server);
             assert_eq!(messages(&mut decoder).unwrap(), expected, "{} {mode:?}", session.name);
@@ -91,8 +91,8 @@ fn key_quest_is_the_golden_one_but_for_the_version_byte() {
 }
 
 /// What a server needs of `*key`: the client's point, the mode, the bits.
-fn read_key_quest(message: Message<'_>) -> (Vec<u8>, bool, i64) {
-    let Message::Quest(quest) = message else { panic!("an answer") };
+fn read_key_quest(message: Frame<'_>) -> (Vec<u8>, bool, i64) {
+    let Frame::Quest(quest) = message else { panic!("an answer") };
     assert_eq!(quest.method, b"*key");
     let mut params = quest.params().unwrap();
     let (mut public, mut stream, mut bits) = (Vec::new(), false, 128);
@@ -117,9 +117,9 @@ fn quests_in_the_same_read_as_the_key_quest_are_deciphered() {
                 let mut decoder = Decoder::new(MAX_PAYLOAD);
                 let sent = [unhex(key_quest), unhex_all(&wire.frames.client_to_server).concat()].concat();
                 receive(&mut decoder, &sent);
-                let (public, stream, bits) = read_key_quest(decoder.next_message().unwrap().unwrap());
+                let (public, stream, bits) = read_key_quest(decoder.next_frame().unwrap().unwrap());
                 assert_eq!(public, unhex(&session.client_public_hex));
-                decoder.set_opener(key.accept(&public, stream, bits).unwrap().1);
+                decoder.set_decryptor(key.accept(&public, stream, bits).unwrap().1);
                 let expected = plain_messages(&vectors.plaintexts.client_to_server);
                 assert_eq!(messages(&mut decoder).unwrap(), expected, "{}", session.name);
             }
@@ -187,7 +187,7 @@ fn refused_key_exchange_is_an_error_answer() {
     let session = vectors.session(reject.session.as_ref().unwrap());
     let mut decoder = decoder_with(session.client_opener(CipherMode::Stream));
     receive(&mut decoder, &unhex(reject.server_to_client_hex.as_ref().unwrap()));
-    let Some(Message::Answer(answer)) = decoder.next_message().unwrap() else { panic!("not an answer") };
+    let Some(Frame::Answer(answer)) = decoder.next_frame().unwrap() else { panic!("not an answer") };
     assert_eq!(answer.seq, vectors.key_quest_seq);
     let result = read_answer(answer.status, answer.flag, answer.payload, |_| Ok(()));
     assert!(matches!(result, Err(Error::Answer(_))), "{result:?}");

@@ -20,9 +20,9 @@ struct Owned {
 }
 
 impl Owned {
-    fn of(message: Message<'_>) -> Owned {
+    fn of(message: Frame<'_>) -> Owned {
         match message {
-            Message::Quest(quest) => Owned {
+            Frame::Quest(quest) => Owned {
                 kind: quest.seq.is_some().into(),
                 flag: quest.flag,
                 status: 0,
@@ -30,7 +30,7 @@ impl Owned {
                 method: quest.method.to_vec(),
                 payload: quest.payload.to_vec(),
             },
-            Message::Answer(answer) => Owned {
+            Frame::Answer(answer) => Owned {
                 kind: 2,
                 flag: answer.flag,
                 status: answer.status,
@@ -85,7 +85,7 @@ fn decode<'a>(
     for piece in pieces {
         put(decoder, piece);
         loop {
-            match decoder.next_message() {
+            match decoder.next_frame() {
                 Ok(Some(message)) => messages.push(Owned::of(message)),
                 Ok(None) => break,
                 Err(error) => return (messages, Some(error)),
@@ -196,7 +196,7 @@ struct Stream {
     stream_hex: Option<String>,
     #[serde(default)]
     stream_parts: Vec<Part>,
-    frames: Vec<Frame>,
+    frames: Vec<GoldenFrame>,
     left_over_bytes: usize,
     end: String,
     expected_end: String,
@@ -210,7 +210,7 @@ struct Part {
 }
 
 #[derive(Deserialize)]
-struct Frame {
+struct GoldenFrame {
     offset: usize,
     length: usize,
     kind: String,
@@ -237,7 +237,7 @@ impl Stream {
     }
 
     fn messages(&self, bytes: &[u8]) -> Vec<Owned> {
-        let message = |frame: &Frame| {
+        let message = |frame: &GoldenFrame| {
             let method = frame.method.clone().unwrap_or_default().into_bytes();
             let seq_len = if frame.seq.is_some() { 4 } else { 0 };
             let kind =

@@ -5,13 +5,13 @@ use std::fmt;
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit};
 use aes::{Aes128Enc, Aes256Enc};
-use cfb_mode::{BufDecryptor, BufEncryptor, Decryptor, Encryptor};
+use cfb_mode::{BufDecryptor, BufEncryptor, Decryptor as CfbDecryptor, Encryptor as CfbEncryptor};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::encryption::{CipherMode, KeyBits};
-use crate::proto::cipher::{Opener, Sealer};
+use crate::fpnn::cipher::{Decryptor, Encryptor};
 
 const IV_LEN: usize = 16;
 const KEY_LEN_128: usize = 16;
@@ -39,17 +39,17 @@ impl SessionKey {
     }
 
     /// The ciphers of one side. Both directions start from the same key and IV, so that both sides look the same.
-    pub(super) fn ciphers(&self, mode: CipherMode) -> (Sealer, Opener) {
+    pub(super) fn ciphers(&self, mode: CipherMode) -> (Encryptor, Decryptor) {
         let iv = (&*self.iv).into();
         match mode {
             CipherMode::Stream => {
-                let sealer = StreamSealer(BufEncryptor::inner_iv_init(self.key.expand(), iv));
-                let opener = StreamOpener(BufDecryptor::inner_iv_init(self.key.expand(), iv));
-                (Sealer::Stream(Box::new(sealer)), Opener::Stream(Box::new(opener)))
+                let encryptor = StreamEncryptor(BufEncryptor::inner_iv_init(self.key.expand(), iv));
+                let decryptor = StreamDecryptor(BufDecryptor::inner_iv_init(self.key.expand(), iv));
+                (Encryptor::Stream(Box::new(encryptor)), Decryptor::Stream(Box::new(decryptor)))
             }
             CipherMode::Package => {
                 let cipher = || Box::new(PackageCipher { aes: self.key.expand(), iv: self.iv.clone() });
-                (Sealer::Package(cipher()), Opener::Package(cipher()))
+                (Encryptor::Package(cipher()), Decryptor::Package(cipher()))
             }
         }
     }
@@ -107,21 +107,21 @@ impl BlockCipherEncrypt for Aes {
 impl ZeroizeOnDrop for Aes {}
 
 /// Enciphers a session's frames as one stream.
-pub struct StreamSealer(BufEncryptor<Aes>);
+pub struct StreamEncryptor(BufEncryptor<Aes>);
 
-impl StreamSealer {
+impl StreamEncryptor {
     /// Enciphers the next bytes of the stream.
-    pub fn seal(&mut self, bytes: &mut [u8]) {
+    pub fn encrypt(&mut self, bytes: &mut [u8]) {
         self.0.encrypt(bytes);
     }
 }
 
 /// Deciphers a session's frames as one stream.
-pub struct StreamOpener(BufDecryptor<Aes>);
+pub struct StreamDecryptor(BufDecryptor<Aes>);
 
-impl StreamOpener {
+impl StreamDecryptor {
     /// Deciphers the next bytes of the stream.
-    pub fn open(&mut self, bytes: &mut [u8]) {
+    pub fn decrypt(&mut self, bytes: &mut [u8]) {
         self.0.decrypt(bytes);
     }
 }
@@ -134,25 +134,25 @@ pub struct PackageCipher {
 
 impl PackageCipher {
     /// Enciphers one frame.
-    pub fn seal(&self, frame: &mut [u8]) {
-        Encryptor::inner_iv_init(&self.aes, (&*self.iv).into()).encrypt(frame);
+    pub fn encrypt(&self, frame: &mut [u8]) {
+        CfbEncryptor::inner_iv_init(&self.aes, (&*self.iv).into()).encrypt(frame);
     }
 
     /// Deciphers one frame.
-    pub fn open(&self, frame: &mut [u8]) {
-        Decryptor::inner_iv_init(&self.aes, (&*self.iv).into()).decrypt(frame);
+    pub fn decrypt(&self, frame: &mut [u8]) {
+        CfbDecryptor::inner_iv_init(&self.aes, (&*self.iv).into()).decrypt(frame);
     }
 }
 
-impl fmt::Debug for StreamSealer {
+impl fmt::Debug for StreamEncryptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamSealer").finish_non_exhaustive()
+        f.debug_struct("StreamEncryptor").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for StreamOpener {
+impl fmt::Debug for StreamDecryptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamOpener").finish_non_exhaustive()
+        f.debug_struct("StreamDecryptor").finish_non_exhaustive()
     }
 }
 
@@ -173,8 +173,8 @@ mod tests {
         is_wiped::<Aes256Enc>();
         is_wiped::<BufEncryptor<Aes>>();
         is_wiped::<BufDecryptor<Aes>>();
-        is_wiped::<Encryptor<Aes>>();
-        is_wiped::<Decryptor<Aes>>();
+        is_wiped::<CfbEncryptor<Aes>>();
+        is_wiped::<CfbDecryptor<Aes>>();
         is_wiped::<Md5>();
         is_wiped::<Sha256>();
         is_wiped::<elliptic_curve::SecretKey<k256::Secp256k1>>();

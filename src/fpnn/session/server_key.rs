@@ -16,7 +16,7 @@ use super::ecdh::{RandomSource, SharedSecret, fresh_key, read_point, shared_secr
 use super::encryption::{CipherMode, KeyBits};
 use super::key_error::KeyError;
 use super::pem::read_block;
-use crate::proto::cipher::{Opener, Sealer};
+use crate::fpnn::cipher::{Decryptor, Encryptor};
 
 /// The label of a private key in the encoding of `openssl ecparam -genkey`.
 const SEC1_LABEL: &str = "EC PRIVATE KEY";
@@ -116,7 +116,7 @@ impl ServerKey {
         client_public: &[u8],
         stream_mode: bool,
         bits: i64,
-    ) -> Result<(Sealer, Opener), ServerKeyError> {
+    ) -> Result<(Encryptor, Decryptor), ServerKeyError> {
         let key_bits = match bits {
             128 => KeyBits::Aes128,
             256 => KeyBits::Aes256,

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::reader::PayloadReader;
 use crate::error::DecodeError;
+use crate::fpnn::PayloadReader;
 
 /// The infos of a room. `None` where the server sends none; some servers send an empty text for an info that was never set.
 ///

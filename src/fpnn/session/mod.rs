@@ -1,5 +1,5 @@
-//! Encrypted sessions (section 3): keys of elliptic curves go in, a [`Sealer`](super::Sealer) and an
-//! [`Opener`](super::Opener) come out.
+//! Encrypted sessions (section 3): keys of elliptic curves go in, a [`Encryptor`](super::Encryptor) and an
+//! [`Decryptor`](super::Decryptor) come out.
 
 mod aes_cfb;
 mod curve;
@@ -13,7 +13,7 @@ mod server_key;
 #[cfg(test)]
 mod tests;
 
-pub use aes_cfb::{PackageCipher, StreamOpener, StreamSealer};
+pub use aes_cfb::{PackageCipher, StreamDecryptor, StreamEncryptor};
 pub use encryption::{CipherMode, Encryption, KeyBits};
 pub use exchange::KeyExchange;
 #[cfg(any(test, feature = "gate"))]

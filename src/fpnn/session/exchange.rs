@@ -9,8 +9,8 @@ use super::aes_cfb::SessionKey;
 use super::curve::{Curve, CurveType};
 use super::ecdh::{RandomSource, SharedSecret, bare_point, fresh_key, shared_secret, system_random};
 use super::encryption::{CipherMode, Encryption, KeyBits};
-use crate::proto::cipher::{Opener, Sealer};
-use crate::proto::writer::FrameWriter;
+use crate::fpnn::cipher::{Decryptor, Encryptor};
+use crate::fpnn::writer::FrameWriter;
 
 /// The name of the quest that begins an encrypted session.
 const METHOD: &str = "*key";
@@ -21,8 +21,8 @@ pub struct KeyExchange {
     public_key: Vec<u8>,
     key_bits: KeyBits,
     mode: CipherMode,
-    sealer: Sealer,
-    opener: Opener,
+    encryptor: Encryptor,
+    decryptor: Decryptor,
 }
 
 impl KeyExchange {
@@ -37,8 +37,8 @@ impl KeyExchange {
 
     pub(super) fn begin_with(settings: &Encryption, random: RandomSource<'_>) -> io::Result<KeyExchange> {
         let (public_key, secret) = settings.server.exchange(random)?;
-        let (sealer, opener) = SessionKey::derive(&secret, settings.key_bits).ciphers(settings.mode);
-        Ok(KeyExchange { public_key, key_bits: settings.key_bits, mode: settings.mode, sealer, opener })
+        let (encryptor, decryptor) = SessionKey::derive(&secret, settings.key_bits).ciphers(settings.mode);
+        Ok(KeyExchange { public_key, key_bits: settings.key_bits, mode: settings.mode, encryptor, decryptor })
     }
 
     /// Writes the quest, which must be the connection's first frame, at the end of `out`.
@@ -56,8 +56,8 @@ impl KeyExchange {
 
     /// The ciphers of the session.
     #[must_use]
-    pub fn into_session(self) -> (Sealer, Opener) {
-        (self.sealer, self.opener)
+    pub fn into_session(self) -> (Encryptor, Decryptor) {
+        (self.encryptor, self.decryptor)
     }
 }
 

@@ -1,10 +1,10 @@
-//! Cuts a stream of received bytes into messages, however it was cut in transit.
+//! Cuts a stream of received bytes into frames, however it was cut in transit.
 
 use byteorder::{ByteOrder, LittleEndian};
 
-use super::cipher::{Opener, PACKAGE_PREFIX};
+use super::cipher::{Decryptor, PACKAGE_PREFIX};
+use super::frame::Frame;
 use super::header::{HEADER_LEN, Header, SEQ_LEN};
-use super::message::Message;
 use crate::error::ProtocolError;
 
 /// The buffer has at least this much room for the next read, and never more than this and what was received.
@@ -12,8 +12,8 @@ const CHUNK: usize = 64 * 1024;
 /// A method's name has at most this many bytes.
 const MAX_METHOD: usize = u8::MAX as usize;
 
-/// An incremental decoder: bytes go in by [`space`](Decoder::space) and [`advance`](Decoder::advance), messages come
-/// out by [`next_message`](Decoder::next_message), without a copy.
+/// An incremental decoder: bytes go in by [`space`](Decoder::space) and [`advance`](Decoder::advance), frames come
+/// out by [`next_frame`](Decoder::next_frame), without a copy.
 ///
 /// The buffer grows with the bytes that came, not with those that were announced.
 #[derive(Debug)]
@@ -24,14 +24,21 @@ pub struct Decoder {
     end: usize,
     max_payload: usize,
     max_frame: usize,
-    opener: Opener,
+    decryptor: Decryptor,
 }
 
 impl Decoder {
     /// A decoder of plain frames that refuses payloads of more than `max_payload` bytes.
     #[must_use]
     pub fn new(max_payload: usize) -> Decoder {
-        Decoder { buffer: Vec::new(), start: 0, end: 0, max_payload, max_frame: usize::MAX, opener: Opener::Plain }
+        Decoder {
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            max_payload,
+            max_frame: usize::MAX,
+            decryptor: Decryptor::Plain,
+        }
     }
 
     /// A decoder of plain frames that refuses whole frames, header and method included, of more than `max_frame` bytes.
@@ -42,9 +49,9 @@ impl Decoder {
     }
 
     /// From here on, what was received and not yet handed out included, the bytes are enciphered.
-    pub fn set_opener(&mut self, opener: Opener) {
-        self.opener = opener;
-        self.opener.open_stream(&mut self.buffer[self.start..self.end]);
+    pub fn set_decryptor(&mut self, decryptor: Decryptor) {
+        self.decryptor = decryptor;
+        self.decryptor.decrypt_stream(&mut self.buffer[self.start..self.end]);
     }
 
     /// Room for the next read; never empty.
@@ -61,30 +68,30 @@ impl Decoder {
     /// The first `received` bytes of [`space`](Decoder::space) were filled in.
     pub fn advance(&mut self, received: usize) {
         let new = self.end..self.end + received;
-        self.opener.open_stream(&mut self.buffer[new.clone()]);
+        self.decryptor.decrypt_stream(&mut self.buffer[new.clone()]);
         self.end = new.end;
     }
 
-    /// The next whole message, or `None` until more bytes came.
+    /// The next whole frame, or `None` until more bytes came.
     ///
     /// # Errors
     ///
-    /// The borders of the messages cannot be known any more: the connection is to be closed.
-    pub fn next_message(&mut self) -> Result<Option<Message<'_>>, ProtocolError> {
-        let frame = if self.opener.is_packaged() { self.next_package()? } else { self.next_frame()? };
+    /// The borders of the frames cannot be known any more: the connection is to be closed.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, ProtocolError> {
+        let frame = if self.decryptor.is_packaged() { self.find_package()? } else { self.find_frame()? };
         let Some((header, start)) = frame else { return Ok(None) };
         let end = start + header.frame_len();
         self.start = end;
-        Ok(Some(Message::parse(header, &self.buffer[start..end])))
+        Ok(Some(Frame::parse(header, &self.buffer[start..end])))
     }
 
-    /// Whether a message has begun to arrive and is not whole.
+    /// Whether a frame has begun to arrive and is not whole.
     #[cfg(test)]
     pub fn is_mid_frame(&self) -> bool {
         self.start < self.end
     }
 
-    fn next_frame(&self) -> Result<Option<(Header, usize)>, ProtocolError> {
+    fn find_frame(&self) -> Result<Option<(Header, usize)>, ProtocolError> {
         let received = &self.buffer[self.start..self.end];
         let header = Header::parse(received, self.max_payload)?;
         if let Some(header) = header.filter(|header| header.frame_len() > self.max_frame) {
@@ -93,7 +100,7 @@ impl Decoder {
         Ok(header.filter(|header| header.frame_len() <= received.len()).map(|header| (header, self.start)))
     }
 
-    fn next_package(&mut self) -> Result<Option<(Header, usize)>, ProtocolError> {
+    fn find_package(&mut self) -> Result<Option<(Header, usize)>, ProtocolError> {
         let received = &self.buffer[self.start..self.end];
         if received.len() < PACKAGE_PREFIX {
             return Ok(None);
@@ -105,7 +112,7 @@ impl Decoder {
         }
         let start = self.start + PACKAGE_PREFIX;
         let frame = &mut self.buffer[start..start + frame_len];
-        self.opener.open_package(frame);
+        self.decryptor.decrypt_package(frame);
         match Header::parse(frame, self.max_payload)? {
             Some(header) if header.frame_len() == frame_len => Ok(Some((header, start))),
             _ => Err(ProtocolError::BadPackage { package }),
@@ -121,7 +128,7 @@ impl Decoder {
         }
     }
 
-    /// Nothing is left to hand out: the room begins at the front again, and what a large message needed is given back.
+    /// Nothing is left to hand out: the room begins at the front again, and what a large frame needed is given back.
     fn rewind(&mut self) {
         self.start = 0;
         self.end = 0;

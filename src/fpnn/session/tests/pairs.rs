@@ -1,7 +1,7 @@
 //! Both sides together, on every curve; what they show of their keys; and bytes that were changed under way.
 
 use super::*;
-use crate::proto::Sealer;
+use crate::fpnn::Encryptor;
 
 const FRAMES: [&[u8]; 3] = [
     b"FPNN\x01\x80\x02\x00\x01\x00\x00\x00\x01\x00\x00\x00\x80",
@@ -13,7 +13,7 @@ fn settings_for(key: &ServerKey, key_bits: KeyBits, mode: CipherMode) -> Encrypt
     Encryption::from_pem(key.public_pem().unwrap().as_bytes()).unwrap().key_bits(key_bits).mode(mode)
 }
 
-fn key_quest(settings: &Encryption) -> (Vec<u8>, (Sealer, Opener)) {
+fn key_quest(settings: &Encryption) -> (Vec<u8>, (Encryptor, Decryptor)) {
     let exchange = KeyExchange::begin(settings).unwrap();
     let mut quest = Vec::new();
     exchange.write_quest(&mut quest, 1);
@@ -24,18 +24,18 @@ fn key_quest(settings: &Encryption) -> (Vec<u8>, (Sealer, Opener)) {
 fn point_of(quest: &[u8]) -> Vec<u8> {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
     receive(&mut decoder, quest);
-    let Some(crate::proto::Message::Quest(quest)) = decoder.next_message().unwrap() else { panic!("no quest") };
+    let Some(crate::fpnn::Frame::Quest(quest)) = decoder.next_frame().unwrap() else { panic!("no quest") };
     let mut params = quest.params().unwrap();
     assert_eq!(params.next_key().unwrap(), Some(b"publicKey".as_slice()));
     params.bytes("publicKey").unwrap().to_vec()
 }
 
-fn assert_arrives(sealer: &mut Sealer, opener: Opener) {
-    let mut decoder = decoder_with(opener);
+fn assert_arrives(encryptor: &mut Encryptor, decryptor: Decryptor) {
+    let mut decoder = decoder_with(decryptor);
     for frame in FRAMES {
-        let mut wire = vec![0; sealer.prefix_len()];
+        let mut wire = vec![0; encryptor.prefix_len()];
         wire.extend_from_slice(frame);
-        sealer.seal(&mut wire);
+        encryptor.encrypt(&mut wire);
         assert!(!wire.windows(4).any(|bytes| bytes == b"FPNN"), "the frame is on the wire as it is");
         receive(&mut decoder, &wire);
         let mut plain = Decoder::new(MAX_PAYLOAD);
@@ -53,9 +53,9 @@ fn client_and_server_understand_each_other_on_every_curve() {
             for mode in [CipherMode::Stream, CipherMode::Package] {
                 let (quest, (mut client_sealer, client_opener)) = key_quest(&settings_for(&generated, key_bits, mode));
                 let point = point_of(&quest);
-                let (mut sealer, opener) = key.accept(&point, mode == CipherMode::Stream, bits).unwrap();
-                assert_arrives(&mut client_sealer, opener);
-                assert_arrives(&mut sealer, client_opener);
+                let (mut encryptor, decryptor) = key.accept(&point, mode == CipherMode::Stream, bits).unwrap();
+                assert_arrives(&mut client_sealer, decryptor);
+                assert_arrives(&mut encryptor, client_opener);
             }
         }
     }
@@ -72,11 +72,11 @@ fn each_connection_has_a_key_of_its_own() {
 fn equal_frames_look_different_in_stream_mode_and_equal_in_package_mode() {
     let key = ServerKey::generate(Curve::Secp256r1).unwrap();
     for mode in [CipherMode::Stream, CipherMode::Package] {
-        let (_, (mut sealer, _)) = key_quest(&settings_for(&key, KeyBits::Aes256, mode));
+        let (_, (mut encryptor, _)) = key_quest(&settings_for(&key, KeyBits::Aes256, mode));
         let mut seal = || {
-            let mut wire = vec![0; sealer.prefix_len()];
+            let mut wire = vec![0; encryptor.prefix_len()];
             wire.extend_from_slice(FRAMES[0]);
-            sealer.seal(&mut wire);
+            encryptor.encrypt(&mut wire);
             wire
         };
         assert_eq!(seal() == seal(), mode == CipherMode::Package);
@@ -97,12 +97,12 @@ fn no_debug_output_shows_a_key() {
     for mode in [CipherMode::Stream, CipherMode::Package] {
         let exchange = session.exchange(mode);
         assert_eq!(format!("{exchange:?}"), format!("KeyExchange {{ key_bits: Aes128, mode: {mode:?}, .. }}"));
-        let (sealer, opener) = exchange.into_session();
+        let (encryptor, decryptor) = exchange.into_session();
         let expected = match mode {
-            CipherMode::Stream => "Stream(StreamSealer { .. }) Stream(StreamOpener { .. })",
+            CipherMode::Stream => "Stream(StreamEncryptor { .. }) Stream(StreamDecryptor { .. })",
             CipherMode::Package => "Package(PackageCipher { .. }) Package(PackageCipher { .. })",
         };
-        assert_eq!(format!("{sealer:?} {opener:?}"), expected);
+        assert_eq!(format!("{encryptor:?} {decryptor:?}"), expected);
     }
 }
 
@@ -120,7 +120,7 @@ fn one_flipped_bit_harms_nothing_before_it_and_never_panics() {
             let mut decoder = decoder_with(session.client_opener(mode));
             receive(&mut decoder, &flipped);
             let mut seen = Vec::new();
-            while let Ok(Some(message)) = decoder.next_message() {
+            while let Ok(Some(message)) = decoder.next_frame() {
                 seen.push(format!("{message:?}"));
             }
 

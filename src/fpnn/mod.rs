@@ -1,0 +1,27 @@
+//! The wire of FPNN: packets, payloads, encrypted sessions, as bytes in memory. No sockets, clocks or threads, and
+//! nothing of rooms.
+//!
+//! The facts are in `docs/protocol.md`; the sections named in this module are its sections.
+
+#![cfg_attr(
+    not(all(feature = "gate", feature = "encryption")),
+    allow(dead_code, unused_imports, reason = "parts of the codec serve the gate, or encrypted sessions, alone")
+)]
+
+mod cipher;
+mod decoder;
+mod frame;
+mod header;
+mod reader;
+#[cfg(feature = "encryption")]
+mod session;
+mod writer;
+
+pub use cipher::{Decryptor, Encryptor};
+pub use decoder::Decoder;
+pub use frame::{Answer, Frame, Quest, read_answer};
+pub use header::{FLAG_MSGPACK, HEADER_LEN, Header, SEQ_LEN};
+pub use reader::PayloadReader;
+#[cfg(feature = "encryption")]
+pub use session::*;
+pub use writer::{FrameWriter, PayloadWriter, patch_seq};

@@ -1,0 +1,16 @@
+//! What RTM says over FPNN: signed quests, and the methods with their answers. Bytes in memory, like the layer below.
+
+#![cfg_attr(
+    not(feature = "gate"),
+    allow(dead_code, unused_imports, reason = "parts of this layer serve the gate alone")
+)]
+
+mod quest;
+mod room;
+mod salt;
+mod sign;
+
+pub use quest::UnsignedQuest;
+pub use room::{RoomInfo, read_counts, read_infos, read_nothing, read_ok, read_uids};
+pub use salt::next_salt;
+pub use sign::{SIGN_LEN, Signer};
