@@ -257,11 +257,11 @@ mod rtm;
 #[doc(hidden)]
 pub mod rtm;
 
-pub use client::{Call, Client, ClientBuilder, Pending, RoomId, UserId};
+pub use client::{Call, Client, ClientBuilder, Pending};
 pub use code::ErrorCode;
 pub use config::{KeepAlive, ReconnectPolicy};
 pub use engine::{ConnectionInfo, Stats};
 pub use error::{AnswerError, Error};
 #[cfg(feature = "encryption")]
 pub use fpnn::{CipherMode, Encryption, KeyBits};
-pub use rtm::RoomInfo;
+pub use rtm::{Message, MessageBody, MessageId, MessageType, NewMessage, RoomId, RoomInfo, Target, UserId};

@@ -6,7 +6,6 @@ mod room;
 
 pub use builder::ClientBuilder;
 pub use call::{Call, Pending};
-pub use room::{RoomId, UserId};
 
 use std::fmt;
 use std::sync::Arc;

@@ -7,12 +7,7 @@ use super::Client;
 use super::call::{Call, ReadResult};
 use crate::error::ArgumentError;
 use crate::fpnn::PayloadWriter;
-use crate::rtm::{RoomInfo, UnsignedQuest, read_counts, read_infos, read_nothing, read_ok, read_uids};
-
-/// A room's id: the vendor's int64.
-pub type RoomId = i64;
-/// A user's id: the vendor's int64.
-pub type UserId = i64;
+use crate::rtm::{RoomId, RoomInfo, UnsignedQuest, UserId, read_counts, read_infos, read_nothing, read_ok, read_uids};
 
 /// The most bytes that either info of a room may have.
 const LONGEST_INFO: usize = 65_535;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-use super::rooms::{RoomId, UserId};
+use crate::rtm::{RoomId, UserId};
 
 /// Bans that have run out are swept away after at least this many new ones.
 const SWEEP_EVERY: usize = 1024;

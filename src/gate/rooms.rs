@@ -7,11 +7,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use super::bans::Bans;
-
-/// The vendor's room id.
-pub type RoomId = i64;
-/// The vendor's user id.
-pub type UserId = i64;
+use crate::rtm::{RoomId, UserId};
 
 /// Every room of a project. A room is there as soon as it is spoken of; nobody has to make it.
 #[derive(Debug, Default)]

@@ -5,11 +5,15 @@
     allow(dead_code, unused_imports, reason = "parts of this layer serve the gate alone")
 )]
 
+mod ids;
+mod message;
 mod quest;
 mod room;
 mod salt;
 mod sign;
 
+pub use ids::{MessageId, RoomId, UserId};
+pub use message::{Message, MessageBody, MessageType, NewMessage, Target};
 pub use quest::UnsignedQuest;
 pub use room::{RoomInfo, read_counts, read_infos, read_nothing, read_ok, read_uids};
 pub use salt::next_salt;
