@@ -38,7 +38,7 @@ endpoint=${1:-}
 if [ -z "$endpoint" ]; then
     RTM_SECRET="a secret for benches"
     export RTM_SECRET
-    cargo build --quiet --release --features gate --bin rtm-gate
+    cargo build --quiet --release --bin rtm-gate
     mkfifo "$folder/greeting"
     "${CARGO_TARGET_DIR:-target}/release/rtm-gate" --listen 127.0.0.1:0 --pid 80000001 --secret "$RTM_SECRET" \
         >"$folder/greeting" &

@@ -197,7 +197,7 @@
 //! # Testing your own code
 //!
 //! With the feature `gate`, a server with the nine functions runs inside a test: over TCP, in memory, with signatures
-//! really checked. See the module `gate`. The program `rtm-gate` serves the same to other processes.
+//! really checked. See the module `gate`. The program `rtm-gate` in the repository's `tools/` serves the same to other processes.
 //!
 //! ```
 //! # fn main() -> Result<(), rtm_server_sdk::Error> {
@@ -223,8 +223,7 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `encryption` | yes | encrypted sessions: `Encryption`, `ClientBuilder::encryption` |
-//! | `gate` | no | the module `gate`, the program `rtm-gate`, the examples |
-//! | `cli` | no | the program `rtm-room` |
+//! | `gate` | no | the module `gate`, and the examples. It brings no further dependency |
 //!
 //! The feature `unstable-internals` is for this crate's own tests and benches.
 //!
@@ -234,6 +233,7 @@
 //! # Minimum Rust version
 //!
 //! Rust 1.85. Raising it is a change of the minor version.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod code;

@@ -1,6 +1,7 @@
 //! What the crate promises about what it is built from: compilers, licences, sources.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
@@ -15,10 +16,22 @@ const BENCH_ONLY: [&str; 1] = ["tracking-allocator"];
 fn packages() -> Vec<Value> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version", "1", "--locked", "--all-features"]);
+    let metadata: Value = serde_json::from_str(&printed_by(cargo)).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn printed_by(mut cargo: Command) -> String {
     let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().clone()
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a program is built from that depends on the library with these features.
+fn dependencies_with(features: &str) -> BTreeSet<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--package", env!("CARGO_PKG_NAME"), "--edges", "normal", "--prefix", "none"]);
+    cargo.args(["--no-default-features", "--features", features, "--format", "{p}"]);
+    printed_by(cargo).lines().map(|line| line.split(" (").next().unwrap().to_owned()).collect()
 }
 
 fn version(text: &str) -> Vec<u32> {
@@ -53,8 +66,16 @@ fn every_dependency_has_an_allowed_licence() {
 
 #[test]
 fn every_dependency_comes_from_the_registry() {
-    for package in packages().iter().filter(|package| package["name"] != env!("CARGO_PKG_NAME")) {
+    let ours = [env!("CARGO_PKG_NAME"), "rtm-tools"];
+    for package in packages().iter().filter(|package| !ours.contains(&package["name"].as_str().unwrap())) {
         let source = package["source"].as_str().unwrap_or("a path");
         assert!(source.starts_with("registry+"), "{} comes from {source}", package["name"]);
     }
+}
+
+#[test]
+fn gate_needs_no_dependency_that_the_client_does_not() {
+    let client = dependencies_with("encryption");
+    assert!(client.len() > 20 && client.iter().any(|line| line.starts_with("mio ")), "{client:?}");
+    assert_eq!(dependencies_with("encryption,gate"), client);
 }

@@ -71,18 +71,15 @@ impl Drop for GateProcess {
     }
 }
 
-/// The gate that was built with this bench, or the one beside it in the target folder.
+/// The gate in the target folder that holds this bench.
 ///
 /// # Errors
 ///
 /// There is none.
 pub fn built_gate() -> Result<PathBuf, Box<dyn Error + Send + Sync>> {
-    if let Some(program) = option_env!("CARGO_BIN_EXE_rtm-gate") {
-        return Ok(program.into());
-    }
     let bench = std::env::current_exe()?;
     let beside = bench.parent().and_then(Path::parent).map(|folder| folder.join("rtm-gate"));
     beside
         .filter(|program| program.exists())
-        .ok_or_else(|| "there is no rtm-gate: build it with `cargo build --release --features gate`".into())
+        .ok_or_else(|| "there is no rtm-gate: build it with `cargo build --release --bin rtm-gate`".into())
 }

@@ -3,11 +3,8 @@
 #![cfg(feature = "gate")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod binary;
 mod codes;
 mod connections;
-#[cfg(feature = "encryption")]
-mod keys;
 mod lifetime;
 mod methods;
 mod wire;

@@ -89,7 +89,7 @@ fn manual_has_a_page_for_every_command() {
 #[test]
 fn commands_of_the_documentation_print_what_it_says() {
     let gate = gate();
-    super::documented::check(include_str!("../../docs/cli.md"), gate.endpoint());
+    super::documented::check(include_str!("../../../docs/cli.md"), gate.endpoint());
 }
 
 #[cfg(feature = "encryption")]
