@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Client;
 use crate::config::{KeepAlive, ReconnectPolicy, bounded};
-use crate::dispatch::{Admission, Callbacks, Executor, Hooks, OnClosed, OnConnected, Shared};
+use crate::dispatch::{Callbacks, Executor, Hooks, OnClosed, OnConnected, Permits, Shared};
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error};
 use crate::net::IoThread;
@@ -182,7 +182,7 @@ impl ClientBuilder {
         let (callbacks, callback_threads) =
             Callbacks::start(self.callback_threads, self.executor).map_err(Error::System)?;
         let counters = Arc::new(Counters::default());
-        let shared = Arc::new(Shared { admission: Admission::new(self.max_in_flight), counters, callbacks });
+        let shared = Arc::new(Shared { permits: Permits::new(self.max_in_flight), counters, callbacks });
         let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
         let endpoint: Arc<str> = self.endpoint.into();
         let settings = Settings {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Client, Inner};
 use crate::config::bounded;
-use crate::dispatch::{Completion, Patience, ReplyChannel, Route};
+use crate::dispatch::{Callback, Completion, Reply, Route, WaitPolicy};
 use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, DecodeError, Error, Stage, TimeoutError};
 use crate::fpnn::{PayloadReader, read_answer};
@@ -79,10 +79,13 @@ impl<'a, T> Call<'a, T> {
         let Call { client, draft, timeout, read } = self;
         let inner = &*client.inner;
         let deadline = deadline_after(timeout);
-        let reply = ReplyChannel::take();
-        make(inner, draft, timeout, deadline, Patience::Until(deadline), reply.route());
+        let reply = Reply::of_this_thread();
+        make(inner, draft, timeout, deadline, WaitPolicy::Until(deadline), Route::Reply(reply.sender()));
         match reply.wait(deadline + BACKSTOP) {
-            Some(outcome) => decode(outcome, read, &inner.shared.counters),
+            Some(outcome) => {
+                reply.keep_for_this_thread();
+                decode(outcome, read, &inner.shared.counters)
+            }
             None => Err(timed_out(timeout)),
         }
     }
@@ -93,9 +96,9 @@ impl<'a, T> Call<'a, T> {
         let Call { client, draft, timeout, read } = self;
         let inner = &*client.inner;
         let deadline = deadline_after(timeout);
-        let (sender, receiver) = oneshot::channel();
-        make(inner, draft, timeout, deadline, Patience::Until(deadline), Route::Pending(sender));
-        Pending { receiver: Some(receiver), deadline, timeout, read, counters: Arc::clone(&inner.shared.counters) }
+        let reply = Reply::new();
+        make(inner, draft, timeout, deadline, WaitPolicy::Until(deadline), Route::Reply(reply.sender()));
+        Pending { reply: Some(reply), deadline, timeout, read, counters: Arc::clone(&inner.shared.counters) }
     }
 }
 
@@ -110,8 +113,8 @@ impl<T: 'static> Call<'_, T> {
         let Call { client, draft, timeout, read } = self;
         let inner = &*client.inner;
         let counters = Arc::clone(&inner.shared.counters);
-        let callback = Box::new(move |outcome: Outcome| callback(decode(outcome, read, &counters)));
-        make(inner, draft, timeout, deadline_after(timeout), Patience::None, Route::Callback(callback));
+        let route = Route::Callback(Callback::new(move |outcome| callback(decode(outcome, read, &counters))));
+        make(inner, draft, timeout, deadline_after(timeout), WaitPolicy::Never, route);
     }
 }
 
@@ -138,7 +141,7 @@ impl<T> fmt::Debug for Call<'_, T> {
 #[must_use = "the outcome comes out of `wait` or `try_wait`"]
 pub struct Pending<T> {
     /// `None` once the outcome was taken.
-    receiver: Option<oneshot::Receiver<Outcome>>,
+    reply: Option<Reply>,
     deadline: Instant,
     timeout: Duration,
     read: ReadResult<T>,
@@ -152,25 +155,23 @@ impl<T> Pending<T> {
     ///
     /// Those of [`Call::call`]. [`Error::InvalidArgument`] if [`try_wait`](Pending::try_wait) took the outcome already.
     pub fn wait(mut self) -> Result<T, Error> {
-        let Some(receiver) = self.receiver.take() else {
+        let Some(reply) = self.reply.take() else {
             return Err(ArgumentError::new("the outcome of this call was taken by `try_wait` already").into());
         };
-        match receiver.recv_deadline(self.deadline + BACKSTOP) {
-            Ok(outcome) => decode(outcome, self.read, &self.counters),
-            Err(oneshot::RecvTimeoutError::Timeout) => Err(timed_out(self.timeout)),
-            Err(oneshot::RecvTimeoutError::Disconnected) => Err(Error::closed(true)),
+        match reply.wait(self.deadline + BACKSTOP) {
+            Some(outcome) => decode(outcome, self.read, &self.counters),
+            None => Err(timed_out(self.timeout)),
         }
     }
 
     /// The outcome if it is there, `None` while it is not, and `None` again once it was taken. Never blocks.
     pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
-        let outcome = match self.receiver.as_ref()?.try_recv() {
-            Ok(outcome) => decode(outcome, self.read, &self.counters),
-            Err(oneshot::TryRecvError::Disconnected) => Err(Error::closed(true)),
-            Err(oneshot::TryRecvError::Empty) if Instant::now() < self.deadline + BACKSTOP => return None,
-            Err(oneshot::TryRecvError::Empty) => Err(timed_out(self.timeout)),
+        let outcome = match self.reply.as_ref()?.try_take() {
+            Some(outcome) => decode(outcome, self.read, &self.counters),
+            None if Instant::now() < self.deadline + BACKSTOP => return None,
+            None => Err(timed_out(self.timeout)),
         };
-        self.receiver = None;
+        self.reply = None;
         Some(outcome)
     }
 }
@@ -187,7 +188,7 @@ fn make(
     draft: Result<UnsignedQuest, ArgumentError>,
     timeout: Duration,
     deadline: Instant,
-    patience: Patience,
+    policy: WaitPolicy,
     route: Route,
 ) {
     let mut completion = Completion::new(Arc::clone(&inner.shared), route);
@@ -195,7 +196,7 @@ fn make(
         Ok(draft) => draft,
         Err(error) => return completion.complete(Err(error.into())),
     };
-    if let Err(error) = completion.enter(draft.frame_len(), patience, timeout) {
+    if let Err(error) = completion.acquire_permit(draft.frame_len(), policy, timeout) {
         return completion.complete(Err(error));
     }
     let frame = draft.sign(&inner.signer, next_salt(), unix_time());

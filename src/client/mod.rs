@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::{CallbackThreads, Completion, ReplyChannel, Shared};
+use crate::dispatch::{CallbackThreads, Completion, Reply, Route, Shared};
 use crate::engine::Stats;
 use crate::error::{ConnectCause, ConnectError, Error, Stage};
 use crate::net::{Command, IoThread};
@@ -82,8 +82,8 @@ impl Client {
     /// [`Error::Connect`] if it fails within `ClientBuilder::connect_timeout`, [`Error::Closed`] on a closed client.
     pub fn connect(&self) -> Result<(), Error> {
         let inner = &*self.inner;
-        let reply = ReplyChannel::take();
-        let completion = Completion::uncounted(Arc::clone(&inner.shared), reply.route());
+        let reply = Reply::new();
+        let completion = Completion::uncounted(Arc::clone(&inner.shared), Route::Reply(reply.sender()));
         let deadline = Instant::now() + inner.connect_timeout + CONNECT_BACKSTOP;
         if let Err(Command::Connect(completion)) = inner.io_thread.send(Command::Connect(completion)) {
             completion.complete(Err(Error::closed(false)));
@@ -130,13 +130,13 @@ impl Client {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.inner.shared.counters.read(self.inner.shared.admission.in_flight())
+        self.inner.shared.counters.read(self.inner.shared.permits.in_flight())
     }
 }
 
 impl Inner {
     fn close(&self) {
-        self.shared.admission.close();
+        self.shared.permits.close();
         self.io_thread.stop();
     }
 }

@@ -3,46 +3,31 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
-use super::Shared;
-use super::admission::{Lane, Refusal};
-use super::pool::Job;
+use super::callbacks::{Job, contained, is_inside_callback};
+use super::permits::{AcquireError, Permit, PermitClass};
+use super::reply::ReplySender;
+use super::shared::Shared;
 use crate::engine::{Counters, Outcome};
 use crate::error::{Error, Stage, TimeoutError};
 
-/// A user's callback, still to be given the encoded outcome.
-pub type Callback = Box<dyn FnOnce(Outcome) + Send>;
-
 /// How the outcome gets back.
 pub enum Route {
-    /// To a thread that is blocked in `call`.
-    Reply(Sender<Outcome>),
-    /// To a `Pending`.
-    Pending(oneshot::Sender<Outcome>),
+    /// To a thread that is blocked in `call`, or to a `Pending`.
+    Reply(ReplySender),
     /// To a callback, on a callback thread.
     Callback(Callback),
 }
 
-/// Whether a call waits for room, and how long.
+/// A user's callback.
+pub struct Callback(Box<dyn Deliver>);
+
+/// Whether a call waits for a permit, and how long.
 #[derive(Debug, Clone, Copy)]
-pub enum Patience {
+pub enum WaitPolicy {
     /// As long as the call has.
     Until(Instant),
     /// Not at all.
-    None,
-}
-
-/// The place of a call among those in flight, if it has one.
-#[derive(Debug)]
-pub(super) struct Place(Option<Lane>);
-
-impl Place {
-    pub(super) fn leave(&mut self, shared: &Shared) {
-        if let Some(lane) = self.0.take() {
-            shared.admission.leave(lane);
-        }
-    }
+    Never,
 }
 
 /// One call's way back.
@@ -53,7 +38,7 @@ pub struct Completion {
 struct Open {
     shared: Arc<Shared>,
     route: Route,
-    place: Place,
+    permit: Option<Permit>,
     /// Connecting goes the same way as a call but is none.
     is_counted: bool,
 }
@@ -62,39 +47,39 @@ impl Completion {
     /// The way back of a call.
     pub fn new(shared: Arc<Shared>, route: Route) -> Completion {
         shared.counters.calls.increment();
-        Completion { open: Some(Open { shared, route, place: Place(None), is_counted: true }) }
+        Completion { open: Some(Open { shared, route, permit: None, is_counted: true }) }
     }
 
     /// The way back of something that does not count as a call.
     pub fn uncounted(shared: Arc<Shared>, route: Route) -> Completion {
-        Completion { open: Some(Open { shared, route, place: Place(None), is_counted: false }) }
+        Completion { open: Some(Open { shared, route, permit: None, is_counted: false }) }
     }
 
-    /// Takes a place among the calls in flight, for a frame of `bytes` bytes. It is given back when the outcome is
-    /// delivered; that of a callback when the callback begins.
+    /// Takes a permit to be in flight, for a frame of `bytes` bytes. It goes back when the outcome is delivered; that of
+    /// a callback when the callback begins.
     ///
     /// # Errors
     ///
     /// There was no room, or the client was closed.
-    pub fn enter(&mut self, bytes: usize, patience: Patience, timeout: Duration) -> Result<(), Error> {
+    pub fn acquire_permit(&mut self, bytes: usize, policy: WaitPolicy, timeout: Duration) -> Result<(), Error> {
         let Some(open) = &mut self.open else { return Err(Error::closed(false)) };
-        let admission = &open.shared.admission;
-        let lane = match open.route {
-            Route::Reply(_) | Route::Pending(_) if super::is_inside_callback() => Lane::InsideCallback,
-            _ => Lane::Ordinary,
+        let permits = &open.shared.permits;
+        let class = match open.route {
+            Route::Reply(_) if is_inside_callback() => PermitClass::InsideCallback,
+            _ => PermitClass::Ordinary,
         };
-        let entered = match patience {
-            Patience::Until(deadline) => admission.enter_by(lane, bytes, deadline),
-            Patience::None => admission.try_enter(lane, bytes),
+        let acquired = match policy {
+            WaitPolicy::Until(deadline) => permits.acquire_by(class, bytes, deadline),
+            WaitPolicy::Never => permits.try_acquire(class, bytes),
         };
-        match (entered, patience) {
-            (Ok(()), _) => {
-                open.place = Place(Some(lane));
+        match (acquired, policy) {
+            (Ok(permit), _) => {
+                open.permit = Some(permit);
                 Ok(())
             }
-            (Err(Refusal::Closed), _) => Err(Error::closed(false)),
-            (Err(Refusal::Full), Patience::None) => Err(Error::QueueFull),
-            (Err(Refusal::Full), Patience::Until(_)) => {
+            (Err(AcquireError::Closed), _) => Err(Error::closed(false)),
+            (Err(AcquireError::Full), WaitPolicy::Never) => Err(Error::QueueFull),
+            (Err(AcquireError::Full), WaitPolicy::Until(_)) => {
                 Err(Error::Timeout(TimeoutError::new(Stage::WaitingForRoom, timeout)))
             }
         }
@@ -118,23 +103,19 @@ impl Drop for Completion {
 }
 
 impl Open {
-    fn deliver(mut self, outcome: Outcome) {
-        if self.is_counted {
-            count(&self.shared.counters, &outcome);
+    fn deliver(self, outcome: Outcome) {
+        let Open { shared, route, permit, is_counted } = self;
+        if is_counted {
+            count(&shared.counters, &outcome);
         }
-        match self.route {
-            // A receiver that is gone abandoned the answer, as it may.
+        match route {
             Route::Reply(sender) => {
-                self.place.leave(&self.shared);
-                let _ = sender.try_send(outcome);
+                permit.into_iter().for_each(|permit| shared.permits.release(permit));
+                sender.send(outcome);
             }
-            Route::Pending(sender) => {
-                self.place.leave(&self.shared);
-                let _ = sender.send(outcome);
-            }
-            Route::Callback(callback) => {
-                let job = Job::callback(callback, outcome, self.place, Arc::clone(&self.shared));
-                self.shared.callbacks.submit(job);
+            Route::Callback(Callback(callback)) => {
+                let job = callback.with_outcome(Delivery { outcome, permit, shared: Arc::clone(&shared) });
+                shared.callbacks.submit(job);
             }
         }
     }
@@ -152,4 +133,45 @@ fn count(counters: &Counters, outcome: &Outcome) {
         Err(Error::Closed(_) | Error::System(_)) => &counters.failed_cancelled,
     };
     counter.increment();
+}
+
+impl Callback {
+    /// The one allocation has room for the outcome, so that the I/O thread allocates nothing to deliver it.
+    pub fn new(code: impl FnOnce(Outcome) + Send + 'static) -> Callback {
+        Callback(Box::new(WithRoom { code, delivery: None }))
+    }
+}
+
+/// A callback that waits for its outcome.
+trait Deliver: Send {
+    fn with_outcome(self: Box<Self>, delivery: Delivery) -> Box<dyn Job>;
+}
+
+/// What a callback is given, and what is given back when it begins.
+struct Delivery {
+    outcome: Outcome,
+    permit: Option<Permit>,
+    shared: Arc<Shared>,
+}
+
+struct WithRoom<F> {
+    code: F,
+    delivery: Option<Delivery>,
+}
+
+impl<F: FnOnce(Outcome) + Send + 'static> Deliver for WithRoom<F> {
+    fn with_outcome(mut self: Box<Self>, delivery: Delivery) -> Box<dyn Job> {
+        self.delivery = Some(delivery);
+        self
+    }
+}
+
+impl<F: FnOnce(Outcome) + Send> Job for WithRoom<F> {
+    fn run(self: Box<Self>) {
+        let WithRoom { code, delivery } = *self;
+        let Some(Delivery { outcome, permit, shared }) = delivery else { return };
+        // The callback may wait for the permit that it holds.
+        permit.into_iter().for_each(|permit| shared.permits.release(permit));
+        contained("a callback", || code(outcome));
+    }
 }

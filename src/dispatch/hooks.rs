@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::pool::{Callbacks, Job, run_contained};
+use super::callbacks::{Callbacks, contained};
 use crate::engine::ConnectionInfo;
 use crate::error::Error;
 
@@ -53,19 +53,28 @@ impl Hooks {
         let must_start = !std::mem::replace(&mut waiting.is_running, true);
         drop(waiting);
         if must_start {
-            callbacks.submit(Job::hooks(Arc::clone(self)));
+            let hooks = Arc::clone(self);
+            callbacks.submit(Box::new(move || {
+                hooks.run_waiting();
+                hooks.drop_contained();
+            }));
         }
     }
 
     /// Ends the hooks, on a callback thread: they may have captured anything, a client included.
     pub fn retire(self: Arc<Hooks>, callbacks: &Callbacks) {
-        callbacks.submit(Job::retire(self));
+        callbacks.submit(Box::new(move || self.drop_contained()));
+    }
+
+    /// What the hooks captured may be dropped with them, and that is the user's code.
+    fn drop_contained(self: Arc<Hooks>) {
+        contained("dropping a connection hook", || drop(self));
     }
 
     /// Runs the hooks for every event that waits.
-    pub(super) fn run_waiting(&self) {
+    fn run_waiting(&self) {
         while let Some(event) = self.next_event() {
-            run_contained("a connection hook", || self.run(&event));
+            contained("a connection hook", || self.run(&event));
         }
     }
 

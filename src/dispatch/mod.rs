@@ -4,25 +4,16 @@
 //! code and never blocks on it. Replies to blocking calls do not pass through the callback threads, so that a callback
 //! may make one.
 
-mod admission;
+mod callbacks;
 mod completion;
 mod hooks;
-mod pool;
+mod permits;
 mod reply;
+mod shared;
 
-pub use admission::Admission;
-pub use completion::{Completion, Patience, Route};
+pub use callbacks::{CallbackThreads, Callbacks, Executor};
+pub use completion::{Callback, Completion, Route, WaitPolicy};
 pub use hooks::{Event, Hooks, OnClosed, OnConnected};
-pub use pool::{CallbackThreads, Callbacks, Executor, is_inside_callback};
-pub use reply::ReplyChannel;
-
-use std::sync::Arc;
-
-use crate::engine::Counters;
-
-/// What every call of a client needs on its way out and back.
-pub struct Shared {
-    pub admission: Admission,
-    pub counters: Arc<Counters>,
-    pub callbacks: Callbacks,
-}
+pub use permits::Permits;
+pub use reply::Reply;
+pub use shared::Shared;

@@ -172,7 +172,7 @@ impl Driver {
     fn publish(&mut self) {
         match self.engine.take_released() {
             0 => {}
-            bytes => self.shared.admission.release_bytes(bytes),
+            bytes => self.shared.permits.release_bytes(bytes),
         }
     }
 
@@ -205,7 +205,7 @@ impl Driver {
     /// Commands that came too late end like those that came after them.
     fn refuse_the_rest(mut self) {
         let now = Instant::now();
-        self.shared.admission.close();
+        self.shared.permits.close();
         while !self.take_commands(now) {}
         self.act(now);
         self.publish();
@@ -221,7 +221,7 @@ struct CloseGuard {
 
 impl Drop for CloseGuard {
     fn drop(&mut self) {
-        self.shared.admission.close();
+        self.shared.permits.close();
         self.is_connected.store(false, Ordering::Release);
     }
 }

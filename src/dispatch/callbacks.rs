@@ -1,4 +1,4 @@
-//! The callback threads: where the user's code runs, and where its panics end.
+//! The callback threads: where the user's code runs, and where its panics end. They run jobs, and know no more of them.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -10,10 +10,6 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::Shared;
-use super::completion::{Callback, Place};
-use super::hooks::Hooks;
-use crate::engine::Outcome;
 use crate::error::SystemError;
 
 /// How long the end of the last client waits for callbacks that are still under way.
@@ -27,60 +23,42 @@ thread_local! {
 }
 
 /// Whether this thread is running a callback now.
-pub fn is_inside_callback() -> bool {
+pub(super) fn is_inside_callback() -> bool {
     INSIDE_CALLBACK.with(Cell::get)
 }
 
-/// Something to run on a callback thread. It runs exactly once: an executor that drops it unrun runs it by that.
-pub struct Job(Option<Work>);
-
-enum Work {
-    Callback { callback: Callback, outcome: Outcome, place: Place, shared: Arc<Shared> },
-    Hooks(Arc<Hooks>),
-    Retire(Arc<Hooks>),
+/// Something to run on a callback thread. Closures are jobs; a job that was allocated before there was anything to run
+/// has a type of its own.
+pub(super) trait Job: Send {
+    /// Runs the job. What it calls of the user's code is [`contained`].
+    fn run(self: Box<Self>);
 }
 
-impl Job {
-    /// A call's callback, with its outcome.
-    pub(super) fn callback(callback: Callback, outcome: Outcome, place: Place, shared: Arc<Shared>) -> Job {
-        Job(Some(Work::Callback { callback, outcome, place, shared }))
+impl<F: FnOnce() + Send> Job for F {
+    fn run(self: Box<Self>) {
+        self();
     }
+}
 
-    /// The connection's hooks, for the events that wait.
-    pub(super) fn hooks(hooks: Arc<Hooks>) -> Job {
-        Job(Some(Work::Hooks(hooks)))
-    }
+/// A job that runs exactly once: an executor that drops it unrun runs it by that.
+struct Queued(Option<Box<dyn Job>>);
 
-    /// The end of the hooks. What they captured is dropped with them, and that is the user's code too.
-    pub(super) fn retire(hooks: Arc<Hooks>) -> Job {
-        Job(Some(Work::Retire(hooks)))
-    }
-
+impl Queued {
     fn run(&mut self) {
-        match self.0.take() {
-            None => {}
-            Some(Work::Hooks(hooks)) => {
-                hooks.run_waiting();
-                run_contained("dropping a connection hook", || drop(hooks));
-            }
-            Some(Work::Retire(hooks)) => run_contained("dropping a connection hook", || drop(hooks)),
-            Some(Work::Callback { callback, outcome, mut place, shared }) => {
-                // The callback may wait for the place that it holds.
-                place.leave(&shared);
-                run_contained("a callback", || callback(outcome));
-            }
+        if let Some(job) = self.0.take() {
+            job.run();
         }
     }
 }
 
-impl Drop for Job {
+impl Drop for Queued {
     fn drop(&mut self) {
         self.run();
     }
 }
 
 /// Runs the user's code. A panic in it is logged, and ends here.
-pub(super) fn run_contained(what: &str, code: impl FnOnce()) {
+pub(super) fn contained(what: &str, code: impl FnOnce()) {
     let outer = INSIDE_CALLBACK.replace(true);
     let result = catch_unwind(AssertUnwindSafe(code));
     INSIDE_CALLBACK.set(outer);
@@ -102,7 +80,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
 /// Where jobs are handed in.
 #[derive(Clone)]
 pub struct Callbacks {
-    jobs: Sender<Job>,
+    jobs: Sender<Queued>,
 }
 
 impl Callbacks {
@@ -112,7 +90,7 @@ impl Callbacks {
     ///
     /// The machine refused a thread.
     pub fn start(count: usize, executor: Option<Executor>) -> Result<(Callbacks, CallbackThreads), SystemError> {
-        let (jobs, queue) = unbounded::<Job>();
+        let (jobs, queue) = unbounded::<Queued>();
         let (alive, ended) = crossbeam_channel::bounded::<Infallible>(0);
         let executor = executor.map(Arc::new);
         let count = if executor.is_some() { 1 } else { count };
@@ -131,16 +109,16 @@ impl Callbacks {
     }
 
     /// Hands in a job. Never blocks.
-    pub fn submit(&self, job: Job) {
+    pub(super) fn submit(&self, job: Box<dyn Job>) {
         // The threads live as long as anybody can hand in a job. Were they gone, dropping the job would run it.
-        let _ = self.jobs.send(job);
+        let _ = self.jobs.send(Queued(Some(job)));
     }
 }
 
-fn hand_over(mut job: Job, executor: Option<&Executor>) {
+fn hand_over(mut job: Queued, executor: Option<&Executor>) {
     match executor {
         None => job.run(),
-        Some(executor) => run_contained("the callback executor", || executor(Box::new(move || job.run()))),
+        Some(executor) => contained("the callback executor", || executor(Box::new(move || job.run()))),
     }
 }
 
@@ -156,5 +134,29 @@ impl Drop for CallbackThreads {
             // Nothing is ever sent: the channel ends with the last thread.
             let _ = self.ended.recv_timeout(JOIN_TIMEOUT);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn job_that_an_executor_drops_runs_once() {
+        let (ran, runs) = unbounded();
+        let (callbacks, threads) = Callbacks::start(1, Some(Box::new(drop))).unwrap();
+        callbacks.submit(Box::new(move || _ = ran.send(is_inside_callback())));
+        assert_eq!(runs.iter().collect::<Vec<_>>(), [true], "run by the executor's drop, and no second time");
+        drop(callbacks);
+        drop(threads);
+    }
+
+    #[test]
+    fn threads_end_with_the_last_handle() {
+        let (callbacks, threads) = Callbacks::start(2, None).unwrap();
+        let ended = threads.ended.clone();
+        drop(callbacks);
+        assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Err(crossbeam_channel::RecvTimeoutError::Disconnected));
+        drop(threads);
     }
 }

@@ -1,0 +1,14 @@
+//! What every call of a client needs on its way out and back.
+
+use std::sync::Arc;
+
+use super::callbacks::Callbacks;
+use super::permits::Permits;
+use crate::engine::Counters;
+
+/// The state that the callers, the I/O thread and every call under way share.
+pub struct Shared {
+    pub permits: Permits,
+    pub counters: Arc<Counters>,
+    pub callbacks: Callbacks,
+}
