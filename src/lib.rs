@@ -250,6 +250,9 @@ mod fpnn;
 pub mod fpnn;
 #[cfg(feature = "gate")]
 pub mod gate;
+#[cfg(test)]
+#[path = "../tests/common/golden_files.rs"]
+mod golden_files;
 mod net;
 #[cfg(not(feature = "unstable-internals"))]
 mod rtm;

@@ -11,6 +11,7 @@ use rtm_server_sdk::Error;
 
 use common::answering::AnsweringServer;
 use common::fixtures::{self, Arguments, PID, SECRET};
+use common::golden_files::unhex;
 use common::vectors::{self, Request};
 use common::watchdog::guarded;
 use common::wire::{self, MSGPACK, Packet, TWO_WAY, signature};
@@ -73,7 +74,7 @@ fn check(vector: &Request, arguments: &Arguments, packet: &Packet) {
     ours.retain(|key, _| !carried.contains(&key.as_str()));
     assert_eq!(ours, expected_params(&vector.function, arguments), "{name}");
     if let Some(hex) = &vector.frame_hex {
-        let theirs = Packet::parse(&vectors::unhex(hex)).unwrap();
+        let theirs = Packet::parse(&unhex(hex)).unwrap();
         let mut theirs = params(&theirs);
         theirs.retain(|key, _| !carried.contains(&key.as_str()));
         assert_eq!(ours, theirs, "{name}: the vendor's SDK sends something else");

@@ -13,6 +13,7 @@ use super::refusal::Broken;
 use super::service::Service;
 use super::session::{Served, Session};
 use super::stats::Counters;
+use crate::golden_files::{load, unhex};
 use crate::rtm::Signer;
 
 const PID: i32 = 80_000_001;
@@ -204,12 +205,6 @@ fn broken_packet_is_told_from_a_refused_quest() {
     assert_eq!(outcome(nameless), Err(Broken::NoMethod));
 }
 
-/// A file of `tests/vectors`.
-fn vectors(file: &str) -> Json {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
 /// An input of a vector, its generated values written out, or `None` where it was not given.
 fn text_input(input: &Json) -> Option<String> {
     match input {
@@ -237,12 +232,6 @@ fn ints_input(input: &Json) -> Vec<i64> {
 /// The whole frame of a vector. Long ones are held by their head only: what follows is one text, or one list of
 /// integers, which is written again in the style of the vector's SDK.
 fn vector_frame(vector: &Json) -> Vec<u8> {
-    let unhex = |hex: &str| -> Vec<u8> {
-        hex.as_bytes()
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect()
-    };
     if let Some(hex) = vector["frame_hex"].as_str() {
         return unhex(hex);
     }
@@ -320,7 +309,7 @@ fn expected(vector: &Json) -> (Value, Option<FollowUp>) {
 
 #[test]
 fn every_frame_of_the_vendors_sdks_is_executed() {
-    let requests = vectors("requests.json");
+    let requests: Json = load("requests.json");
     let vectors = requests["vectors"].as_array().unwrap();
     assert!(vectors.len() > 500);
     for vector in vectors {
@@ -345,7 +334,7 @@ fn every_frame_of_the_vendors_sdks_is_executed() {
 
 #[test]
 fn every_signature_vector_is_accepted() {
-    let signatures = vectors("signatures.json");
+    let signatures: Json = load("signatures.json");
     let vectors = signatures["vectors"].as_array().unwrap();
     for vector in vectors {
         let number = |key: &str| vector[key].as_str().unwrap().parse::<i64>().unwrap();

@@ -6,6 +6,7 @@
 pub mod answering;
 pub mod dead_ends;
 pub mod fixtures;
+pub mod golden_files;
 pub mod process;
 pub mod proxy;
 pub mod scripted;

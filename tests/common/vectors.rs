@@ -1,7 +1,8 @@
 //! Loads the golden bytes of `tests/vectors` (see the README there).
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+
+use super::golden_files::{load, unhex};
 
 #[derive(Deserialize)]
 pub struct Requests {
@@ -190,12 +191,6 @@ pub fn streams() -> Vec<Stream> {
     load::<List<Stream>>("streams.json").vectors
 }
 
-fn load<T: DeserializeOwned>(file: &str) -> T {
-    let path = format!("{}/tests/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
 impl Text {
     pub fn expand(&self) -> String {
         match self {
@@ -256,11 +251,6 @@ impl Split {
 
 pub fn number(digits: &str) -> i128 {
     digits.parse().unwrap()
-}
-
-pub fn unhex(hex: &str) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap() as u8;
-    hex.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
 fn join(parts: &[Part]) -> Vec<u8> {

@@ -65,11 +65,17 @@ impl Packet {
     }
 
     /// The payload's map, which must fill the payload.
-    pub fn params(&self) -> Vec<(String, Value)> {
+    pub fn map(&self) -> Value {
         let mut rest = &self.payload[..];
         let value = rmpv::decode::read_value(&mut rest).expect("the payload is msgpack");
         assert!(rest.is_empty(), "{} bytes are left over after the payload's map", rest.len());
-        let Value::Map(pairs) = value else { panic!("the payload is not a map: {value}") };
+        assert!(value.is_map(), "the payload is not a map: {value}");
+        value
+    }
+
+    /// The entries of the payload's map.
+    pub fn params(&self) -> Vec<(String, Value)> {
+        let Value::Map(pairs) = self.map() else { unreachable!("it is a map") };
         pairs.into_iter().map(|(key, value)| (key.as_str().expect("keys are strings").to_owned(), value)).collect()
     }
 

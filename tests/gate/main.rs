@@ -3,6 +3,9 @@
 #![cfg(feature = "gate")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code, reason = "the client's tests use the rest")]
+#[path = "../common/wire.rs"]
+mod codec;
 mod codes;
 mod connections;
 mod lifetime;

@@ -1,13 +1,14 @@
-//! A small FPNN codec of its own, so that the gate is not tested with the code that it is made of.
+//! Peers of the gate, on the tests' own codec: the gate is not tested with the code that it is made of.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use md5::{Digest, Md5};
 use rmpv::Value;
 use rtm_server_sdk::gate::Gate;
+
+use crate::codec::{self, MSGPACK, Packet, TWO_WAY};
 
 pub const PID: i64 = 80_000_001;
 pub const SECRET: &str = "secret";
@@ -28,8 +29,7 @@ pub fn fresh_salt() -> i64 {
 }
 
 pub fn sign(pid: i64, secret: &str, salt: i64, method: &str, ts: i64) -> String {
-    let digest = Md5::digest(format!("{pid}:{secret}:{salt}:{method}:{ts}"));
-    digest.iter().map(|byte| format!("{byte:02X}")).collect()
+    codec::signature(pid, secret, &salt.to_string(), method, &ts.to_string())
 }
 
 /// Parameters, as they are written in the tests: `params! { "rid" => 1, "uid" => 2 }`.
@@ -55,24 +55,18 @@ pub fn signed(method: &str, params: Params) -> Params {
 }
 
 pub fn payload(params: Params) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    rmpv::encode::write_value(&mut bytes, &Value::Map(params)).unwrap();
-    bytes
+    codec::encode(&Value::Map(params))
 }
 
 /// A whole packet; the sequence number is left out where there is none.
 pub fn packet(flag: u8, kind: u8, seq: Option<u32>, method: &str, payload: &[u8]) -> Vec<u8> {
-    let mut packet = b"FPNN\x01".to_vec();
-    packet.extend([flag, kind, method.len().try_into().unwrap()]);
-    packet.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
-    packet.extend(seq.iter().flat_map(|seq| seq.to_le_bytes()));
-    packet.extend(method.bytes());
-    packet.extend(payload);
-    packet
+    let seq: Vec<u8> = seq.iter().flat_map(|seq| seq.to_le_bytes()).collect();
+    let rest = [&seq, method.as_bytes(), payload].concat();
+    codec::raw_frame(flag, kind, method.len().try_into().unwrap(), payload.len().try_into().unwrap(), &rest)
 }
 
 pub fn quest(seq: u32, method: &str, params: Params) -> Vec<u8> {
-    packet(0x80, 1, Some(seq), method, &payload(params))
+    packet(MSGPACK, TWO_WAY, Some(seq), method, &payload(params))
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -120,12 +114,11 @@ impl Peer {
         let mut header = [0; 16];
         self.stream.read_exact(&mut header).unwrap();
         assert_eq!(header[..7], *b"FPNN\x01\x80\x02");
-        let mut payload = vec![0; u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize];
-        self.stream.read_exact(&mut payload).unwrap();
-        let mut rest = &payload[..];
-        let value = rmpv::decode::read_value(&mut rest).unwrap();
-        assert!(rest.is_empty() && value.is_map());
-        Answer { seq: u32::from_le_bytes(header[12..].try_into().unwrap()), status: header[7], payload: value }
+        let mut frame = header.to_vec();
+        frame.resize(header.len() + u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize, 0);
+        self.stream.read_exact(&mut frame[header.len()..]).unwrap();
+        let answer = Packet::parse(&frame).unwrap();
+        Answer { seq: answer.seq(), status: answer.status(), payload: answer.map() }
     }
 
     /// A quest with exactly these parameters, and its answer.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::golden_files::{self, unhex};
 
 const LIMIT: usize = 64 * 1024 * 1024;
 
@@ -226,10 +227,6 @@ struct Split {
     every: Option<usize>,
 }
 
-fn unhex(hex: &str) -> Vec<u8> {
-    (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
-}
-
 impl Stream {
     fn bytes(&self) -> Vec<u8> {
         let part = |part: &Part| unhex(&part.hex).repeat(part.count.unwrap_or(1));
@@ -257,8 +254,7 @@ impl Stream {
 
 #[test]
 fn streams_of_the_vectors_give_their_messages_for_every_cut() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/streams.json");
-    let streams: Streams = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let streams: Streams = golden_files::load("streams.json");
     assert_eq!(streams.vectors.len(), 22);
     for stream in streams.vectors {
         let bytes = stream.bytes();

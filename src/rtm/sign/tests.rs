@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::*;
+use crate::golden_files;
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -21,8 +22,7 @@ struct Vector {
 }
 
 fn vectors() -> Vec<Vector> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/signatures.json");
-    let vectors: Vectors = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let vectors: Vectors = golden_files::load("signatures.json");
     assert_eq!(vectors.vectors.len(), 34);
     vectors.vectors
 }

@@ -7,13 +7,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rmpv::Value;
+
+use super::codec::{self, Packet, Splitter, TWO_WAY};
+
 /// No test waits longer for a quest.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to do with a quest.
 pub enum Act {
-    /// Answers with this msgpack map.
-    Answer(Vec<u8>),
+    /// Answers with this map.
+    Answer(Value),
     /// Answers with an error of this code.
     Refuse(i32),
     /// Answers with an empty map once the test says so.
@@ -25,7 +29,7 @@ pub enum Act {
 impl Act {
     /// Answers with an empty map.
     pub fn done() -> Act {
-        Act::Answer(vec![0x80])
+        Act::Answer(codec::map([]))
     }
 }
 
@@ -38,7 +42,7 @@ pub struct FakeServer {
 #[derive(Default)]
 struct Held {
     is_released: bool,
-    quests: Vec<(TcpStream, [u8; 4])>,
+    quests: Vec<(TcpStream, u32)>,
 }
 
 impl FakeServer {
@@ -75,7 +79,7 @@ impl FakeServer {
         let mut held = self.held.lock().unwrap();
         held.is_released = true;
         for (mut stream, sequence_number) in held.quests.drain(..) {
-            let _ = answer(&mut stream, 0, sequence_number, &[0x80]);
+            let _ = stream.write_all(&codec::empty_answer(sequence_number));
         }
     }
 }
@@ -84,16 +88,19 @@ impl FakeServer {
 fn serve(listener: TcpListener, mut act: impl FnMut(usize) -> Act, log: &Sender<()>, held: &Mutex<Held>) {
     let mut count = 0;
     while let Ok((mut stream, _)) = listener.accept() {
-        while let Ok((sequence_number, method)) = read_quest(&mut stream) {
-            if method == b"*ping" {
-                let _ = answer(&mut stream, 0, sequence_number, &[0x80]);
+        let mut received = Splitter::default();
+        while let Ok(quest) = read_quest(&mut stream, &mut received) {
+            let seq = quest.seq();
+            if quest.method == "*ping" {
+                let _ = stream.write_all(&codec::empty_answer(seq));
                 continue;
             }
             count += 1;
             let is_sent = match act(count) {
-                Act::Answer(payload) => answer(&mut stream, 0, sequence_number, &payload),
-                Act::Refuse(code) => answer(&mut stream, 1, sequence_number, &error_payload(code)),
-                Act::Hold => hold(&mut stream, sequence_number, &mut held.lock().unwrap()),
+                Act::Answer(result) => stream.write_all(&codec::answer(seq, &result)),
+                // A text that would colour a terminal is part of it.
+                Act::Refuse(code) => stream.write_all(&codec::error_answer(seq, code.into(), "not \u{1b}[31mnow")),
+                Act::Hold => hold(&mut stream, seq, &mut held.lock().unwrap()),
                 // The listener goes first, so that no further connection comes about.
                 Act::Disconnect => return drop((listener, stream)),
             };
@@ -105,40 +112,24 @@ fn serve(listener: TcpListener, mut act: impl FnMut(usize) -> Act, log: &Sender<
     }
 }
 
-fn hold(stream: &mut TcpStream, sequence_number: [u8; 4], held: &mut Held) -> io::Result<()> {
+fn hold(stream: &mut TcpStream, seq: u32, held: &mut Held) -> io::Result<()> {
     if held.is_released {
-        return answer(stream, 0, sequence_number, &[0x80]);
+        return stream.write_all(&codec::empty_answer(seq));
     }
-    held.quests.push((stream.try_clone()?, sequence_number));
+    held.quests.push((stream.try_clone()?, seq));
     Ok(())
 }
 
-/// Reads a two-way quest and returns its sequence number and its method.
-fn read_quest(stream: &mut TcpStream) -> io::Result<([u8; 4], Vec<u8>)> {
-    let mut header = [0; 16];
-    stream.read_exact(&mut header)?;
-    assert_eq!((&header[..4], header[6]), (b"FPNN".as_slice(), 1), "not a two-way quest");
-    let payload_len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
-    let mut rest = vec![0; usize::from(header[7]) + payload_len];
-    stream.read_exact(&mut rest)?;
-    rest.truncate(header[7].into());
-    Ok((header[12..].try_into().unwrap(), rest))
-}
-
-fn answer(stream: &mut TcpStream, status: u8, sequence_number: [u8; 4], payload: &[u8]) -> io::Result<()> {
-    let payload_len = u32::try_from(payload.len()).unwrap().to_le_bytes();
-    let header = [b"FPNN".as_slice(), &[1, 0x80, 2, status], &payload_len, &sequence_number].concat();
-    stream.write_all(&[&header, payload].concat())
-}
-
-/// A text that would colour a terminal is part of it.
-fn error_payload(code: i32) -> Vec<u8> {
-    msgpack(&[("code", code.into()), ("ex", "not \u{1b}[31mnow".into())])
-}
-
-pub fn msgpack(entries: &[(&str, rmpv::Value)]) -> Vec<u8> {
-    let entries = entries.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
-    let mut bytes = Vec::new();
-    rmpv::encode::write_value(&mut bytes, &rmpv::Value::Map(entries)).unwrap();
-    bytes
+fn read_quest(stream: &mut TcpStream, received: &mut Splitter) -> io::Result<Packet> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        if let Some(packet) = received.next() {
+            assert_eq!(packet.mtype, TWO_WAY);
+            return Ok(packet);
+        }
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            len => received.push(&buffer[..len]),
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use super::fake::{Act, FakeServer, msgpack};
+use super::codec;
+use super::fake::{Act, FakeServer};
 use super::tool::{PID, Run, SECRET, Scratch, bare_tool, run, tool};
 
 /// Nobody listens there: it takes a privilege to, and no service does.
@@ -99,7 +100,7 @@ fn silent_server_is_status_1_and_the_doubt_is_told() {
 #[test]
 fn closed_pipe_is_no_error() {
     let users: Vec<rmpv::Value> = (0..200_000).map(rmpv::Value::from).collect();
-    let answer = msgpack(&[("uids", rmpv::Value::Array(users))]);
+    let answer = codec::map([("uids", rmpv::Value::Array(users))]);
     let server = FakeServer::start(move |_| Act::Answer(answer.clone()));
     for command in [tool(&server.endpoint(), &["members", "42"]), bare_tool(&["completions", "zsh"])] {
         let outcome = with_closed_stdout(command);

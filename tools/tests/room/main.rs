@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bulk;
+#[allow(dead_code, reason = "the library's tests use the rest")]
+#[path = "../../../tests/common/wire.rs"]
+mod codec;
 mod commands;
 mod documented;
 mod fake;

@@ -14,6 +14,7 @@ use super::key_error::KeyError;
 use super::*;
 use crate::error::ProtocolError;
 use crate::fpnn::{Decoder, Decryptor};
+use crate::golden_files::{self, unhex};
 
 const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
@@ -79,8 +80,7 @@ struct Reject {
 
 impl Vectors {
     fn load() -> Vectors {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/encryption.json");
-        let vectors: Vectors = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let vectors: Vectors = golden_files::load("encryption.json");
         assert_eq!((vectors.vectors.len(), vectors.receive_splits.len(), vectors.rejects.len()), (32, 16, 17));
         vectors
     }
@@ -136,10 +136,6 @@ impl Session {
         let pem = SecretDocument::encode_msg(&key).unwrap().to_pem("EC PRIVATE KEY", LineEnding::LF).unwrap();
         ServerKey::from_pem(pem.as_bytes()).unwrap()
     }
-}
-
-fn unhex(hex: &str) -> Vec<u8> {
-    hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 fn unhex_all(frames: &[String]) -> Vec<Vec<u8>> {
