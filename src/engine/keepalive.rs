@@ -13,31 +13,31 @@ pub enum Due {
     Dead(Duration),
 }
 
-/// The silence of one connection.
+/// Watches one connection for signs of life.
 #[derive(Debug)]
-pub struct Silence {
+pub struct KeepAliveTimer {
     settings: KeepAlive,
-    since: Instant,
+    last_activity: Instant,
     pings: u32,
     last_ping: Instant,
 }
 
-impl Silence {
+impl KeepAliveTimer {
     /// A connection that was heard of just now.
-    pub fn new(settings: KeepAlive, now: Instant) -> Silence {
-        Silence { settings, since: now, pings: 0, last_ping: now }
+    pub fn new(settings: KeepAlive, now: Instant) -> KeepAliveTimer {
+        KeepAliveTimer { settings, last_activity: now, pings: 0, last_ping: now }
     }
 
     /// Bytes came: any byte is a sign of life.
-    pub fn broken(&mut self, now: Instant) {
-        self.since = now;
+    pub fn record_activity(&mut self, now: Instant) {
+        self.last_activity = now;
         self.pings = 0;
     }
 
-    /// When [`check`](Silence::check) will have something to say if the silence goes on.
+    /// When [`check`](KeepAliveTimer::check) will have something to say if the silence goes on.
     pub fn due_at(&self) -> Option<Instant> {
         let due = match self.pings {
-            0 => self.since.checked_add(self.settings.interval),
+            0 => self.last_activity.checked_add(self.settings.interval),
             // Counted from the ping itself: a process that was stopped for a while must give the answer its time.
             _ => self.last_ping.checked_add(self.settings.timeout),
         };
@@ -50,7 +50,7 @@ impl Silence {
             return None;
         }
         if self.pings == self.settings.tries {
-            return Some(Due::Dead(now - self.since));
+            return Some(Due::Dead(now - self.last_activity));
         }
         self.pings += 1;
         self.last_ping = now;
@@ -67,29 +67,29 @@ mod tests {
     #[test]
     fn silent_peer_is_pinged_and_then_given_up() {
         let start = Instant::now();
-        let mut silence = Silence::new(KeepAlive::default(), start);
-        assert_eq!(silence.check(start + 19 * SECOND), None);
+        let mut timer = KeepAliveTimer::new(KeepAlive::default(), start);
+        assert_eq!(timer.check(start + 19 * SECOND), None);
         for ping in 0..3 {
             let due = start + (20 + 5 * ping) * SECOND;
-            assert_eq!(silence.due_at(), Some(due));
-            assert_eq!(silence.check(due), Some(Due::Ping));
-            assert_eq!(silence.check(due), None);
+            assert_eq!(timer.due_at(), Some(due));
+            assert_eq!(timer.check(due), Some(Due::Ping));
+            assert_eq!(timer.check(due), None);
         }
-        assert_eq!(silence.check(start + 35 * SECOND), Some(Due::Dead(35 * SECOND)));
+        assert_eq!(timer.check(start + 35 * SECOND), Some(Due::Dead(35 * SECOND)));
     }
 
     #[test]
     fn any_byte_starts_the_silence_anew() {
         let start = Instant::now();
-        let mut silence = Silence::new(KeepAlive::default(), start);
-        assert_eq!(silence.check(start + 20 * SECOND), Some(Due::Ping));
-        silence.broken(start + 21 * SECOND);
-        assert_eq!(silence.due_at(), Some(start + 41 * SECOND));
+        let mut timer = KeepAliveTimer::new(KeepAlive::default(), start);
+        assert_eq!(timer.check(start + 20 * SECOND), Some(Due::Ping));
+        timer.record_activity(start + 21 * SECOND);
+        assert_eq!(timer.due_at(), Some(start + 41 * SECOND));
     }
 
     #[test]
     fn disabled_keep_alive_is_never_due() {
         let start = Instant::now();
-        assert_eq!(Silence::new(KeepAlive::disabled(), start).due_at(), None);
+        assert_eq!(KeepAliveTimer::new(KeepAlive::disabled(), start).due_at(), None);
     }
 }

@@ -6,136 +6,96 @@
 //!
 //! It is generic over `T`, the token that stands for whoever waits for the outcome of a call.
 
+mod action;
 mod backoff;
+mod calls;
+mod connection;
+mod connector;
 mod counters;
-mod inflight;
+mod handshake;
 mod info;
 mod keepalive;
-mod link;
 mod outbuf;
-mod state;
+mod settings;
 mod timers;
-mod traffic;
 
 #[cfg(test)]
 mod tests;
 
+pub use action::{Action, DialId, Outcome, RawAnswer};
+pub use calls::NewCall;
 pub use counters::{Counters, Stats};
 pub use info::ConnectionInfo;
+pub use settings::Settings;
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::{KeepAlive, ReconnectPolicy};
-use crate::error::Error;
-use inflight::{Calls, InFlight, Progress};
-use link::Link;
-use state::State;
-
-/// Everything that the engine is told once.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    pub endpoint: Arc<str>,
-    pub connect_timeout: Duration,
-    pub auto_connect: bool,
-    pub reconnect: ReconnectPolicy,
-    pub keep_alive: KeepAlive,
-    pub max_payload: usize,
-    #[cfg(feature = "encryption")]
-    pub encryption: Option<crate::fpnn::Encryption>,
-}
-
-/// A call on its way in.
-#[derive(Debug)]
-pub struct NewCall<T> {
-    /// The whole frame but for its sequence number.
-    pub frame: Vec<u8>,
-    /// When the call's time runs out.
-    pub deadline: Instant,
-    /// The time that the call had, for its error.
-    pub timeout: Duration,
-    /// Who waits for the outcome.
-    pub token: T,
-}
-
-/// An answer, still encoded.
-#[derive(Debug, Default)]
-pub struct RawAnswer {
-    pub status: u8,
-    pub flag: u8,
-    pub payload: Vec<u8>,
-}
-
-/// How a call ended, as far as the engine knows.
-pub type Outcome = Result<RawAnswer, Error>;
-
-/// Names one attempt to reach one address. Never used twice.
-pub type DialId = usize;
-
-/// What the driver is to do.
-#[derive(Debug)]
-pub enum Action<T> {
-    /// Tell whoever waits.
-    Complete(T, Outcome),
-    /// Ask the name service for the endpoint, and come back with [`Engine::handle_resolved`] and this number.
-    Resolve(u64),
-    /// Begin to connect to the address.
-    Dial(DialId, SocketAddr),
-    /// Drop the connection and all dials.
-    Disconnect,
-    /// Tell the user that there is a connection.
-    Opened(ConnectionInfo),
-    /// Tell the user that there is none any more.
-    Ended(ConnectionInfo, Option<Error>),
-}
+use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, Stage, TimeoutError};
+use calls::{Calls, InFlight, Progress};
+use connection::{Connection, Event, Failure};
+use connector::{Attempt, Connector, Request};
+use handshake::Handshake;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Engine<T> {
     settings: Settings,
     counters: Arc<Counters>,
-    random: fastrand::Rng,
     actions: VecDeque<Action<T>>,
+    connector: Connector,
     state: State,
-    link: Option<Link>,
     calls: Calls<T>,
-    /// The calls that were not sent yet, in their order. Some may be over.
-    queue: VecDeque<u32>,
     connect_waiters: Vec<T>,
     /// Bytes of frames that wait in the queue no longer, since somebody asked.
     released: usize,
-    attempts: u64,
-    /// The attempt whose question to the name service is still open.
-    lookup: Option<u64>,
-    dials: DialId,
-    connections: u64,
-    /// Connections that failed or were short-lived, in a row.
-    failures: u32,
-    last_error: Option<Error>,
 }
 
+/// Where the client stands.
+#[derive(Debug)]
+enum State {
+    /// There is no connection: the connector idles, waits, or makes one.
+    Disconnected,
+    /// A connection is in its handshake. Should that fail, the attempt fails with it.
+    InHandshake(Box<Connection>, Attempt),
+    /// The connection carries calls.
+    Ready(Box<Connection>),
+    /// The client was closed. Nothing leads out of here.
+    Closed,
+}
+
+impl State {
+    fn connection(&self) -> Option<&Connection> {
+        match self {
+            State::InHandshake(connection, _) | State::Ready(connection) => Some(connection),
+            State::Disconnected | State::Closed => None,
+        }
+    }
+
+    fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            State::InHandshake(connection, _) | State::Ready(connection) => Some(connection),
+            State::Disconnected | State::Closed => None,
+        }
+    }
+}
+
+/// What the driver tells and asks.
 impl<T> Engine<T> {
     /// An engine without a connection. `seed` decides what chance decides.
     pub fn new(settings: Settings, counters: Arc<Counters>, seed: u64) -> Engine<T> {
         Engine {
-            settings,
             counters,
-            random: fastrand::Rng::with_seed(seed),
             actions: VecDeque::new(),
-            state: State::Idle { comes_back_at: None },
-            link: None,
+            connector: Connector::new(&settings, seed),
+            state: State::Disconnected,
             calls: Calls::new(),
-            queue: VecDeque::new(),
             connect_waiters: Vec::new(),
             released: 0,
-            attempts: 0,
-            lookup: None,
-            dials: 0,
-            connections: 0,
-            failures: 0,
-            last_error: None,
+            settings,
         }
     }
 
@@ -146,11 +106,13 @@ impl<T> Engine<T> {
 
     /// When [`handle_timeout`](Engine::handle_timeout) has something to do, at the earliest.
     pub fn next_due(&mut self) -> Option<Instant> {
-        let silence = match self.state {
-            State::Online => self.link.as_ref().and_then(|link| link.silence.due_at()),
-            _ => None,
+        let state_due = match &self.state {
+            State::Disconnected => self.connector.due_at(),
+            State::InHandshake(_, attempt) => Some(attempt.deadline),
+            State::Ready(connection) => connection.keep_alive_due_at(),
+            State::Closed => None,
         };
-        [self.calls.next_due(), self.state_due_at(), silence].into_iter().flatten().min()
+        [self.calls.next_due(), state_due].into_iter().flatten().min()
     }
 
     /// How many bytes have left the queue of unsent frames since this was asked last.
@@ -158,12 +120,309 @@ impl<T> Engine<T> {
         std::mem::take(&mut self.released)
     }
 
-    pub fn is_online(&self) -> bool {
-        matches!(self.state, State::Online)
-    }
-
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
+    }
+
+    /// A call comes in. It makes a connection, where that is allowed, or ends at once.
+    pub fn handle_call(&mut self, now: Instant, call: NewCall<T>) {
+        let NewCall { frame, deadline, timeout, token } = call;
+        let refusal = match self.connect_for_call(now) {
+            Ok(()) if deadline <= now => Some(Error::Timeout(TimeoutError::new(self.stage(), timeout))),
+            Ok(()) => None,
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refusal {
+            self.released += frame.len();
+            return self.complete(token, Err(error));
+        }
+        let connection = self.state.connection();
+        let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
+        let progress = match &mut self.state {
+            State::Ready(connection) if self.calls.queue_len() == 0 && connection.has_room() => {
+                self.released += frame.len();
+                self.counters.sent.increment();
+                Progress::Sent(connection.send(seq, frame))
+            }
+            _ => Progress::Queued(frame),
+        };
+        self.calls.insert(seq, InFlight { token, deadline, timeout, progress });
+    }
+
+    /// The user asks for a connection. `token` is told when there is one, or why there is none.
+    pub fn handle_connect(&mut self, now: Instant, token: T) {
+        match self.state {
+            State::Ready(_) => self.complete(token, Ok(RawAnswer::default())),
+            State::Closed => self.complete(token, Err(Error::closed(false))),
+            State::InHandshake(..) => self.connect_waiters.push(token),
+            State::Disconnected => {
+                self.connect_waiters.push(token);
+                let request = self.connector.connect(now);
+                self.follow(now, request);
+            }
+        }
+    }
+
+    /// The name service answered the question of [`Action::Resolve`].
+    pub fn handle_resolved(&mut self, now: Instant, attempt: u64, result: io::Result<Vec<SocketAddr>>) {
+        let request = self.connector.handle_resolved(now, attempt, result);
+        self.follow(now, request);
+    }
+
+    /// A dial reached its address. Says whether its socket is wanted; all other sockets are not wanted any more then.
+    #[must_use]
+    pub fn handle_dialed(&mut self, now: Instant, dial: DialId, peer: SocketAddr) -> bool {
+        let Some(attempt) = self.connector.hand_over(dial) else { return false };
+        let info = ConnectionInfo { number: self.connector.next_number(), peer, lived: Duration::ZERO };
+        self.state = State::InHandshake(Box::new(Connection::new(info, &self.settings, now)), attempt);
+        self.continue_handshake(now);
+        true
+    }
+
+    /// A dial failed.
+    pub fn handle_dial_failed(&mut self, now: Instant, dial: DialId, error: io::Error) {
+        let request = self.connector.handle_dial_failed(now, dial, error);
+        self.follow(now, request);
+    }
+
+    /// Room for the next read, while there is a connection.
+    pub fn input(&mut self) -> Option<&mut [u8]> {
+        self.state.connection_mut().map(Connection::input)
+    }
+
+    /// The first `received` bytes of [`input`](Engine::input) were filled in.
+    pub fn handle_received(&mut self, now: Instant, received: usize) {
+        let Some(connection) = self.state.connection_mut() else { return };
+        self.counters.bytes_in.add(received as u64);
+        connection.handle_received(now, received);
+        self.handle_events(now);
+    }
+
+    /// What is to be written, while there is a connection and anything to write.
+    pub fn output(&self) -> Option<&[u8]> {
+        self.state.connection().map(Connection::output).filter(|unsent| !unsent.is_empty())
+    }
+
+    /// The first `written` bytes of [`output`](Engine::output) have left.
+    pub fn handle_written(&mut self, written: usize) {
+        let Some(connection) = self.state.connection_mut() else { return };
+        self.counters.bytes_out.add(written as u64);
+        connection.handle_written(written);
+        self.send_queued();
+    }
+
+    /// The server closed the connection.
+    pub fn handle_eof(&mut self, now: Instant) {
+        self.end_connection(now, CloseReason::Peer.into());
+    }
+
+    /// Reading or writing failed.
+    pub fn handle_io_error(&mut self, now: Instant, error: io::Error) {
+        self.end_connection(now, CloseReason::from(error).into());
+    }
+
+    /// Does what is due by now.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(call) = self.calls.pop_expired(now) {
+            let stage = if call.is_sent() { Stage::WaitingForAnswer } else { self.stage() };
+            let error = Error::Timeout(TimeoutError::new(stage, call.timeout));
+            self.finish(call, Err(error));
+        }
+        self.calls.tidy_queue();
+        match &mut self.state {
+            State::Disconnected => {
+                let request = self.connector.handle_timeout(now);
+                self.follow(now, request);
+            }
+            State::InHandshake(_, attempt) if attempt.deadline <= now => {
+                let cause = self.connector.timed_out(Handshake::stage());
+                self.end_connection(now, Failure::Handshake(cause));
+            }
+            State::Ready(connection) => {
+                let calls = &mut self.calls;
+                let next_seq = |connection: &Connection| calls.next_seq(|seq| connection.uses_seq(seq));
+                if let Err(reason) = connection.check_alive(now, next_seq) {
+                    self.end_connection(now, reason.into());
+                }
+            }
+            State::InHandshake(..) | State::Closed => {}
+        }
+    }
+
+    /// The client is closed. Every call in flight ends.
+    pub fn handle_close(&mut self, now: Instant) {
+        self.actions.push_back(Action::Disconnect);
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        if let State::Ready(connection) = &state {
+            self.actions.push_back(Action::Ended(connection.info(now), None));
+        }
+        for call in self.calls.remove_all() {
+            let may_have_executed = has_left(&call, state.connection());
+            self.finish(call, Err(Error::closed(may_have_executed)));
+        }
+        for token in std::mem::take(&mut self.connect_waiters) {
+            self.complete(token, Err(Error::closed(false)));
+        }
+    }
+}
+
+/// What follows from it.
+impl<T> Engine<T> {
+    /// What a call that was not sent is waiting for.
+    fn stage(&self) -> Stage {
+        match self.state {
+            State::Disconnected => self.connector.stage(),
+            State::InHandshake(..) => Handshake::stage(),
+            State::Ready(_) | State::Closed => Stage::Queued,
+        }
+    }
+
+    /// Makes sure that a connection is there or under way, for a call.
+    fn connect_for_call(&mut self, now: Instant) -> Result<(), Error> {
+        match self.state {
+            State::InHandshake(..) | State::Ready(_) => return Ok(()),
+            State::Closed => return Err(Error::closed(false)),
+            State::Disconnected if self.connector.is_connecting() => return Ok(()),
+            State::Disconnected => {}
+        }
+        if let Some(wait) = self.connector.remaining_wait(now) {
+            return Err(self.connector.not_connected(Some(wait)));
+        }
+        if !self.settings.auto_connect {
+            return Err(self.connector.not_connected(None));
+        }
+        let request = self.connector.connect(now);
+        self.follow(now, request);
+        Ok(())
+    }
+
+    /// Does what the connector asks for.
+    fn follow(&mut self, now: Instant, request: Option<Request>) {
+        match request {
+            None => {}
+            Some(Request::Resolve(attempt)) => self.actions.push_back(Action::Resolve(attempt)),
+            Some(Request::Dial(dial, address)) => self.actions.push_back(Action::Dial(dial, address)),
+            Some(Request::GiveUp(cause)) => self.fail_attempt(now, cause),
+        }
+    }
+
+    /// Goes on to the next step of the handshake, or past the last one.
+    fn continue_handshake(&mut self, now: Instant) {
+        let State::InHandshake(connection, _) = &mut self.state else { return };
+        let seq = self.calls.next_seq(|_| false);
+        match connection.begin_next_step(seq) {
+            Ok(true) => {}
+            Ok(false) => self.become_ready(now),
+            Err(cause) => self.end_connection(now, Failure::Handshake(cause)),
+        }
+    }
+
+    fn become_ready(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.state, State::Disconnected) {
+            State::InHandshake(connection, _) => {
+                let info = ConnectionInfo { lived: Duration::ZERO, ..connection.info(now) };
+                self.state = State::Ready(connection);
+                self.connector.record_connected();
+                self.counters.connections.increment();
+                log::info!("connected to {} at {}", self.settings.endpoint, info.peer);
+                self.actions.push_back(Action::Opened(info));
+            }
+            state => self.state = state,
+        }
+        for token in std::mem::take(&mut self.connect_waiters) {
+            self.complete(token, Ok(RawAnswer::default()));
+        }
+        self.send_queued();
+    }
+
+    /// Moves calls from the queue to the connection, as far as it has room.
+    fn send_queued(&mut self) {
+        let State::Ready(connection) = &mut self.state else { return };
+        while self.calls.queue_len() > 0 && connection.has_room() {
+            self.calls.send_next(|seq, frame| {
+                self.released += frame.len();
+                self.counters.sent.increment();
+                connection.send(seq, frame)
+            });
+        }
+    }
+
+    /// Handles every whole frame that has come.
+    fn handle_events(&mut self, now: Instant) {
+        while let Some(connection) = self.state.connection_mut() {
+            match connection.next_event() {
+                Ok(None) => return,
+                Ok(Some(Event::Quest)) => self.counters.quests_from_server.increment(),
+                Ok(Some(Event::Pong)) => {}
+                Ok(Some(Event::StepDone)) => self.continue_handshake(now),
+                Ok(Some(Event::Answer(answer))) => match self.calls.remove_sent(answer.seq) {
+                    Some((token, sent)) => {
+                        let answer = RawAnswer::copy(answer, sent.spare);
+                        self.actions.push_back(Action::Complete(token, Ok(answer)));
+                    }
+                    None => {
+                        self.counters.late_answers.increment();
+                        log::debug!("dropped the answer to quest {}, which nobody waits for", answer.seq);
+                    }
+                },
+                Err(failure) => self.end_connection(now, failure),
+            }
+        }
+    }
+
+    /// The connection is over, for whatever reason but the user's wish.
+    fn end_connection(&mut self, now: Instant, failure: Failure) {
+        match std::mem::replace(&mut self.state, State::Disconnected) {
+            State::InHandshake(..) => {
+                let cause = match failure {
+                    Failure::Handshake(cause) => cause,
+                    Failure::Closed(reason) => Handshake::interrupted_by(reason),
+                };
+                self.fail_attempt(now, cause);
+            }
+            State::Ready(connection) => match failure {
+                Failure::Closed(reason) => self.lose(now, &connection, &reason),
+                // A handshake that is over cannot fail.
+                Failure::Handshake(_) => self.state = State::Ready(connection),
+            },
+            state => self.state = state,
+        }
+    }
+
+    /// A connection that carried calls is lost.
+    fn lose(&mut self, now: Instant, connection: &Connection, reason: &CloseReason) {
+        let error = |may| Error::ConnectionClosed(ConnectionClosedError::new(reason.clone(), may));
+        let info = connection.info(now);
+        log::warn!("connection to {} ended after {:.1?}: {reason}", info.peer, info.lived);
+        self.actions.push_back(Action::Disconnect);
+        for call in self.calls.remove_all_sent() {
+            let may_have_executed = has_left(&call, Some(connection));
+            self.finish(call, Err(error(may_have_executed)));
+        }
+        self.connector.take_back(now, info.lived, error(false));
+        self.actions.push_back(Action::Ended(info, Some(error(true))));
+        // Calls that were not sent go with the next attempt, if there is to be one at once.
+        if self.calls.queue_len() > 0 && self.connect_for_call(now).is_err() {
+            self.fail_unsent(&error(false));
+        }
+    }
+
+    /// The attempt to connect failed, and with it the calls that waited for it.
+    fn fail_attempt(&mut self, now: Instant, cause: ConnectCause) {
+        self.actions.push_back(Action::Disconnect);
+        self.counters.connect_failures.increment();
+        let error = self.connector.record_failure(now, cause);
+        log::warn!("{error}");
+        self.fail_unsent(&error);
+    }
+
+    fn fail_unsent(&mut self, error: &Error) {
+        for call in self.calls.remove_all_unsent() {
+            self.finish(call, Err(error.clone()));
+        }
+        for token in std::mem::take(&mut self.connect_waiters) {
+            self.complete(token, Err(error.clone()));
+        }
     }
 
     fn complete(&mut self, token: T, outcome: Outcome) {
@@ -176,5 +435,13 @@ impl<T> Engine<T> {
             self.released += frame.len();
         }
         self.complete(call.token, outcome);
+    }
+}
+
+/// Whether any byte of the call has gone to the operating system, over `connection` or one that is gone.
+fn has_left<T>(call: &InFlight<T>, connection: Option<&Connection>) -> bool {
+    match &call.progress {
+        Progress::Queued(_) => false,
+        Progress::Sent(sent) => connection.is_none_or(|connection| connection.has_left(sent)),
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::fpnn::Encryptor;
 
-/// Above this many bytes nothing more is taken from the queue.
+/// From this many bytes on, no more calls are taken.
 pub const HIGH_WATER: usize = 256 * 1024;
-/// Below this many bytes taking goes on.
-pub const LOW_WATER: usize = 128 * 1024;
+/// Below this many bytes, calls are taken again.
+const LOW_WATER: usize = 128 * 1024;
 /// What a large frame made of the buffer is given back above this capacity.
 const USUAL_CAPACITY: usize = 2 * HIGH_WATER;
 
@@ -19,6 +19,8 @@ pub struct OutBuffer {
     gone: usize,
     /// The position of `bytes[0]`.
     base: u64,
+    /// The high-water mark was reached, and the low one was not since.
+    is_full: bool,
     encryptor: Encryptor,
 }
 
@@ -40,6 +42,7 @@ impl OutBuffer {
         self.bytes.resize(start + self.encryptor.prefix_len(), 0);
         write(&mut self.bytes);
         self.encryptor.encrypt(&mut self.bytes[start..]);
+        self.is_full |= self.len() >= HIGH_WATER;
         self.base + start as u64
     }
 
@@ -53,6 +56,11 @@ impl OutBuffer {
         self.bytes.len() - self.gone
     }
 
+    /// Whether more calls are taken: the buffer is filled to the high-water mark, then emptied to the low one.
+    pub fn has_room(&self) -> bool {
+        !self.is_full
+    }
+
     /// Whether any byte behind `position` has left.
     pub fn has_left(&self, position: u64) -> bool {
         self.base + self.gone as u64 > position
@@ -61,6 +69,7 @@ impl OutBuffer {
     /// The first `written` bytes of [`unsent`](OutBuffer::unsent) have left.
     pub fn consume(&mut self, written: usize) {
         self.gone += written;
+        self.is_full &= self.len() >= LOW_WATER;
         if self.gone == self.bytes.len() {
             self.forget_gone();
             if self.bytes.capacity() > USUAL_CAPACITY {
@@ -81,6 +90,17 @@ impl OutBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn full_buffer_takes_calls_again_once_it_has_run_low() {
+        let mut out = OutBuffer::default();
+        out.push(&[0; HIGH_WATER]);
+        assert!(!out.has_room());
+        out.consume(HIGH_WATER - LOW_WATER);
+        assert!(!out.has_room());
+        out.consume(1);
+        assert!(out.has_room());
+    }
 
     #[test]
     fn positions_outlive_the_bytes_before_them() {

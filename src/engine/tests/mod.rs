@@ -152,6 +152,10 @@ impl Rig {
         assert!(matches!(self.outcomes.pop(), Some((0, Ok(_)))));
     }
 
+    fn is_ready(&self) -> bool {
+        matches!(self.engine.state, super::State::Ready(_))
+    }
+
     /// The server closes the connection.
     fn hang_up(&mut self) {
         self.engine.handle_eof(self.now);

@@ -94,7 +94,7 @@ fn connect_does_not_wait_for_the_policy() {
     rig.fail_resolve();
     rig.outcomes.clear();
     rig.connect();
-    assert!(rig.engine.is_online());
+    assert!(rig.is_ready());
 }
 
 #[test]

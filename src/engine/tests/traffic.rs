@@ -88,7 +88,7 @@ fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
         FrameWriter::two_way_quest(&mut bytes, seq, "nonsense", 0).finish();
     }
     for _ in 0..2000 {
-        if rig.engine.is_online() {
+        if rig.is_ready() {
             rig.receive(&bytes);
         }
     }
@@ -140,7 +140,12 @@ fn expired_calls_leave_nothing_behind_in_the_queue_of_a_server_that_never_reads(
         }
     }
     rig.pass(10 * MILLI);
-    assert!(rig.engine.queue.len() < 4000, "{} numbers of {} calls", rig.engine.queue.len(), rig.engine.calls.len());
+    assert!(
+        rig.engine.calls.queue_len() < 4000,
+        "{} numbers of {} calls",
+        rig.engine.calls.queue_len(),
+        rig.engine.calls.len()
+    );
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! What the engine asks its driver to do.
+
+use std::net::SocketAddr;
+
+use super::info::ConnectionInfo;
+use crate::error::Error;
+use crate::fpnn::Answer;
+
+/// What the driver is to do.
+#[derive(Debug)]
+pub enum Action<T> {
+    /// Give whoever waits the outcome.
+    Complete(T, Outcome),
+    /// Resolve the endpoint, and come back with `Engine::handle_resolved` and this number.
+    Resolve(u64),
+    /// Begin to connect to the address.
+    Dial(DialId, SocketAddr),
+    /// Drop the connection and all dials.
+    Disconnect,
+    /// Tell the user that a connection was made.
+    Opened(ConnectionInfo),
+    /// Tell the user that a connection ended.
+    Ended(ConnectionInfo, Option<Error>),
+}
+
+/// Names one attempt to reach one address. Never used twice.
+pub type DialId = usize;
+
+/// How a call ended, as far as the engine knows.
+pub type Outcome = Result<RawAnswer, Error>;
+
+/// An answer, still encoded.
+#[derive(Debug, Default)]
+pub struct RawAnswer {
+    pub status: u8,
+    pub flag: u8,
+    pub payload: Vec<u8>,
+}
+
+impl RawAnswer {
+    /// Copies an answer out of the decoder's buffer, into the memory that `spare` has.
+    pub(super) fn copy(answer: Answer<'_>, mut spare: Vec<u8>) -> RawAnswer {
+        spare.clear();
+        spare.extend_from_slice(answer.payload);
+        RawAnswer { status: answer.status, flag: answer.flag, payload: spare }
+    }
+}

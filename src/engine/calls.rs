@@ -1,0 +1,246 @@
+//! The calls under way, each under its sequence number. It knows no connection.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use super::timers::Timers;
+
+/// Below this size, the queue is not worth clearing of calls that are over.
+const WORTH_CLEARING: usize = 1024;
+
+/// A call on its way in.
+#[derive(Debug)]
+pub struct NewCall<T> {
+    /// The whole frame but for its sequence number.
+    pub frame: Vec<u8>,
+    /// When the call's time runs out.
+    pub deadline: Instant,
+    /// The time that the call had, for its error.
+    pub timeout: Duration,
+    /// Who waits for the outcome.
+    pub token: T,
+}
+
+/// One call under way.
+#[derive(Debug)]
+pub struct InFlight<T> {
+    /// Who waits for its outcome.
+    pub token: T,
+    /// When its time runs out.
+    pub deadline: Instant,
+    /// The time that it had.
+    pub timeout: Duration,
+    /// How far it has got.
+    pub progress: Progress,
+}
+
+impl<T> InFlight<T> {
+    /// Whether its frame went to a connection.
+    pub fn is_sent(&self) -> bool {
+        matches!(self.progress, Progress::Sent(_))
+    }
+}
+
+/// How far a call has got.
+#[derive(Debug)]
+pub enum Progress {
+    /// Its frame waits to be sent.
+    Queued(Vec<u8>),
+    /// Its frame went to a connection.
+    Sent(Sent),
+}
+
+/// A frame that went to a connection.
+#[derive(Debug)]
+pub struct Sent {
+    /// Where the frame begins in the connection's output.
+    pub position: u64,
+    /// The frame's memory, kept for the answer.
+    pub spare: Vec<u8>,
+}
+
+/// All calls under way, sent or not. A live sequence number is never given out again.
+///
+/// The calls themselves lie in a slab, which grows in place, and the table from sequence numbers to their places is
+/// small: many calls in flight take little memory.
+#[derive(Debug)]
+pub struct Calls<T> {
+    calls: Slab<InFlight<T>>,
+    places: FxHashMap<u32, u32>,
+    timers: Timers,
+    last_seq: u32,
+    /// The calls that were not sent yet, in their order. Some may be over.
+    queue: VecDeque<u32>,
+}
+
+impl<T> Calls<T> {
+    pub fn new() -> Calls<T> {
+        Calls {
+            calls: Slab::new(),
+            places: FxHashMap::default(),
+            timers: Timers::default(),
+            last_seq: 0,
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// How many calls are under way.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many numbers stand in the queue of unsent calls, those of calls that are over included.
+    pub fn queue_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// A sequence number that no call has, and that is not in use otherwise.
+    pub fn next_seq(&mut self, is_in_use: impl Fn(u32) -> bool) -> u32 {
+        loop {
+            self.last_seq = self.last_seq.wrapping_add(1);
+            if !self.places.contains_key(&self.last_seq) && !is_in_use(self.last_seq) {
+                return self.last_seq;
+            }
+        }
+    }
+
+    /// Takes a call in under `seq`. One that was not sent joins the queue.
+    pub fn insert(&mut self, seq: u32, call: InFlight<T>) {
+        if !call.is_sent() {
+            self.queue.push_back(seq);
+        }
+        let places = &self.places;
+        self.timers.add(call.deadline, seq, places.len(), |seq| places.contains_key(&seq));
+        let place = self.calls.insert(call);
+        // A slab of more than 2^32 calls would not fit the memory of any machine.
+        self.places.insert(seq, place as u32);
+    }
+
+    /// Takes the next number out of the queue, and has `send` send its frame if the call is not over.
+    pub fn send_next(&mut self, send: impl FnOnce(u32, Vec<u8>) -> Sent) {
+        let Some(seq) = self.queue.pop_front() else { return };
+        let Some(call) = self.get_mut(seq) else { return };
+        if let Progress::Queued(frame) = &mut call.progress {
+            let frame = std::mem::take(frame);
+            call.progress = Progress::Sent(send(seq, frame));
+        }
+    }
+
+    /// Takes out the call that an answer belongs to: it was sent.
+    pub fn remove_sent(&mut self, seq: u32) -> Option<(T, Sent)> {
+        if !self.get_mut(seq)?.is_sent() {
+            return None;
+        }
+        let call = self.remove(seq)?;
+        match call.progress {
+            Progress::Sent(sent) => Some((call.token, sent)),
+            Progress::Queued(_) => None,
+        }
+    }
+
+    /// Takes out all calls that were sent, in their order.
+    pub fn remove_all_sent(&mut self) -> Vec<InFlight<T>> {
+        self.remove_where(InFlight::is_sent)
+    }
+
+    /// Takes out all calls that were not sent, in their order.
+    pub fn remove_all_unsent(&mut self) -> Vec<InFlight<T>> {
+        self.queue.clear();
+        self.remove_where(|call| !call.is_sent())
+    }
+
+    /// Takes out all calls, in their order.
+    pub fn remove_all(&mut self) -> Vec<InFlight<T>> {
+        self.queue.clear();
+        self.remove_where(|_| true)
+    }
+
+    /// Takes out one call whose time has run out.
+    pub fn pop_expired(&mut self, now: Instant) -> Option<InFlight<T>> {
+        loop {
+            let seq = self.timers.pop_due(now)?;
+            // The number of a call that is over may have been given out again, after four thousand million others.
+            if self.get_mut(seq).is_some_and(|call| call.deadline <= now) {
+                return self.remove(seq);
+            }
+        }
+    }
+
+    /// Clears calls that are over out of the queue, once they are many: behind a server that does not read, calls expire
+    /// there.
+    pub fn tidy_queue(&mut self) {
+        if self.queue.len() > WORTH_CLEARING + 2 * self.calls.len() {
+            let places = &self.places;
+            self.queue.retain(|seq| places.contains_key(seq));
+        }
+    }
+
+    /// When the next call expires.
+    pub fn next_due(&mut self) -> Option<Instant> {
+        let places = &self.places;
+        self.timers.next_due(|seq| places.contains_key(&seq))
+    }
+
+    fn get_mut(&mut self, seq: u32) -> Option<&mut InFlight<T>> {
+        let place = *self.places.get(&seq)?;
+        self.calls.get_mut(place as usize)
+    }
+
+    fn remove(&mut self, seq: u32) -> Option<InFlight<T>> {
+        let place = self.places.remove(&seq)?;
+        self.calls.try_remove(place as usize)
+    }
+
+    fn remove_where(&mut self, belongs: impl Fn(&InFlight<T>) -> bool) -> Vec<InFlight<T>> {
+        let mut seqs: Vec<u32> = self
+            .places
+            .iter()
+            .filter(|&(_, &place)| self.calls.get(place as usize).is_some_and(&belongs))
+            .map(|(&seq, _)| seq)
+            .collect();
+        seqs.sort_unstable();
+        seqs.into_iter().filter_map(|seq| self.remove(seq)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(deadline: Instant) -> InFlight<()> {
+        InFlight { token: (), deadline, timeout: Duration::ZERO, progress: Progress::Queued(Vec::new()) }
+    }
+
+    #[test]
+    fn live_sequence_numbers_are_passed_over_after_the_wrap() {
+        let mut calls = Calls::new();
+        let deadline = Instant::now();
+        for seq in [u32::MAX, 0, 2] {
+            calls.insert(seq, call(deadline));
+        }
+        calls.last_seq = u32::MAX - 1;
+        assert_eq!((calls.next_seq(|seq| seq == 1), calls.next_seq(|_| false)), (3, 4));
+    }
+
+    #[test]
+    fn queued_call_is_not_taken_by_an_answer() {
+        let mut calls = Calls::new();
+        calls.insert(7, call(Instant::now()));
+        assert!(calls.remove_sent(7).is_none());
+        assert_eq!(calls.len(), 1);
+    }
+
+    #[test]
+    fn call_expires_at_its_deadline_and_once() {
+        let start = Instant::now();
+        let mut calls = Calls::new();
+        calls.insert(1, call(start + Duration::from_millis(5)));
+        assert!(calls.pop_expired(start + Duration::from_millis(4)).is_none());
+        assert!(calls.pop_expired(start + Duration::from_millis(5)).is_some());
+        assert!(calls.pop_expired(start + Duration::from_millis(9)).is_none());
+    }
+}

@@ -1,0 +1,204 @@
+//! One connection: its bytes in and out, its handshake, its keep-alive. It does not know how it came to be, nor who waits
+//! for the answers that it carries.
+
+use std::time::Instant;
+
+use super::calls::Sent;
+use super::handshake::Handshake;
+use super::info::ConnectionInfo;
+use super::keepalive::{Due, KeepAliveTimer};
+use super::outbuf::OutBuffer;
+use super::settings::Settings;
+use crate::code::ErrorCode;
+use crate::error::{CloseReason, ConnectCause, ProtocolError};
+use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Quest, patch_seq};
+
+/// Answers to the server's quests may fill the out-buffer up to this. A server that asks on without reading them is
+/// hostile.
+const MOST_UNREAD_ANSWERS: usize = 16 * 1024 * 1024;
+/// A frame of at most this capacity lends its memory to the answer.
+const LARGEST_SPARE: usize = 512;
+
+/// One connection to the server. A new connection is a new value.
+#[derive(Debug)]
+pub struct Connection {
+    info: ConnectionInfo,
+    since: Instant,
+    decoder: Decoder,
+    out: OutBuffer,
+    handshake: Handshake,
+    keep_alive: KeepAliveTimer,
+    /// The sequence numbers of the pings that wait for their answers.
+    pings: Vec<u32>,
+}
+
+/// What a received frame was.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The answer to a quest that is not one of the connection's own.
+    Answer(Answer<'a>),
+    /// The server's own quest. It has its answer already.
+    Quest,
+    /// The answer to a ping.
+    Pong,
+    /// The handshake's step under way is done.
+    StepDone,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub enum Failure {
+    /// It ended.
+    Closed(CloseReason),
+    /// Its handshake failed.
+    Handshake(ConnectCause),
+}
+
+impl From<CloseReason> for Failure {
+    fn from(reason: CloseReason) -> Failure {
+        Failure::Closed(reason)
+    }
+}
+
+impl From<ProtocolError> for Failure {
+    fn from(error: ProtocolError) -> Failure {
+        Failure::Closed(error.into())
+    }
+}
+
+impl Connection {
+    pub fn new(info: ConnectionInfo, settings: &Settings, now: Instant) -> Connection {
+        Connection {
+            info,
+            since: now,
+            decoder: Decoder::new(settings.max_payload),
+            out: OutBuffer::default(),
+            handshake: Handshake::new(settings),
+            keep_alive: KeepAliveTimer::new(settings.keep_alive.clone(), now),
+            pings: Vec::new(),
+        }
+    }
+
+    /// What the user is told of the connection.
+    pub fn info(&self, now: Instant) -> ConnectionInfo {
+        ConnectionInfo { lived: now.saturating_duration_since(self.since), ..self.info.clone() }
+    }
+
+    /// Begins the handshake's next step, with a quest of the number `seq`. Says whether there was one: if not, the
+    /// connection is ready for calls.
+    ///
+    /// # Errors
+    ///
+    /// The step could not begin, and with it ends the connection.
+    pub fn begin_next_step(&mut self, seq: u32) -> Result<bool, ConnectCause> {
+        self.handshake.begin_next(seq, &mut self.out, &mut self.decoder)
+    }
+
+    /// Whether the out-buffer takes more calls.
+    pub fn has_room(&self) -> bool {
+        self.out.has_room()
+    }
+
+    /// Puts a call's frame into the out-buffer, under its number.
+    pub fn send(&mut self, seq: u32, mut frame: Vec<u8>) -> Sent {
+        patch_seq(&mut frame, seq);
+        let position = self.out.push(&frame);
+        log::trace!("quest {seq}: {} bytes at {position}", frame.len());
+        let spare = if frame.capacity() <= LARGEST_SPARE { frame } else { Vec::new() };
+        Sent { position, spare }
+    }
+
+    /// Whether any byte of what was sent has gone to the operating system.
+    pub fn has_left(&self, sent: &Sent) -> bool {
+        self.out.has_left(sent.position)
+    }
+
+    /// Whether a quest of the connection's own waits for its answer under this number.
+    pub fn uses_seq(&self, seq: u32) -> bool {
+        self.pings.contains(&seq) || self.handshake.awaits(seq)
+    }
+
+    /// Room for the next read.
+    pub fn input(&mut self) -> &mut [u8] {
+        self.decoder.space()
+    }
+
+    /// The first `received` bytes of [`input`](Connection::input) were filled in.
+    pub fn handle_received(&mut self, now: Instant, received: usize) {
+        self.keep_alive.record_activity(now);
+        self.decoder.advance(received);
+    }
+
+    /// What the next whole frame was, or `None` until more bytes came.
+    ///
+    /// # Errors
+    ///
+    /// The connection is over.
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Failure> {
+        match self.decoder.next_frame()? {
+            None => Ok(None),
+            Some(Frame::Quest(quest)) => {
+                answer_quest(&mut self.out, &quest)?;
+                Ok(Some(Event::Quest))
+            }
+            Some(Frame::Answer(answer)) if self.handshake.awaits(answer.seq) => {
+                self.handshake.handle_answer(answer).map_err(Failure::Handshake)?;
+                Ok(Some(Event::StepDone))
+            }
+            Some(Frame::Answer(answer)) => match self.pings.iter().position(|ping| *ping == answer.seq) {
+                Some(at) => {
+                    self.pings.swap_remove(at);
+                    Ok(Some(Event::Pong))
+                }
+                None => Ok(Some(Event::Answer(answer))),
+            },
+        }
+    }
+
+    /// What is to be written next.
+    pub fn output(&self) -> &[u8] {
+        self.out.unsent()
+    }
+
+    /// The first `written` bytes of [`output`](Connection::output) have left.
+    pub fn handle_written(&mut self, written: usize) {
+        self.out.consume(written);
+    }
+
+    /// When the keep-alive has something to do.
+    pub fn keep_alive_due_at(&self) -> Option<Instant> {
+        self.keep_alive.due_at()
+    }
+
+    /// Sends a ping if one is due, with a number from `next_seq`.
+    ///
+    /// # Errors
+    ///
+    /// The server is dead.
+    pub fn check_alive(&mut self, now: Instant, next_seq: impl FnOnce(&Connection) -> u32) -> Result<(), CloseReason> {
+        match self.keep_alive.check(now) {
+            None => Ok(()),
+            Some(Due::Ping) => {
+                let seq = next_seq(self);
+                self.pings.push(seq);
+                self.out.push_with(|out| FrameWriter::two_way_quest(out, seq, "*ping", 0).finish());
+                Ok(())
+            }
+            Some(Due::Dead(silence)) => Err(CloseReason::KeepAlive(silence)),
+        }
+    }
+}
+
+/// Gives the server's quest the answer that it is owed. A one-way quest is owed none.
+fn answer_quest(out: &mut OutBuffer, quest: &Quest<'_>) -> Result<(), ProtocolError> {
+    let Some(seq) = quest.seq else { return Ok(()) };
+    match quest.method {
+        b"ping" | b"*ping" => out.push_with(|out| FrameWriter::answer(out, seq, 0, 0).finish()),
+        method => {
+            let message = format!("this client has no method {}", method.escape_ascii());
+            let code = ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD.value();
+            out.push_with(|out| FrameWriter::error_answer(out, seq, code, &message))
+        }
+    };
+    if out.len() > MOST_UNREAD_ANSWERS { Err(ProtocolError::QuestFlood) } else { Ok(()) }
+}

@@ -1,0 +1,19 @@
+//! Everything that the engine is told once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{KeepAlive, ReconnectPolicy};
+
+/// The engine's settings, checked already.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub endpoint: Arc<str>,
+    pub connect_timeout: Duration,
+    pub auto_connect: bool,
+    pub reconnect: ReconnectPolicy,
+    pub keep_alive: KeepAlive,
+    pub max_payload: usize,
+    #[cfg(feature = "encryption")]
+    pub encryption: Option<crate::fpnn::Encryption>,
+}
