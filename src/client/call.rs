@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Client, Inner};
 use crate::config::bounded;
-use crate::dispatch::{Callback, Completion, Reply, Route, WaitPolicy};
+use crate::dispatch::{CallReply, Callback, Completion, PendingReply, Route, WaitPolicy};
 use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, DecodeError, Error, Stage, TimeoutError};
 use crate::fpnn::{PayloadReader, read_answer};
@@ -79,13 +79,10 @@ impl<'a, T> Call<'a, T> {
         let Call { client, draft, timeout, read } = self;
         let inner = &*client.inner;
         let deadline = deadline_after(timeout);
-        let reply = Reply::of_this_thread();
+        let reply = CallReply::of_this_thread();
         make(inner, draft, timeout, deadline, WaitPolicy::Until(deadline), Route::Reply(reply.sender()));
         match reply.wait(deadline + BACKSTOP) {
-            Some(outcome) => {
-                reply.keep_for_this_thread();
-                decode(outcome, read, &inner.shared.counters)
-            }
+            Some(outcome) => decode(outcome, read, &inner.shared.counters),
             None => Err(timed_out(timeout)),
         }
     }
@@ -96,8 +93,8 @@ impl<'a, T> Call<'a, T> {
         let Call { client, draft, timeout, read } = self;
         let inner = &*client.inner;
         let deadline = deadline_after(timeout);
-        let reply = Reply::new();
-        make(inner, draft, timeout, deadline, WaitPolicy::Until(deadline), Route::Reply(reply.sender()));
+        let (sender, reply) = PendingReply::new();
+        make(inner, draft, timeout, deadline, WaitPolicy::Until(deadline), Route::Reply(sender));
         Pending { reply: Some(reply), deadline, timeout, read, counters: Arc::clone(&inner.shared.counters) }
     }
 }
@@ -141,7 +138,7 @@ impl<T> fmt::Debug for Call<'_, T> {
 #[must_use = "the outcome comes out of `wait` or `try_wait`"]
 pub struct Pending<T> {
     /// `None` once the outcome was taken.
-    reply: Option<Reply>,
+    reply: Option<PendingReply>,
     deadline: Instant,
     timeout: Duration,
     read: ReadResult<T>,

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::dispatch::{CallbackThreads, Completion, Reply, Route, Shared};
+use crate::dispatch::{CallReply, CallbackThreads, Completion, Route, Shared};
 use crate::engine::Stats;
 use crate::error::{ConnectCause, ConnectError, Error, Stage};
 use crate::net::{Command, IoThread};
@@ -82,7 +82,7 @@ impl Client {
     /// [`Error::Connect`] if it fails within `ClientBuilder::connect_timeout`, [`Error::Closed`] on a closed client.
     pub fn connect(&self) -> Result<(), Error> {
         let inner = &*self.inner;
-        let reply = Reply::new();
+        let reply = CallReply::of_this_thread();
         let completion = Completion::uncounted(Arc::clone(&inner.shared), Route::Reply(reply.sender()));
         let deadline = Instant::now() + inner.connect_timeout + CONNECT_BACKSTOP;
         if let Err(Command::Connect(completion)) = inner.io_thread.send(Command::Connect(completion)) {

@@ -15,5 +15,5 @@ pub use callbacks::{CallbackThreads, Callbacks, Executor};
 pub use completion::{Callback, Completion, Route, WaitPolicy};
 pub use hooks::{Event, Hooks, OnClosed, OnConnected};
 pub use permits::Permits;
-pub use reply::Reply;
+pub use reply::{CallReply, PendingReply};
 pub use shared::Shared;
