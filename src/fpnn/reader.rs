@@ -219,9 +219,18 @@ impl<'a> PayloadReader<'a> {
     ///
     /// The value is not whole, nests too deeply, or holds the byte that msgpack never uses.
     pub fn skip(&mut self) -> Result<(), DecodeError> {
+        match self.skip_shallow()? {
+            0 => Ok(()),
+            inside => self.skip_nested(inside),
+        }
+    }
+
+    /// Passes over `inside` values, each with all that is in it.
+    fn skip_nested(&mut self, inside: usize) -> Result<(), DecodeError> {
         // How many values are still to come on each level.
         let mut levels = [0_usize; MAX_DEPTH];
-        let mut depth = 0;
+        levels[0] = inside - 1;
+        let mut depth = 1;
         loop {
             let inside = self.skip_shallow()?;
             if inside > 0 {

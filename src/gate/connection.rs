@@ -90,17 +90,17 @@ impl Connection {
 
     fn try_turn(&mut self, service: &mut Service) -> io::Result<Need> {
         for _ in 0..ROUNDS_PER_TURN {
-            // A choked session must see its output go down before it serves on.
+            // A session whose output is full must see its output go down before it serves on.
             self.flush()?;
             let served = self.session.serve(service, Now::read());
             self.flush()?;
             match served {
-                Err(broken) => {
-                    log::warn!("connection from {} closed: {broken}", self.peer);
+                Err(violation) => {
+                    log::warn!("connection from {} closed: {violation}", self.peer);
                     return Ok(Need::Close);
                 }
-                Ok(Served::Choked) if self.session.unsent().is_empty() => {}
-                Ok(Served::Choked) => return Ok(Need::Event),
+                Ok(Served::OutputFull) if self.session.unsent().is_empty() => {}
+                Ok(Served::OutputFull) => return Ok(Need::Event),
                 Ok(Served::All) if self.has_ended => return Ok(self.need_after_end()),
                 Ok(Served::All) if !self.is_readable => return Ok(Need::Event),
                 Ok(Served::All) => self.read()?,

@@ -55,19 +55,20 @@
 //! at `debug`.
 
 // Lowest layer first; each file knows only those above it in this list.
-mod bans;
 mod clock;
+mod failure;
 #[cfg(feature = "encryption")]
 mod key;
-mod method;
-mod refusal;
+mod project;
 mod replay;
-mod rooms;
-mod stats;
 
-mod keying;
+mod handshake;
 mod params;
 mod reply;
+
+mod methods;
+mod stats;
+
 mod service;
 mod session;
 
@@ -97,7 +98,7 @@ use rustc_hash::FxHashMap;
 
 use crate::error::{Error, SystemError};
 use crate::rtm::Signer;
-use keying::Keying;
+use handshake::Handshake;
 use server::Server;
 use service::Service;
 use stats::Counters;
@@ -116,18 +117,18 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Begins a gate that serves no project yet.
+    /// A builder for a gate, which serves no project yet.
     pub fn builder() -> GateBuilder {
-        GateBuilder { signers: FxHashMap::default(), idle_timeout: None, keying: Keying::default() }
+        GateBuilder { signers: FxHashMap::default(), idle_timeout: None, handshake: Handshake::default() }
     }
 
-    /// Where the gate listens, with its real port, as a client wants it: `127.0.0.1:40123`.
+    /// The address that the gate listens on, with its real port, as a client takes it: `127.0.0.1:40123`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Where the gate listens, with its real port.
+    /// The address that the gate listens on, with its real port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
@@ -145,7 +146,7 @@ impl Drop for Gate {
         self.stop.store(true, Ordering::Release);
         let woken = self.waker.wake();
         if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
-            // A panic there was reported by the thread itself.
+            // If it panicked, the panic was reported there.
             _ = thread.join();
         }
     }
@@ -157,24 +158,24 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// What a gate is to be like.
+/// Configures a [`Gate`]; [`bind`](GateBuilder::bind) starts it.
 #[derive(Debug)]
 #[must_use = "a gate serves once `bind` was called"]
 pub struct GateBuilder {
     signers: FxHashMap<i32, Signer>,
     idle_timeout: Option<Duration>,
-    keying: Keying,
+    handshake: Handshake,
 }
 
 impl GateBuilder {
-    /// Serves a project. May be called for several; each has rooms of its own. Called twice for one project, the later
-    /// secret counts.
+    /// Serves a project. Call it once for each of several projects: each has rooms of its own. The later secret of one
+    /// project replaces the earlier.
     pub fn project(mut self, pid: i32, secret: impl AsRef<str>) -> GateBuilder {
         self.signers.insert(pid, Signer::new(pid, secret.as_ref()));
         self
     }
 
-    /// Closes a connection from which nothing came for this long, as the reference server does after 60 s. Zero, and the
+    /// Closes a connection that has sent nothing for this long, as the reference server does after 60 s. Zero, the
     /// default, is never.
     pub fn idle_timeout(mut self, timeout: Duration) -> GateBuilder {
         self.idle_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
@@ -184,7 +185,7 @@ impl GateBuilder {
     /// Serves encrypted sessions too, on the same port: the first packet of each connection decides.
     #[cfg(feature = "encryption")]
     pub fn key(mut self, key: GateKey) -> GateBuilder {
-        self.keying.key = Some(key);
+        self.handshake.key = Some(key);
         self
     }
 
@@ -192,16 +193,17 @@ impl GateBuilder {
     /// every connection.
     #[cfg(feature = "encryption")]
     pub fn require_encryption(mut self) -> GateBuilder {
-        self.keying.is_required = true;
+        self.handshake.is_required = true;
         self
     }
 
-    /// Listens on an address such as `127.0.0.1:13325`, and serves on a thread of its own from now on. Port 0 takes a free
-    /// port: [`Gate::endpoint`] tells which.
+    /// Listens on an address such as `127.0.0.1:13325` and serves on a thread of its own. Port 0 takes a free port, which
+    /// [`Gate::endpoint`] tells.
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: the address is none, or none of this machine, or taken, or the machine refused the thread.
+    /// [`Error::System`]: `address` is not an address, does not belong to this machine or is in use, or the thread cannot
+    /// be started.
     ///
     /// # Examples
     ///
@@ -223,7 +225,7 @@ impl GateBuilder {
         let address = listener.local_addr()?;
         let counters = Arc::new(Counters::default());
         let stop = Arc::new(AtomicBool::new(false));
-        let service = Service::new(self.signers, self.keying, Arc::clone(&counters));
+        let service = Service::new(self.signers, self.handshake, Arc::clone(&counters));
         let (server, waker) =
             Server::new(listener, service, Arc::clone(&counters), self.idle_timeout, Arc::clone(&stop))?;
         let thread = thread::Builder::new().name(format!("rtm-gate-{}", address.port())).spawn(|| server.run())?;
@@ -231,7 +233,7 @@ impl GateBuilder {
     }
 }
 
-/// Listens on the first address of that name that can be had. On Unix, the port of a gate that was there a moment ago
+/// Listens on the first address of that name that works. On Unix, the port of a gate that was dropped
 /// can be bound again at once: mio sets `SO_REUSEADDR`.
 fn listen(address: &str) -> io::Result<TcpListener> {
     let mut last_error = io::Error::new(ErrorKind::NotFound, "the name has no address");

@@ -1,144 +1,175 @@
-//! Reads a quest's parameters in one pass, whatever their order, and remembers which were missing or of a wrong type.
+//! A view of a quest's parameters: checked once as a whole, then looked up by key.
 
-use super::refusal::Refusal;
+use super::failure::ErrorAnswer;
 use crate::error::DecodeError;
 use crate::fpnn::PayloadReader;
 
-/// A parameter as it came.
-#[derive(Debug, Clone, Copy, Default)]
-pub enum Param<T> {
-    /// It did not come.
-    #[default]
-    Absent,
-    /// It came as another type, or out of range.
-    Wrong,
-    /// It came.
-    Given(T),
-}
+/// How many pairs are found without reading the payload again. No method of RTM has more.
+const INDEXED: usize = 16;
 
-impl<T> Param<T> {
-    /// The value of a parameter that must be there.
-    pub fn required(self, key: &'static str) -> Result<T, Refusal> {
-        self.optional(key)?.ok_or_else(|| Refusal::parameter(format!("the parameter {key} is missing")))
-    }
-
-    /// The value of a parameter that may be left out.
-    pub fn optional(self, key: &'static str) -> Result<Option<T>, Refusal> {
-        match self {
-            Param::Absent => Ok(None),
-            Param::Given(value) => Ok(Some(value)),
-            Param::Wrong => Err(wrong_type(key)),
-        }
-    }
-}
-
-fn wrong_type(key: &'static str) -> Refusal {
-    let expected = match key {
-        "rids" => "a list of 64-bit integers",
-        "sign" => "a string",
-        "oinfo" | "pinfo" => "a string in UTF-8",
-        "btime" => "a 32-bit integer",
-        _ => "a 64-bit integer",
-    };
-    Refusal::parameter(format!("the parameter {key} is not {expected}"))
-}
-
-/// Everything that one of the gate's methods may want to know. Unknown keys are skipped.
-#[derive(Debug, Default)]
+/// The parameters of one quest. Unknown keys are ignored; of a repeated key the last counts.
+///
+/// Integers may be floats with a whole value, texts may come as bin, and nil counts as left out. What is missing or of
+/// a wrong type is answered with 200034, once a method asks for it.
+#[derive(Debug)]
 pub struct Params<'a> {
-    pub pid: Param<i64>,
-    pub sign: Param<&'a [u8]>,
-    pub salt: Param<i64>,
-    pub ts: Param<i64>,
-    pub rid: Param<i64>,
-    pub uid: Param<i64>,
-    pub btime: Param<i64>,
-    pub oinfo: Param<&'a str>,
-    pub pinfo: Param<&'a str>,
-    rids: Param<PayloadReader<'a>>,
+    indexed: [Pair<'a>; INDEXED],
+    len: usize,
+    /// Behind the indexed pairs.
+    rest: PayloadReader<'a>,
+}
+
+#[derive(Debug, Clone)]
+struct Pair<'a> {
+    key: &'a [u8],
+    value: PayloadReader<'a>,
 }
 
 impl<'a> Params<'a> {
-    /// Reads a payload to its end. The types of the values are judged later, by the method that wants them.
+    /// Reads a payload to its end, so that no quest is executed that is not whole.
     ///
     /// # Errors
     ///
-    /// The payload is not whole, or not a map with string keys.
+    /// The payload is cut short, or its keys are not strings.
     pub fn read(mut reader: PayloadReader<'a>) -> Result<Params<'a>, DecodeError> {
-        let mut params = Params::default();
-        while let Some(key) = reader.next_key()? {
-            match key {
-                b"pid" => params.pid = integer(&mut reader)?,
-                b"sign" => params.sign = value(&mut reader, |reader| reader.bytes("sign").map(Some))?,
-                b"salt" => params.salt = integer(&mut reader)?,
-                b"ts" => params.ts = integer(&mut reader)?,
-                b"rid" => params.rid = integer(&mut reader)?,
-                b"uid" => params.uid = integer(&mut reader)?,
-                b"btime" => params.btime = integer(&mut reader)?,
-                b"oinfo" => params.oinfo = value(&mut reader, |reader| reader.optional_str("oinfo"))?,
-                b"pinfo" => params.pinfo = value(&mut reader, |reader| reader.optional_str("pinfo"))?,
-                b"rids" => {
-                    params.rids = Param::Given(reader.clone());
-                    reader.skip()?;
-                }
-                _ => reader.skip()?,
+        let mut indexed = std::array::from_fn(|_| Pair { key: b"", value: reader.clone() });
+        let mut len = 0;
+        while let Some(pair) = indexed.get_mut(len) {
+            let Some(key) = reader.next_key()? else { break };
+            *pair = Pair { key, value: reader.clone() };
+            len += 1;
+            reader.skip()?;
+        }
+        let rest = reader.clone();
+        while reader.next_key()?.is_some() {
+            reader.skip()?;
+        }
+        Ok(Params { indexed, len, rest })
+    }
+
+    /// An integer that must be there.
+    pub fn int(&self, key: &'static str) -> Result<i64, ErrorAnswer> {
+        self.optional_int(key)?.ok_or_else(|| missing(key))
+    }
+
+    /// An integer that may be left out.
+    pub fn optional_int(&self, key: &'static str) -> Result<Option<i64>, ErrorAnswer> {
+        self.optional(key, "a 64-bit integer", |value| value.integral(key))
+    }
+
+    /// The bytes of a string that must be there, in UTF-8 or not.
+    pub fn bytes(&self, key: &'static str) -> Result<&'a [u8], ErrorAnswer> {
+        self.optional(key, "a string", |value| value.bytes(key))?.ok_or_else(|| missing(key))
+    }
+
+    /// A text that may be left out.
+    pub fn optional_text(&self, key: &'static str) -> Result<Option<&'a str>, ErrorAnswer> {
+        let text = self.optional(key, "a string in UTF-8", |value| value.optional_str(key))?;
+        Ok(text.flatten())
+    }
+
+    /// A list of integers that may be left out. Nil is not a list.
+    pub fn optional_ints(&self, key: &'static str) -> Result<Option<Vec<i64>>, ErrorAnswer> {
+        let Some(mut value) = self.find(key) else { return Ok(None) };
+        if is_nil(&value) {
+            return Err(wrong_type(key, INTEGERS));
+        }
+        read_ints(&mut value, key).map(Some).map_err(|_| wrong_type(key, INTEGERS))
+    }
+
+    fn optional<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        read: impl FnOnce(&mut PayloadReader<'a>) -> Result<T, DecodeError>,
+    ) -> Result<Option<T>, ErrorAnswer> {
+        match self.find(key) {
+            Some(mut value) if !is_nil(&value) => read(&mut value).map(Some).map_err(|_| wrong_type(key, expected)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Where the value of `key` begins.
+    fn find(&self, key: &str) -> Option<PayloadReader<'a>> {
+        let indexed = self.indexed[..self.len].iter().rev().find(|pair| pair.key == key.as_bytes());
+        self.find_in_rest(key.as_bytes()).or_else(|| indexed.map(|pair| pair.value.clone()))
+    }
+
+    fn find_in_rest(&self, wanted: &[u8]) -> Option<PayloadReader<'a>> {
+        let mut rest = self.rest.clone();
+        let mut found = None;
+        // All of it was read before, so that an error is the end.
+        while let Ok(Some(key)) = rest.next_key() {
+            if key == wanted {
+                found = Some(rest.clone());
+            }
+            if rest.skip().is_err() {
+                break;
             }
         }
-        Ok(params)
+        found
+    }
+}
+
+const INTEGERS: &str = "a list of 64-bit integers";
+
+fn read_ints(list: &mut PayloadReader<'_>, key: &'static str) -> Result<Vec<i64>, DecodeError> {
+    (0..list.array_len(key)?).map(|_| list.integral(key)).collect()
+}
+
+fn is_nil(value: &PayloadReader<'_>) -> bool {
+    matches!(value.clone().optional_int(""), Ok(None))
+}
+
+fn missing(key: &'static str) -> ErrorAnswer {
+    ErrorAnswer::invalid_parameter(format!("the parameter {key} is missing"))
+}
+
+fn wrong_type(key: &'static str, expected: &str) -> ErrorAnswer {
+    ErrorAnswer::invalid_parameter(format!("the parameter {key} is not {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmpv::Value;
+
+    fn payload(pairs: Vec<(Value, Value)>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, &Value::Map(pairs)).unwrap();
+        bytes
     }
 
-    /// Reads the rooms to be counted into `rooms`: the list `rids`, or the single `rid` that the vendor's C++ SDK sends
-    /// in its place. Sorted, and without repetitions.
-    pub fn read_room_list(&self, rooms: &mut Vec<i64>) -> Result<(), Refusal> {
-        rooms.clear();
-        match self.rids.clone() {
-            Param::Given(mut list) => read_integers(&mut list, rooms).map_err(|_| wrong_type("rids"))?,
-            _ => match self.rid.optional("rid")? {
-                Some(room) => rooms.push(room),
-                None => return Err(Refusal::parameter("the parameter rids is missing")),
-            },
+    fn read(bytes: &[u8]) -> Result<Params<'_>, DecodeError> {
+        Params::read(PayloadReader::open(bytes)?)
+    }
+
+    #[test]
+    fn key_behind_a_hundred_unknown_ones_is_found() {
+        let mut pairs: Vec<(Value, Value)> =
+            (0..100).map(|n| (format!("x{n}").into(), Value::Array(vec![n.into()]))).collect();
+        pairs.push(("rid".into(), 7.into()));
+        let bytes = payload(pairs);
+        let params = read(&bytes).unwrap();
+        assert_eq!(params.int("rid"), Ok(7));
+        assert_eq!(params.optional_ints("x3"), Ok(Some(vec![3])));
+        assert_eq!(params.optional_int("uid"), Ok(None));
+    }
+
+    #[test]
+    fn last_of_a_repeated_key_counts_wherever_it_stands() {
+        for between in [0, 40] {
+            let mut pairs = vec![("rid".into(), 1.into())];
+            pairs.extend((0..between).map(|n| (format!("x{n}").into(), Value::Nil)));
+            pairs.push(("rid".into(), 2.into()));
+            assert_eq!(read(&payload(pairs)).unwrap().int("rid"), Ok(2));
         }
-        rooms.sort_unstable();
-        rooms.dedup();
-        Ok(())
     }
-}
 
-/// An integer of any width, or a float that stands for one. Nil counts as left out: where the parameter is required,
-/// that is as wrong as any other type.
-fn integer(reader: &mut PayloadReader<'_>) -> Result<Param<i64>, DecodeError> {
-    value(reader, |reader| match reader.clone().optional_int("") {
-        Ok(None) => reader.optional_int(""),
-        _ => reader.integral("").map(Some),
-    })
-}
-
-/// Reads one value. One of a wrong type is skipped, since it may hold others.
-fn value<'a, T>(
-    reader: &mut PayloadReader<'a>,
-    read: impl FnOnce(&mut PayloadReader<'a>) -> Result<Option<T>, DecodeError>,
-) -> Result<Param<T>, DecodeError> {
-    let mut ahead = reader.clone();
-    let param = match read(&mut ahead) {
-        Ok(Some(value)) => Param::Given(value),
-        Ok(None) => Param::Absent,
-        Err(DecodeError::WrongType { .. }) => {
-            reader.skip()?;
-            return Ok(Param::Wrong);
-        }
-        Err(error) => return Err(error),
-    };
-    *reader = ahead;
-    Ok(param)
-}
-
-fn read_integers(list: &mut PayloadReader<'_>, into: &mut Vec<i64>) -> Result<(), DecodeError> {
-    // Reading an array takes nil for an empty one; here it is a wrong type.
-    if matches!(list.clone().optional_int("rids"), Ok(None)) {
-        return Err(DecodeError::WrongType { key: "rids", expected: "an array" });
+    #[test]
+    fn payload_that_is_cut_short_behind_the_indexed_pairs_is_refused() {
+        let whole = payload((0..40).map(|n| (format!("x{n}").into(), n.into())).collect());
+        assert!(read(&whole).is_ok());
+        assert!(read(&whole[..whole.len() - 1]).is_err());
     }
-    for _ in 0..list.array_len("rids")? {
-        into.push(list.integral("rids")?);
-    }
-    Ok(())
 }

@@ -1,81 +1,81 @@
-//! Writes the answers, straight into the connection's output.
+//! Writes the answer to a quest, straight into its connection's output.
 
-use crate::fpnn::{FrameWriter, PayloadWriter};
+use super::failure::ErrorAnswer;
+use crate::fpnn::{FrameWriter, HEADER_LEN, Header, PayloadWriter, SEQ_LEN};
 
-/// The place of one answer, at the end of a connection's output.
+/// The most pairs of an answer: what the one byte in front of a small msgpack map can count.
+const MOST_PAIRS: u8 = 15;
+
+/// One answer at the end of a connection's output, written pair by pair. It counts them itself.
 #[derive(Debug)]
 pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
+    start: usize,
     seq: u32,
+    pairs: u8,
 }
 
 impl<'a> Reply<'a> {
-    /// An answer to the quest `seq`.
+    /// Begins the answer to the quest `seq`: `{}` as long as nothing is written.
     pub fn new(out: &'a mut Vec<u8>, seq: u32) -> Reply<'a> {
-        Reply { out, seq }
+        let start = out.len();
+        FrameWriter::answer(out, seq, 0, 0).finish();
+        Reply { out, start, seq, pairs: 0 }
     }
 
-    /// `{}`
-    pub fn empty(self) {
-        FrameWriter::answer(self.out, self.seq, 0, 0).finish();
+    /// `key: value`
+    pub fn int(&mut self, key: &str, value: i64) {
+        self.pair(key).int(value);
     }
 
-    /// `{ts}`
-    pub fn ts(self, unix_ms: i64) {
-        self.pairs(1, |payload| {
-            payload.str("ts");
-            payload.int(unix_ms);
-        });
+    /// `key: value`
+    pub fn bool(&mut self, key: &str, value: bool) {
+        self.pair(key).bool(value);
     }
 
-    /// `{oinfo, pinfo}`. Both always come as strings: several of the vendor's SDKs fail without them.
-    pub fn info(self, public: &str, private: &str) {
-        self.pairs(2, |payload| {
-            payload.str("oinfo");
-            payload.str(public);
-            payload.str("pinfo");
-            payload.str(private);
-        });
+    /// `key: value`
+    pub fn str(&mut self, key: &str, value: &str) {
+        self.pair(key).str(value);
     }
 
-    /// `{ok}`
-    pub fn ok(self, ok: bool) {
-        self.pairs(1, |payload| {
-            payload.str("ok");
-            payload.bool(ok);
-        });
+    /// `key: [value, …]`
+    pub fn ints(&mut self, key: &str, values: impl ExactSizeIterator<Item = i64>) {
+        let mut payload = self.pair(key);
+        payload.array(count(values.len()));
+        values.for_each(|value| payload.int(value));
     }
 
-    /// `{uids}`
-    pub fn uids(self, uids: impl ExactSizeIterator<Item = i64>) {
-        self.pairs(1, |payload| {
-            payload.str("uids");
-            payload.array(len(uids.len()));
-            uids.for_each(|uid| payload.int(uid));
-        });
+    /// `key: …`: the caller writes the value.
+    pub fn pair(&mut self, key: &str) -> PayloadWriter<'_> {
+        debug_assert!(self.pairs < MOST_PAIRS, "an answer has at most {MOST_PAIRS} pairs");
+        self.pairs += 1;
+        let mut payload = PayloadWriter::new(self.out);
+        payload.str(key);
+        payload
     }
 
-    /// `{cn: {room: count}}`, the rooms as strings of digits.
-    pub fn counts(self, counts: impl ExactSizeIterator<Item = (i64, usize)>) {
-        let mut digits = itoa::Buffer::new();
-        self.pairs(1, |payload| {
-            payload.str("cn");
-            payload.map(len(counts.len()));
-            for (room, count) in counts {
-                payload.str(digits.format(room));
-                payload.int(i64::try_from(count).unwrap_or(i64::MAX));
-            }
-        });
+    /// Completes the answer.
+    pub fn finish(self) {
+        let frame = &mut self.out[self.start..];
+        let payload_start = HEADER_LEN + SEQ_LEN;
+        frame[payload_start] |= self.pairs;
+        let payload_len = frame.len() - payload_start;
+        Header::patch_payload_len(frame, payload_len);
     }
 
-    fn pairs(self, pairs: u32, write: impl FnOnce(&mut PayloadWriter<'_>)) {
-        let mut frame = FrameWriter::answer(self.out, self.seq, 0, pairs);
-        write(&mut frame.payload());
-        frame.finish();
+    /// Replaces everything that was written by an error answer.
+    pub fn fail(self, error: &ErrorAnswer) {
+        self.out.truncate(self.start);
+        FrameWriter::error_answer(self.out, self.seq, error.code.value(), &error.text);
+    }
+
+    /// Takes back everything that was written.
+    pub fn discard(self) {
+        self.out.truncate(self.start);
     }
 }
 
-/// What came in one packet, or fits the memory beside its ids, has fewer than 2^32 elements.
-fn len(len: usize) -> u32 {
+/// A length as msgpack counts it. What came in one packet, or fits the memory, has fewer than 2^32 elements.
+pub fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

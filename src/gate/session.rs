@@ -1,15 +1,15 @@
 //! One connection without its socket: received bytes go in, the answers' bytes come out.
 
 use super::clock::Now;
-use super::keying::KEY_METHOD;
-use super::refusal::Broken;
+use super::failure::Violation;
+use super::handshake::KEY_METHOD;
 use super::service::Service;
 use crate::fpnn::{Decoder, Encryptor, Frame, FrameWriter, Quest};
 
 /// The largest packet, from its header to the end of its payload: the reference server's default.
 pub const LARGEST_PACKET: usize = 8 * 1024 * 1024;
 /// Once this many bytes of answers wait for the peer to read them, no more of its quests are executed.
-const CHOKED_AT: usize = 1024 * 1024;
+const OUTPUT_LIMIT: usize = 1024 * 1024;
 /// An output buffer that was larger than this gives its memory back.
 const KEPT_OUTPUT: usize = 256 * 1024;
 
@@ -19,14 +19,14 @@ pub enum Served {
     /// Every whole packet that was received has been dealt with.
     All,
     /// The peer must read some answers first.
-    Choked,
+    OutputFull,
 }
 
 /// The state of one connection: the bytes before they are packets, and the answers before they are sent.
 #[derive(Debug)]
 pub struct Session {
     decoder: Decoder,
-    /// What becomes of the answers on their way out.
+    /// Encrypts the answers.
     encryptor: Encryptor,
     /// Nothing has come yet: the first packet decides whether the session is encrypted.
     is_new: bool,
@@ -61,9 +61,9 @@ impl Session {
     /// # Errors
     ///
     /// The connection is to be closed, once the answers to the quests before the broken one are sent.
-    pub fn serve(&mut self, service: &mut Service, now: Now) -> Result<Served, Broken> {
+    pub fn serve(&mut self, service: &mut Service, now: Now) -> Result<Served, Violation> {
         self.drop_sent();
-        while self.out.len() < CHOKED_AT {
+        while self.out.len() < OUTPUT_LIMIT {
             let Some(frame) = self.decoder.next_frame()? else { return Ok(Served::All) };
             let is_first = std::mem::take(&mut self.is_new);
             let Frame::Quest(quest) = frame else {
@@ -75,7 +75,7 @@ impl Session {
                     append(&mut self.out, &mut self.encryptor, quest.seq, |out| service.serve(&quest, now, out))?
                 }
                 Turn::KeyExchange { seq } => {
-                    let (encryptor, decryptor) = service.keying().accept(&quest)?;
+                    let (encryptor, decryptor) = service.handshake().accept(&quest)?;
                     self.encryptor = encryptor;
                     self.decoder.set_decryptor(decryptor);
                     append(&mut self.out, &mut self.encryptor, Some(seq), |out| {
@@ -85,7 +85,7 @@ impl Session {
                 }
             }
         }
-        Ok(Served::Choked)
+        Ok(Served::OutputFull)
     }
 
     /// What is to be sent.
@@ -115,11 +115,11 @@ enum Turn {
     KeyExchange { seq: u32 },
 }
 
-fn check_turn(quest: &Quest<'_>, is_first: bool, service: &Service) -> Result<Turn, Broken> {
+fn check_turn(quest: &Quest<'_>, is_first: bool, service: &Service) -> Result<Turn, Violation> {
     match (quest.method == KEY_METHOD, is_first, quest.seq) {
         (true, true, Some(seq)) => Ok(Turn::KeyExchange { seq }),
-        (true, _, _) => Err(Broken::Key("it must be the connection's first packet, a two-way quest".into())),
-        (false, true, _) if !service.keying().allows_plain() => Err(Broken::Plain),
+        (true, _, _) => Err(Violation::KeyExchange("it must be the connection's first packet, a two-way quest".into())),
+        (false, true, _) if !service.handshake().allows_plain() => Err(Violation::NotEncrypted),
         (false, ..) => Ok(Turn::Call),
     }
 }
@@ -129,8 +129,8 @@ fn append(
     out: &mut Vec<u8>,
     encryptor: &mut Encryptor,
     seq: Option<u32>,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Broken>,
-) -> Result<(), Broken> {
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Violation>,
+) -> Result<(), Violation> {
     let start = out.len();
     out.resize(start + encryptor.prefix_len(), 0);
     let written = write(out);

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::method::{Method, NAMES};
+use super::methods::{self, Handler};
 
 /// What a [`Gate`](super::Gate) has done since it was started, and how many connections it has.
 ///
 /// A call is counted before its answer is sent: who has the answer finds the call in the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateStats {
     /// Connections that were taken, those that ended included.
@@ -16,7 +16,13 @@ pub struct GateStats {
     pub connections_open: u64,
     /// Quests that were answered with an error, or would have been, had they not been one-way.
     pub refused: u64,
-    executed: [u64; NAMES.len()],
+    executed: [u64; methods::COUNT],
+}
+
+impl Default for GateStats {
+    fn default() -> GateStats {
+        Counters::default().snapshot()
+    }
 }
 
 impl GateStats {
@@ -24,24 +30,35 @@ impl GateStats {
     /// `*ping`. Zero for a method that the gate does not know.
     #[must_use]
     pub fn executed(&self, method: &str) -> u64 {
-        Method::from_name(method.as_bytes()).map_or(0, |method| self.executed[method.index()])
+        methods::find(method.as_bytes()).map_or(0, |number| self.executed[number])
     }
 
-    /// How many Room calls were executed with success, all nine methods together. Pings do not count.
+    /// How many signed calls were executed with success, all methods together. Pings do not count.
     #[must_use]
     pub fn executed_in_all(&self) -> u64 {
-        let pings = self.executed[Method::Ping.index()];
-        self.executed.iter().sum::<u64>() - pings
+        let is_signed = |number: usize| matches!(methods::ALL[number].handler, Handler::Signed(_));
+        self.executed.iter().enumerate().filter(|&(number, _)| is_signed(number)).map(|(_, count)| count).sum()
     }
 }
 
-/// The live numbers. Only the gate's thread counts; everybody may look.
-#[derive(Debug, Default)]
+/// The live numbers. Only the gate's thread counts; any thread may read.
+#[derive(Debug)]
 pub struct Counters {
     accepted: Counter,
     open: AtomicU64,
     refused: Counter,
-    executed: [Counter; NAMES.len()],
+    executed: [Counter; methods::COUNT],
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters {
+            accepted: Counter::default(),
+            open: AtomicU64::default(),
+            refused: Counter::default(),
+            executed: std::array::from_fn(|_| Counter::default()),
+        }
+    }
 }
 
 impl Counters {
@@ -61,9 +78,9 @@ impl Counters {
         self.refused.add_one();
     }
 
-    /// A quest was executed.
-    pub fn count_executed(&self, method: Method) {
-        self.executed[method.index()].add_one();
+    /// A quest of the method of that number was executed.
+    pub fn count_executed(&self, number: usize) {
+        self.executed[number].add_one();
     }
 
     /// The numbers as they are.

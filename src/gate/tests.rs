@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
 use super::clock::Now;
-use super::keying::Keying;
-use super::refusal::Broken;
+use super::failure::Violation;
+use super::handshake::Handshake;
 use super::service::Service;
 use super::session::{Served, Session};
 use super::stats::Counters;
@@ -22,7 +22,7 @@ const TS: i64 = 1_700_000_000;
 
 fn service() -> Service {
     let signers = FxHashMap::from_iter([(PID, Signer::new(PID, SECRET))]);
-    Service::new(signers, Keying::default(), Arc::new(Counters::default()))
+    Service::new(signers, Handshake::default(), Arc::new(Counters::default()))
 }
 
 /// What a session answers to `bytes`, taken apart: sequence number, status, payload.
@@ -139,7 +139,7 @@ fn one_way_quest_is_executed_without_an_answer() {
 }
 
 #[test]
-fn session_chokes_on_answers_that_nobody_takes() {
+fn session_stops_at_answers_that_nobody_takes() {
     let (mut session, mut service, now) = (Session::new(), service(), Now::at(TS));
     let info: Value = "x".repeat(60_000).into();
     let set = quest("setroominfo", 0, TS, [("rid", 1.into()), ("oinfo", info)]);
@@ -147,7 +147,7 @@ fn session_chokes_on_answers_that_nobody_takes() {
     let asks: Vec<u8> = (1..=100).flat_map(|salt| quest("getroominfo", salt, TS, [("rid", 1.into())])).collect();
     session.space()[..asks.len()].copy_from_slice(&asks);
     session.advance(asks.len());
-    assert_eq!(session.serve(&mut service, now).unwrap(), Served::Choked);
+    assert_eq!(session.serve(&mut service, now).unwrap(), Served::OutputFull);
     assert!(session.unsent().len() < 1024 * 1024 + 70_000, "{} bytes wait", session.unsent().len());
 
     // It goes on as the answers are taken, in pieces of any size, and none is lost.
@@ -192,17 +192,17 @@ fn broken_packet_is_told_from_a_refused_quest() {
     assert_eq!(outcome(|bytes| bytes[4] = 77), Ok(Some(0)), "nobody checks the version");
     assert_eq!(outcome(|bytes| bytes[5] = 0xa0), Ok(Some(10_008)));
     assert_eq!(outcome(|bytes| bytes[5] = 0x40), Ok(Some(10_008)));
-    assert_eq!(outcome(|bytes| bytes[5] = 0xc0), Err(Broken::Flag(0xc0)));
-    assert_eq!(outcome(|bytes| bytes[5] = 0x20), Err(Broken::Flag(0x20)));
-    assert!(matches!(outcome(|bytes| bytes[0] = b'f'), Err(Broken::Framing(_))));
-    assert!(matches!(outcome(|bytes| bytes[6] = 3), Err(Broken::Framing(_))));
-    assert!(matches!(outcome(|bytes| bytes[27] = 0x90), Err(Broken::Payload(_))));
-    assert!(matches!(outcome(|bytes| bytes[8] -= 1), Err(Broken::Payload(_))));
+    assert_eq!(outcome(|bytes| bytes[5] = 0xc0), Err(Violation::Flag(0xc0)));
+    assert_eq!(outcome(|bytes| bytes[5] = 0x20), Err(Violation::Flag(0x20)));
+    assert!(matches!(outcome(|bytes| bytes[0] = b'f'), Err(Violation::Framing(_))));
+    assert!(matches!(outcome(|bytes| bytes[6] = 3), Err(Violation::Framing(_))));
+    assert!(matches!(outcome(|bytes| bytes[27] = 0x90), Err(Violation::Payload(_))));
+    assert!(matches!(outcome(|bytes| bytes[8] -= 1), Err(Violation::Payload(_))));
     let nameless = |bytes: &mut Vec<u8>| {
         bytes[7] = 0;
         bytes.drain(16..27);
     };
-    assert_eq!(outcome(nameless), Err(Broken::NoMethod));
+    assert_eq!(outcome(nameless), Err(Violation::NoMethod));
 }
 
 /// An input of a vector, its generated values written out, or `None` where it was not given.
@@ -342,7 +342,7 @@ fn every_signature_vector_is_accepted() {
         let secret = vector["secret"].as_str().unwrap();
         let Ok(project) = i32::try_from(pid) else { continue };
         let signers = FxHashMap::from_iter([(project, Signer::new(project, secret))]);
-        let mut service = Service::new(signers, Keying::default(), Arc::new(Counters::default()));
+        let mut service = Service::new(signers, Handshake::default(), Arc::new(Counters::default()));
         let signature = [
             ("pid", pid.into()),
             ("sign", vector["sign"].as_str().unwrap().into()),

@@ -1,19 +1,16 @@
-//! The rooms of one project: members, infos, bans. State only: no wire, and time is a parameter.
+//! The rooms of one project: members and infos.
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
-use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
-use super::bans::Bans;
 use crate::rtm::{RoomId, UserId};
 
-/// Every room of a project. A room is there as soon as it is spoken of; nobody has to make it.
+/// Every room of a project. A room exists as soon as something names it; nobody has to create it.
 #[derive(Debug, Default)]
 pub struct Rooms {
     rooms: FxHashMap<RoomId, Room>,
-    bans: Bans,
 }
 
 #[derive(Debug, Default)]
@@ -31,12 +28,12 @@ impl Room {
 }
 
 impl Rooms {
-    /// Puts a user into a room. It does no harm to do so twice.
+    /// Adds a user to a room. Doing so twice changes nothing.
     pub fn add_member(&mut self, room: RoomId, uid: UserId) {
         self.rooms.entry(room).or_default().members.insert(uid);
     }
 
-    /// Takes a user out of a room, if it is in it.
+    /// Removes a user from a room, if it is there.
     pub fn remove_member(&mut self, room: RoomId, uid: UserId) {
         if let Entry::Occupied(mut entry) = self.rooms.entry(room) {
             entry.get_mut().members.remove(&uid);
@@ -71,21 +68,6 @@ impl Rooms {
     /// The public and the private info of a room: empty where none was set.
     pub fn info(&self, room: RoomId) -> (&str, &str) {
         self.rooms.get(&room).map_or(("", ""), |room| (&*room.public_info, &*room.private_info))
-    }
-
-    /// Bans a user in one room or in all, for a time or until the ban is lifted.
-    pub fn ban(&mut self, room: Option<RoomId>, uid: UserId, time: Option<Duration>, now: Instant) {
-        self.bans.add(room, uid, time, now);
-    }
-
-    /// Lifts the ban of one room, or every ban of the user.
-    pub fn unban(&mut self, room: Option<RoomId>, uid: UserId) {
-        self.bans.remove(room, uid);
-    }
-
-    /// Whether a user is banned in a room.
-    pub fn is_banned(&self, room: RoomId, uid: UserId, now: Instant) -> bool {
-        self.bans.is_banned(room, uid, now)
     }
 }
 
@@ -145,16 +127,5 @@ mod tests {
             rooms.remove_member(room, 7);
         }
         assert!(rooms.rooms.is_empty());
-    }
-
-    #[test]
-    fn ban_does_not_touch_membership() {
-        let (mut rooms, now) = (Rooms::default(), Instant::now());
-        rooms.add_member(1, 7);
-        rooms.ban(Some(1), 7, None, now);
-        assert!(rooms.is_banned(1, 7, now));
-        assert_eq!(members(&rooms, 1), [7]);
-        rooms.unban(Some(1), 7);
-        assert!(!rooms.is_banned(1, 7, now));
     }
 }

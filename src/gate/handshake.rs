@@ -1,6 +1,6 @@
 //! The first packet of a connection, which decides whether it is encrypted (`docs/protocol.md`, section 3).
 
-use super::refusal::Broken;
+use super::failure::Violation;
 use crate::fpnn::{Decryptor, Encryptor, Quest};
 
 #[cfg(feature = "encryption")]
@@ -9,16 +9,18 @@ use super::key::GateKey;
 /// The quest that begins an encrypted session. It may only be a connection's first.
 pub const KEY_METHOD: &[u8] = b"*key";
 
-/// How the gate wants its sessions.
+/// How sessions begin.
 #[derive(Debug, Clone, Default)]
-pub struct Keying {
+pub struct Handshake {
+    /// With a key, encrypted sessions are served.
     #[cfg(feature = "encryption")]
     pub key: Option<GateKey>,
+    /// Whether plain sessions are refused.
     #[cfg(feature = "encryption")]
     pub is_required: bool,
 }
 
-impl Keying {
+impl Handshake {
     /// Whether a session may be plain.
     pub fn allows_plain(&self) -> bool {
         #[cfg(feature = "encryption")]
@@ -33,16 +35,18 @@ impl Keying {
     ///
     /// The reference server closes the connection without an answer on any trouble, and so does the gate.
     #[cfg(feature = "encryption")]
-    pub fn accept(&self, quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Broken> {
-        let key = self.key.as_ref().ok_or_else(|| Broken::Key("the gate has no key".into()))?;
-        let (public_key, stream_mode, bits) = read_params(quest).map_err(Broken::Payload)?;
-        let public_key = public_key.ok_or_else(|| Broken::Key("publicKey is missing".into()))?;
-        key.server_key().accept(public_key, stream_mode, bits).map_err(|error| Broken::Key(error.to_string()))
+    pub fn accept(&self, quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Violation> {
+        let key = self.key.as_ref().ok_or_else(|| Violation::KeyExchange("the gate has no key".into()))?;
+        let (public_key, stream_mode, bits) = read_params(quest).map_err(Violation::Payload)?;
+        let public_key = public_key.ok_or_else(|| Violation::KeyExchange("publicKey is missing".into()))?;
+        key.server_key()
+            .accept(public_key, stream_mode, bits)
+            .map_err(|error| Violation::KeyExchange(error.to_string()))
     }
 
     #[cfg(not(feature = "encryption"))]
-    pub fn accept(&self, _quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Broken> {
-        Err(Broken::Key("this gate was built without encryption".into()))
+    pub fn accept(&self, _quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Violation> {
+        Err(Violation::KeyExchange("this gate was built without encryption".into()))
     }
 }
 

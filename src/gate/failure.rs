@@ -1,0 +1,71 @@
+//! The two ways in which a quest fails: an error answer, or the end of its connection.
+
+use std::borrow::Cow;
+
+use crate::code::ErrorCode;
+use crate::error::{DecodeError, ProtocolError};
+
+/// The error with which a quest is answered. The connection goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorAnswer {
+    /// The answer's `code`.
+    pub code: ErrorCode,
+    /// The answer's `ex`: what is wrong, for the person who reads the log.
+    pub text: Cow<'static, str>,
+}
+
+impl ErrorAnswer {
+    /// An error answer with that code and that text.
+    pub fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> ErrorAnswer {
+        ErrorAnswer { code, text: text.into() }
+    }
+
+    /// A parameter that is missing, of a wrong type, or out of range.
+    pub fn invalid_parameter(text: impl Into<Cow<'static, str>>) -> ErrorAnswer {
+        ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_PARAMETER, text)
+    }
+}
+
+/// A packet that breaks the protocol. The connection is closed without an answer to it, as the vendor's server does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// The borders of the packets are lost.
+    #[error(transparent)]
+    Framing(#[from] ProtocolError),
+    /// The payload is empty, cut short, or not a map with string keys.
+    #[error("the peer sent a quest that cannot be read: {0}")]
+    Payload(DecodeError),
+    /// Not exactly one of the bits for msgpack and JSON is set.
+    #[error("the peer sent the flag byte {0:#04x}, which announces neither msgpack nor JSON, or both")]
+    Flag(u8),
+    /// A key exchange failed, or came at the wrong time. Holds the reason.
+    #[error("the key exchange failed: {0}")]
+    KeyExchange(String),
+    /// The gate serves encrypted sessions only.
+    #[error("the peer did not begin an encrypted session, and this gate serves no others")]
+    NotEncrypted,
+    /// The method's name is empty.
+    #[error("the peer sent a quest without a method")]
+    NoMethod,
+}
+
+/// Why a quest was not executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It is answered with an error.
+    Answer(ErrorAnswer),
+    /// Its connection is closed.
+    Close(Violation),
+}
+
+impl From<ErrorAnswer> for Failure {
+    fn from(error: ErrorAnswer) -> Failure {
+        Failure::Answer(error)
+    }
+}
+
+impl From<Violation> for Failure {
+    fn from(violation: Violation) -> Failure {
+        Failure::Close(violation)
+    }
+}

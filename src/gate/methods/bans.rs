@@ -1,0 +1,42 @@
+//! Who may not speak in a room, or in any.
+
+use std::time::Duration;
+
+use super::{Call, Method};
+use crate::gate::failure::ErrorAnswer;
+use crate::gate::params::Params;
+use crate::gate::reply::Reply;
+
+pub const METHODS: [Method; 3] = [
+    Method::signed("addroomban", add_ban),
+    Method::signed("removeroomban", remove_ban),
+    Method::signed("isbanofroom", is_banned),
+];
+
+fn add_ban(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
+    let (room, user) = (call.params.optional_int("rid")?, call.params.int("uid")?);
+    call.project.bans.add(room, user, ban_time(call.params)?, call.now.monotonic);
+    Ok(())
+}
+
+fn remove_ban(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
+    let (room, user) = (call.params.optional_int("rid")?, call.params.int("uid")?);
+    call.project.bans.remove(room, user);
+    Ok(())
+}
+
+fn is_banned(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
+    let (room, user) = (call.params.int("rid")?, call.params.int("uid")?);
+    reply.bool("ok", call.project.bans.is_banned(room, user, call.now.monotonic));
+    Ok(())
+}
+
+/// How long a ban lasts; `None` is for ever.
+fn ban_time(params: &Params<'_>) -> Result<Option<Duration>, ErrorAnswer> {
+    let Some(seconds) = params.optional_int("btime")? else { return Ok(None) };
+    if i32::try_from(seconds).is_err() {
+        let text = format!("the parameter btime is {seconds}, which does not fit 32 bits");
+        return Err(ErrorAnswer::invalid_parameter(text));
+    }
+    Ok(u64::try_from(seconds).ok().filter(|&seconds| seconds > 0).map(Duration::from_secs))
+}

@@ -1,0 +1,109 @@
+//! The methods that the gate knows. Each file holds one family: its handlers and, in `METHODS`, their names.
+//!
+//! A new method is a handler and a line in the table of its family. A new family is a file and a line in [`FAMILIES`].
+
+mod bans;
+mod info;
+mod members;
+mod ping;
+
+use super::clock::Now;
+use super::failure::ErrorAnswer;
+use super::params::Params;
+use super::project::Project;
+use super::reply::Reply;
+
+const FAMILIES: [&[Method]; 4] = [&ping::METHODS, &members::METHODS, &info::METHODS, &bans::METHODS];
+
+/// How many methods the gate knows.
+pub const COUNT: usize = count(&FAMILIES);
+
+/// Every method. Its place in this list is its number.
+pub const ALL: [Method; COUNT] = concat(&FAMILIES);
+
+/// A method, by its name on the wire.
+#[derive(Debug, Clone, Copy)]
+pub struct Method {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// What it does.
+    pub handler: Handler,
+}
+
+/// What a method does. It writes its result as pairs of the answer; one that writes nothing answers `{}`.
+#[derive(Debug, Clone, Copy)]
+pub enum Handler {
+    /// A method of FPNN itself, which needs no signature and belongs to no project.
+    Unsigned(fn(Now, &mut Reply<'_>)),
+    /// A call of RTM, made once its signature was found right.
+    Signed(fn(&mut Call<'_, '_>, &mut Reply<'_>) -> Result<(), ErrorAnswer>),
+}
+
+/// A call with a good signature.
+#[derive(Debug)]
+pub struct Call<'a, 'p> {
+    /// What it was given.
+    pub params: &'a Params<'p>,
+    /// What it may change.
+    pub project: &'a mut Project,
+    /// When it came.
+    pub now: Now,
+}
+
+impl Method {
+    const fn unsigned(name: &'static str, handler: fn(Now, &mut Reply<'_>)) -> Method {
+        Method { name, handler: Handler::Unsigned(handler) }
+    }
+
+    const fn signed(
+        name: &'static str,
+        handler: fn(&mut Call<'_, '_>, &mut Reply<'_>) -> Result<(), ErrorAnswer>,
+    ) -> Method {
+        Method { name, handler: Handler::Signed(handler) }
+    }
+}
+
+/// The number of the method of that name.
+pub fn find(name: &[u8]) -> Option<usize> {
+    ALL.iter().position(|method| method.name.as_bytes() == name)
+}
+
+const fn count(families: &[&[Method]]) -> usize {
+    let mut count = 0;
+    let mut family = 0;
+    while family < families.len() {
+        count += families[family].len();
+        family += 1;
+    }
+    count
+}
+
+const fn concat(families: &[&[Method]]) -> [Method; COUNT] {
+    let mut all = [families[0][0]; COUNT];
+    let (mut family, mut line, mut number) = (0, 0, 0);
+    while number < COUNT {
+        if line == families[family].len() {
+            family += 1;
+            line = 0;
+        } else {
+            all[number] = families[family][line];
+            line += 1;
+            number += 1;
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_found_by_its_name_alone() {
+        for (number, method) in ALL.iter().enumerate() {
+            assert_eq!(find(method.name.as_bytes()), Some(number), "{} is there twice", method.name);
+        }
+        assert_eq!(find(b"addroommembe"), None);
+        assert_eq!(find(b""), None);
+    }
+}
