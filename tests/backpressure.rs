@@ -7,7 +7,7 @@ mod common;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{bounded, unbounded};
 use rtm_server_sdk::error::Stage;
 use rtm_server_sdk::{Client, Error, Pending};
 
@@ -17,7 +17,7 @@ use common::fixtures::{self, into};
 use common::scripted::{Connection, Options, ScriptedServer};
 use common::watchdog::guarded;
 use common::wire::{self, Packet};
-use common::{eventually, receive};
+use common::{PATIENCE, eventually, receive};
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -207,6 +207,53 @@ fn callback_makes_room_before_it_runs() {
             inner.add_room_member(1, 2).callback(into(&sender));
         });
         receive(&outcomes, "the inner callback").unwrap();
+    });
+}
+
+#[test]
+fn callbacks_that_wait_behind_a_blocked_one_take_no_room_from_blocking_calls() {
+    guarded(|| {
+        let server = AnsweringServer::start();
+        let client = fixtures::builder(server.endpoint()).max_in_flight(2).build().unwrap();
+        let (release, released) = bounded::<()>(0);
+        let (running, runs) = bounded(1);
+        client.add_room_member(1, 1).callback(move |_| {
+            _ = running.send(());
+            _ = released.recv_timeout(PATIENCE);
+        });
+        receive(&runs, "the blocking callback");
+        let (sender, outcomes) = unbounded();
+        for uid in 2..4 {
+            client.add_room_member(1, uid).callback(into(&sender));
+        }
+        // Both are answered, and as many callbacks as there may be wait for the only thread.
+        client.add_room_member(1, 4).call().unwrap();
+        client.add_room_member(1, 5).submit().wait().unwrap();
+        eventually("nothing is in flight", || client.stats().in_flight == 0);
+        client.add_room_member(1, 6).callback(into(&sender));
+        drop(release);
+        let codes: Vec<i32> =
+            (0..3).map(|_| receive(&outcomes, "a callback").err().map_or(0, |error| error.code().value())).collect();
+        assert_eq!(codes, [0, 0, 20_011]);
+    });
+}
+
+#[test]
+fn full_send_buffer_has_a_setting_and_a_stage_of_its_own() {
+    guarded(|| {
+        let server = ScriptedServer::with_options(Options { paused: true, receive_buffer: Some(4096) });
+        let client = fixtures::builder(server.endpoint()).max_unsent(1).build().unwrap();
+        let info = "x".repeat(65_535);
+        let full = (0..1_000).find_map(|rid| {
+            match client.set_room_info(rid, Some(&info), None).timeout(SHORT).submit().try_wait() {
+                Some(Err(Error::Timeout(timeout))) if timeout.stage() != Stage::WaitingForAnswer => Some(timeout),
+                _ => None,
+            }
+        });
+        assert_eq!(full.expect("no server takes 65 MB unread").stage(), Stage::WaitingForSendBuffer);
+        let (sender, outcomes) = unbounded();
+        client.add_room_member(1, 1).callback(into(&sender));
+        assert!(matches!(receive(&outcomes, "the callback"), Err(Error::QueueFull)));
     });
 }
 

@@ -173,6 +173,30 @@ fn panic_whose_value_panics_when_it_is_dropped_ends_there_too() {
     });
 }
 
+/// Panics whenever it is dropped, and so does what that throws, as many times over as it says.
+struct NestedBomb(u32);
+
+impl Drop for NestedBomb {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            std::panic::panic_any(NestedBomb(self.0 - 1));
+        }
+    }
+}
+
+#[test]
+fn panics_nested_in_what_was_thrown_end_there_too() {
+    guarded(|| {
+        let (_server, client) = with_server();
+        for depth in 1..4 {
+            client.add_room_member(1, 1).callback(move |_| std::panic::panic_any(NestedBomb(depth)));
+        }
+        let (sender, outcomes) = unbounded();
+        client.add_room_member(1, 2).callback(into(&sender));
+        receive(&outcomes, "the callback after the panics").unwrap();
+    });
+}
+
 #[test]
 fn blocking_call_inside_a_callback_works_with_one_thread() {
     guarded(|| {
@@ -351,6 +375,28 @@ fn blocked_executor_does_not_stall_calls() {
         assert!(outcomes.is_empty());
         drop(release);
         receive(&outcomes, "the callback").unwrap();
+    });
+}
+
+/// The best of some tries, since a loaded machine may hold up any one of them.
+#[test]
+fn dropping_a_client_does_not_wait_for_jobs_that_its_own_thread_would_run() {
+    guarded(|| {
+        let server = AnsweringServer::start();
+        let drop_one = || {
+            let (client, jobs) = with_executor(&server);
+            let (sender, outcomes) = unbounded();
+            client.add_room_member(1, 1).callback(into(&sender));
+            let job = receive(&jobs, "a job");
+            let started = std::time::Instant::now();
+            drop(client);
+            let elapsed = started.elapsed();
+            job();
+            receive(&outcomes, "the callback").unwrap();
+            elapsed
+        };
+        let fastest = (0..5).map(|_| drop_one()).min().unwrap();
+        assert!(fastest < Duration::from_millis(250), "dropping took {fastest:?}");
     });
 }
 

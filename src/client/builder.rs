@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::Client;
 use crate::config::{KeepAlive, ReconnectPolicy, bounded};
-use crate::dispatch::{Callbacks, Executor, Hooks, OnClosed, OnConnected, Permits, Shared};
+use crate::dispatch::{
+    Callbacks, Executor, Hooks, Limits, OnClosed, OnConnected, Permits, Shared, UnfinishedCallbacks,
+};
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error};
 use crate::net::IoThread;
@@ -41,6 +43,7 @@ pub struct ClientBuilder {
     reconnect: ReconnectPolicy,
     keep_alive: KeepAlive,
     max_in_flight: usize,
+    max_unsent: usize,
     max_payload: usize,
     callback_threads: usize,
     executor: Option<Executor>,
@@ -62,6 +65,7 @@ impl ClientBuilder {
             reconnect: ReconnectPolicy::default(),
             keep_alive: KeepAlive::default(),
             max_in_flight: 65_536,
+            max_unsent: 16 * 1024 * 1024,
             max_payload: 64 * 1024 * 1024,
             callback_threads: 1,
             executor: None,
@@ -106,9 +110,19 @@ impl ClientBuilder {
     }
 
     /// How many calls may be in flight at once. Over that, `call` and `submit` wait for room within their own time, and
-    /// `callback` gets [`Error::QueueFull`]. A callback counts until it begins to run. Default 65,536; more than zero.
+    /// `callback` gets [`Error::QueueFull`]. A call is in flight until its outcome is there. Callbacks that have not begun
+    /// are bounded by the same number, apart from the calls, so that a callback that blocks takes no room from calls
+    /// without one. Default 65,536; more than zero.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.max_in_flight = calls;
+        self
+    }
+
+    /// How many bytes of calls may wait to be sent, behind a server that reads slowly or while connecting. Over that,
+    /// `call` and `submit` wait for room within their own time, and `callback` gets [`Error::QueueFull`]. One call is let
+    /// in as long as there is any room, so that its frame may exceed it. Default 16 MiB; more than zero.
+    pub fn max_unsent(mut self, bytes: usize) -> Self {
+        self.max_unsent = bytes;
         self
     }
 
@@ -182,7 +196,13 @@ impl ClientBuilder {
         let (callbacks, callback_threads) =
             Callbacks::start(self.callback_threads, self.executor).map_err(Error::System)?;
         let counters = Arc::new(Counters::default());
-        let shared = Arc::new(Shared { permits: Permits::new(self.max_in_flight), counters, callbacks });
+        let limits = Limits { calls: self.max_in_flight, unsent_bytes: self.max_unsent };
+        let shared = Arc::new(Shared {
+            permits: Arc::new(Permits::new(limits)),
+            counters,
+            callbacks,
+            unfinished_callbacks: Arc::new(UnfinishedCallbacks::default()),
+        });
         let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
         let endpoint: Arc<str> = self.endpoint.into();
         let settings = Settings {
@@ -230,6 +250,7 @@ impl ClientBuilder {
             (self.quest_timeout.is_zero(), "quest_timeout"),
             (self.connect_timeout.is_zero(), "connect_timeout"),
             (self.max_in_flight == 0, "max_in_flight"),
+            (self.max_unsent == 0, "max_unsent"),
             (self.max_payload == 0, "max_payload"),
             (self.callback_threads == 0, "callback_threads"),
         ];
@@ -292,6 +313,7 @@ mod tests {
             builder().quest_timeout(Duration::ZERO),
             builder().connect_timeout(Duration::ZERO),
             builder().max_in_flight(0),
+            builder().max_unsent(0),
             builder().max_payload(0),
             builder().callback_threads(0),
             builder().keep_alive(KeepAlive::default().tries(0)),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Client, Inner};
 use crate::config::bounded;
-use crate::dispatch::{CallReply, Callback, Completion, PendingReply, Route, WaitPolicy};
+use crate::dispatch::{CallReply, Callback, Completion, PendingReply, Route};
 use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, DecodeError, Error, Stage, TimeoutError};
 use crate::fpnn::{PayloadReader, read_answer};
@@ -80,7 +80,7 @@ impl<'a, T> Call<'a, T> {
         let inner = &*client.inner;
         let deadline = deadline_after(timeout);
         let reply = CallReply::of_this_thread();
-        make(inner, draft, timeout, deadline, WaitPolicy::Until(deadline), Route::Reply(reply.sender()));
+        make(inner, draft, timeout, deadline, Route::Reply(reply.sender()));
         match reply.wait(deadline + BACKSTOP) {
             Some(outcome) => decode(outcome, read, &inner.shared.counters),
             None => Err(timed_out(timeout)),
@@ -94,7 +94,7 @@ impl<'a, T> Call<'a, T> {
         let inner = &*client.inner;
         let deadline = deadline_after(timeout);
         let (sender, reply) = PendingReply::new();
-        make(inner, draft, timeout, deadline, WaitPolicy::Until(deadline), Route::Reply(sender));
+        make(inner, draft, timeout, deadline, Route::Reply(sender));
         Pending { reply: Some(reply), deadline, timeout, read, counters: Arc::clone(&inner.shared.counters) }
     }
 }
@@ -103,15 +103,17 @@ impl<T: 'static> Call<'_, T> {
     /// Makes the call and returns at once. The callback is given the outcome exactly once, on a callback thread or where
     /// `ClientBuilder::callback_executor` runs it, never inside this function. It may block, panic, and make calls.
     ///
-    /// With too many calls in flight the outcome is [`Error::QueueFull`]; such refusals wait for a callback thread like all
-    /// outcomes do, so that a program that goes on calling behind a blocked callback fills its own memory. Dropping the
+    /// The outcome is [`Error::QueueFull`] with too many calls in flight, with as many callbacks that have not begun
+    /// (`ClientBuilder::max_in_flight`), or with too many bytes that wait to be sent (`ClientBuilder::max_unsent`). Such
+    /// refusals wait for a callback thread like all outcomes do, so that a program that goes on calling behind a blocked
+    /// callback fills its own memory. Dropping the
     /// last client turns the outcome of a call that is still in flight into [`Error::Closed`].
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
         let Call { client, draft, timeout, read } = self;
         let inner = &*client.inner;
         let counters = Arc::clone(&inner.shared.counters);
         let route = Route::Callback(Callback::new(move |outcome| callback(decode(outcome, read, &counters))));
-        make(inner, draft, timeout, deadline_after(timeout), WaitPolicy::Never, route);
+        make(inner, draft, timeout, deadline_after(timeout), route);
     }
 }
 
@@ -185,7 +187,6 @@ fn make(
     draft: Result<UnsignedQuest, ArgumentError>,
     timeout: Duration,
     deadline: Instant,
-    policy: WaitPolicy,
     route: Route,
 ) {
     let mut completion = Completion::new(Arc::clone(&inner.shared), route);
@@ -193,7 +194,7 @@ fn make(
         Ok(draft) => draft,
         Err(error) => return completion.complete(Err(error.into())),
     };
-    if let Err(error) = completion.acquire_permit(draft.frame_len(), policy, timeout) {
+    if let Err(error) = completion.acquire_permits(draft.frame_len(), deadline, timeout) {
         return completion.complete(Err(error));
     }
     let frame = draft.sign(&inner.signer, next_salt(), unix_time());

@@ -11,9 +11,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::config::bounded;
 use crate::dispatch::{CallReply, CallbackThreads, Completion, Route, Shared};
 use crate::engine::Stats;
-use crate::error::{ConnectCause, ConnectError, Error, Stage};
+use crate::error::{ConnectCause, ConnectError, Error, Stage, TimeoutError};
 use crate::net::{Command, IoThread};
 use crate::rtm::Signer;
 
@@ -101,6 +102,41 @@ impl Client {
     /// and more than once. Callbacks of calls that it ended still run.
     pub fn close(&self) {
         self.inner.close();
+    }
+
+    /// Ends the client in order: takes no new calls, waits until every call in flight has its outcome and every callback
+    /// has run, for `timeout` at most, and then [closes](Client::close). Calls made from here on fail with
+    /// [`Error::Closed`], those that callbacks make included, and so do calls that were still waiting for room.
+    ///
+    /// Inside a callback or a hook of this client it waits for the outcomes only: the callbacks that are due may need the
+    /// thread that it runs on. They run once it has returned, as after `close`. On a thread that runs what
+    /// `ClientBuilder::callback_executor` hands it, but outside a callback, nothing can run that this waits for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] if calls were still in flight after `timeout`, or callbacks had not run. Those calls end as on
+    /// `close`, and their callbacks run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, Error};
+    /// use std::time::Duration;
+    ///
+    /// let client = Client::new(80000001, "secret", "127.0.0.1:1")?;
+    /// client.add_room_member(42, 1001).callback(|outcome| eprintln!("{outcome:?}"));
+    /// client.shutdown(Duration::from_secs(10))?; // The callback has run.
+    /// assert!(matches!(client.add_room_member(42, 1002).call(), Err(Error::Closed(_))));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
+        let Shared { permits, callbacks, unfinished_callbacks, .. } = &*self.inner.shared;
+        let deadline = Instant::now() + bounded(timeout);
+        permits.close();
+        let is_done = permits.wait_until_idle(deadline)
+            && (callbacks.is_running_here() || unfinished_callbacks.wait_for_all(deadline));
+        self.close();
+        if is_done { Ok(()) } else { Err(TimeoutError::new(Stage::ShuttingDown, timeout).into()) }
     }
 
     /// Whether there is a connection now. It may be gone by the time the answer is looked at.

@@ -1,10 +1,11 @@
 //! The callback threads: where the user's code runs, and where its panics end. They run jobs, and know no more of them.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,13 +19,31 @@ const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Runs callbacks where the user wants them.
 pub type Executor = Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
+/// Names the callback threads of one client.
+type Id = u64;
+
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
-    static INSIDE_CALLBACK: Cell<bool> = const { Cell::new(false) };
+    /// Whose jobs this thread is running, the innermost last.
+    static RUNNING: RefCell<Vec<Id>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether this thread is running a callback now.
-pub(super) fn is_inside_callback() -> bool {
-    INSIDE_CALLBACK.with(Cell::get)
+/// Marks this thread as one that runs a job, until it is dropped.
+struct Running;
+
+impl Running {
+    fn enter(id: Id) -> Running {
+        RUNNING.with_borrow_mut(|running| running.push(id));
+        Running
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A thread that ends may have lost its list before it drops its last client.
+        let _ = RUNNING.try_with(|running| running.borrow_mut().pop());
+    }
 }
 
 /// Something to run on a callback thread. Closures are jobs; a job that was allocated before there was anything to run
@@ -41,11 +60,15 @@ impl<F: FnOnce() + Send> Job for F {
 }
 
 /// A job that runs exactly once: an executor that drops it unrun runs it by that.
-struct Queued(Option<Box<dyn Job>>);
+struct Queued {
+    job: Option<Box<dyn Job>>,
+    id: Id,
+}
 
 impl Queued {
     fn run(&mut self) {
-        if let Some(job) = self.0.take() {
+        if let Some(job) = self.job.take() {
+            let _running = Running::enter(self.id);
             job.run();
         }
     }
@@ -59,13 +82,11 @@ impl Drop for Queued {
 
 /// Runs the user's code. A panic in it is logged, and ends here.
 pub(super) fn contained(what: &str, code: impl FnOnce()) {
-    let outer = INSIDE_CALLBACK.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(code));
-    INSIDE_CALLBACK.set(outer);
-    if let Err(payload) = result {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         log::error!("{what} panicked: {}", panic_text(&*payload));
-        // Dropping what was thrown is the user's code too.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        // Dropping what was thrown is the user's code too. What that throws in its turn is not dropped, but leaked.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        std::mem::forget(dropped);
     }
 }
 
@@ -81,6 +102,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
 #[derive(Clone)]
 pub struct Callbacks {
     jobs: Sender<Queued>,
+    id: Id,
 }
 
 impl Callbacks {
@@ -93,11 +115,15 @@ impl Callbacks {
         let (jobs, queue) = unbounded::<Queued>();
         let (alive, ended) = crossbeam_channel::bounded::<Infallible>(0);
         let executor = executor.map(Arc::new);
+        let id = LAST_ID.fetch_add(1, Ordering::Relaxed);
         let count = if executor.is_some() { 1 } else { count };
         for _ in 0..count {
             let (queue, executor, alive) = (queue.clone(), executor.clone(), alive.clone());
             let work = move || {
                 let _alive = alive;
+                let _running = Running::enter(id);
+                // What an executor has captured is dropped on this thread, and may be a client.
+                let executor = executor;
                 for job in queue {
                     hand_over(job, executor.as_deref());
                 }
@@ -105,13 +131,18 @@ impl Callbacks {
             let spawned = thread::Builder::new().name("rtm-callback".into()).spawn(work);
             spawned.map_err(|error| SystemError::new("starting a callback thread", error))?;
         }
-        Ok((Callbacks { jobs }, CallbackThreads { ended }))
+        Ok((Callbacks { jobs, id }, CallbackThreads { ended }))
     }
 
     /// Hands in a job. Never blocks.
     pub(super) fn submit(&self, job: Box<dyn Job>) {
         // The threads live as long as anybody can hand in a job. Were they gone, dropping the job would run it.
-        let _ = self.jobs.send(Queued(Some(job)));
+        let _ = self.jobs.send(Queued { job: Some(job), id: self.id });
+    }
+
+    /// Whether this thread is running one of these callbacks now.
+    pub fn is_running_here(&self) -> bool {
+        RUNNING.try_with(|running| running.borrow().contains(&self.id)).unwrap_or(false)
     }
 }
 
@@ -120,6 +151,11 @@ fn hand_over(mut job: Queued, executor: Option<&Executor>) {
         None => job.run(),
         Some(executor) => contained("the callback executor", || executor(Box::new(move || job.run()))),
     }
+}
+
+/// Whether this thread is running a callback now, of whatever client.
+fn is_inside_callback() -> bool {
+    RUNNING.try_with(|running| !running.borrow().is_empty()).unwrap_or(false)
 }
 
 /// The other end of the callback threads. Dropped after everything that can hand in a job, it waits for what is under

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::callbacks::{Job, contained, is_inside_callback};
-use super::permits::{AcquireError, Permit, PermitClass};
+use super::callbacks::{Job, contained};
+use super::permits::{AcquireError, Permit, Permits};
 use super::reply::ReplySender;
 use super::shared::Shared;
+use super::unfinished::Unfinished;
 use crate::engine::{Counters, Outcome};
 use crate::error::{Error, Stage, TimeoutError};
 
@@ -21,15 +22,6 @@ pub enum Route {
 /// A user's callback.
 pub struct Callback(Box<dyn Deliver>);
 
-/// Whether a call waits for a permit, and how long.
-#[derive(Debug, Clone, Copy)]
-pub enum WaitPolicy {
-    /// As long as the call has.
-    Until(Instant),
-    /// Not at all.
-    Never,
-}
-
 /// One call's way back.
 pub struct Completion {
     open: Option<Open>,
@@ -37,52 +29,68 @@ pub struct Completion {
 
 struct Open {
     shared: Arc<Shared>,
-    route: Route,
+    route: OpenRoute,
+    /// The permit to be in flight, once the call has it.
     permit: Option<Permit>,
     /// Connecting goes the same way as a call but is none.
     is_counted: bool,
+}
+
+enum OpenRoute {
+    Reply(ReplySender),
+    Callback { callback: Callback, permit: Option<Permit>, unfinished: Unfinished },
 }
 
 impl Completion {
     /// The way back of a call.
     pub fn new(shared: Arc<Shared>, route: Route) -> Completion {
         shared.counters.calls.increment();
-        Completion { open: Some(Open { shared, route, permit: None, is_counted: true }) }
+        Completion::open(shared, route, true)
     }
 
     /// The way back of something that does not count as a call.
     pub fn uncounted(shared: Arc<Shared>, route: Route) -> Completion {
-        Completion { open: Some(Open { shared, route, permit: None, is_counted: false }) }
+        Completion::open(shared, route, false)
     }
 
-    /// Takes a permit to be in flight, for a frame of `bytes` bytes. It goes back when the outcome is delivered; that of
-    /// a callback when the callback begins.
+    fn open(shared: Arc<Shared>, route: Route, is_counted: bool) -> Completion {
+        let route = match route {
+            Route::Reply(sender) => OpenRoute::Reply(sender),
+            Route::Callback(callback) => {
+                let unfinished = shared.unfinished_callbacks.add();
+                OpenRoute::Callback { callback, permit: None, unfinished }
+            }
+        };
+        Completion { open: Some(Open { shared, route, permit: None, is_counted }) }
+    }
+
+    /// Takes what permits the call needs for a frame of `bytes` bytes. A call with a callback never waits for them, any
+    /// other does until `deadline`. The permit to be in flight goes back when the outcome is delivered; that of a callback
+    /// when the callback begins.
     ///
     /// # Errors
     ///
     /// There was no room, or the client was closed.
-    pub fn acquire_permit(&mut self, bytes: usize, policy: WaitPolicy, timeout: Duration) -> Result<(), Error> {
+    pub fn acquire_permits(&mut self, bytes: usize, deadline: Instant, timeout: Duration) -> Result<(), Error> {
         let Some(open) = &mut self.open else { return Err(Error::closed(false)) };
         let permits = &open.shared.permits;
-        let class = match open.route {
-            Route::Reply(_) if is_inside_callback() => PermitClass::InsideCallback,
-            _ => PermitClass::Ordinary,
-        };
-        let acquired = match policy {
-            WaitPolicy::Until(deadline) => permits.acquire_by(class, bytes, deadline),
-            WaitPolicy::Never => permits.try_acquire(class, bytes),
-        };
-        match (acquired, policy) {
-            (Ok(permit), _) => {
-                open.permit = Some(permit);
-                Ok(())
+        let in_flight = match &mut open.route {
+            OpenRoute::Reply(_) => permits.acquire_by(bytes, deadline).map_err(|error| match error {
+                AcquireError::NoPermit => TimeoutError::new(Stage::WaitingForRoom, timeout).into(),
+                AcquireError::SendBufferFull => TimeoutError::new(Stage::WaitingForSendBuffer, timeout).into(),
+                AcquireError::Closed => Error::closed(false),
+            })?,
+            OpenRoute::Callback { permit, .. } => {
+                let acquired = permits.try_acquire_with_callback(bytes).map_err(|error| match error {
+                    AcquireError::NoPermit | AcquireError::SendBufferFull => Error::QueueFull,
+                    AcquireError::Closed => Error::closed(false),
+                })?;
+                *permit = Some(acquired.callback);
+                acquired.in_flight
             }
-            (Err(AcquireError::Closed), _) => Err(Error::closed(false)),
-            (Err(AcquireError::Full), WaitPolicy::Never) => Err(Error::QueueFull),
-            (Err(AcquireError::Full), WaitPolicy::Until(_)) => {
-                Err(Error::Timeout(TimeoutError::new(Stage::WaitingForRoom, timeout)))
-            }
-        }
+        };
+        open.permit = Some(in_flight);
+        Ok(())
     }
 
     /// Delivers the outcome. Never blocks, and never runs the user's code.
@@ -108,14 +116,13 @@ impl Open {
         if is_counted {
             count(&shared.counters, &outcome);
         }
+        permit.into_iter().for_each(|permit| shared.permits.release(permit));
         match route {
-            Route::Reply(sender) => {
-                permit.into_iter().for_each(|permit| shared.permits.release(permit));
-                sender.send(outcome);
-            }
-            Route::Callback(Callback(callback)) => {
-                let job = callback.with_outcome(Delivery { outcome, permit, shared: Arc::clone(&shared) });
-                shared.callbacks.submit(job);
+            OpenRoute::Reply(sender) => sender.send(outcome),
+            OpenRoute::Callback { callback, permit, unfinished } => {
+                let permits = Arc::clone(&shared.permits);
+                let delivery = Delivery { outcome, permit, permits, unfinished };
+                shared.callbacks.submit(callback.0.with_outcome(delivery));
             }
         }
     }
@@ -147,11 +154,15 @@ trait Deliver: Send {
     fn with_outcome(self: Box<Self>, delivery: Delivery) -> Box<dyn Job>;
 }
 
-/// What a callback is given, and what is given back when it begins.
+/// What a callback is given, what is given back when it begins, and what ends with it.
+///
+/// It must not hold on to the queue of the callback threads, since it may lie in an event loop for long after they have
+/// nothing else to do.
 struct Delivery {
     outcome: Outcome,
     permit: Option<Permit>,
-    shared: Arc<Shared>,
+    permits: Arc<Permits>,
+    unfinished: Unfinished,
 }
 
 struct WithRoom<F> {
@@ -169,9 +180,10 @@ impl<F: FnOnce(Outcome) + Send + 'static> Deliver for WithRoom<F> {
 impl<F: FnOnce(Outcome) + Send> Job for WithRoom<F> {
     fn run(self: Box<Self>) {
         let WithRoom { code, delivery } = *self;
-        let Some(Delivery { outcome, permit, shared }) = delivery else { return };
-        // The callback may wait for the permit that it holds.
-        permit.into_iter().for_each(|permit| shared.permits.release(permit));
+        let Some(Delivery { outcome, permit, permits, unfinished }) = delivery else { return };
+        // The callback may make calls with callbacks of their own.
+        permit.into_iter().for_each(|permit| permits.release(permit));
         contained("a callback", || code(outcome));
+        drop(unfinished);
     }
 }

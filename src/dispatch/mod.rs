@@ -10,10 +10,12 @@ mod hooks;
 mod permits;
 mod reply;
 mod shared;
+mod unfinished;
 
 pub use callbacks::{CallbackThreads, Callbacks, Executor};
-pub use completion::{Callback, Completion, Route, WaitPolicy};
+pub use completion::{Callback, Completion, Route};
 pub use hooks::{Event, Hooks, OnClosed, OnConnected};
-pub use permits::Permits;
+pub use permits::{Limits, Permits};
 pub use reply::{CallReply, PendingReply};
 pub use shared::Shared;
+pub use unfinished::UnfinishedCallbacks;

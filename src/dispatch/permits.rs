@@ -1,128 +1,154 @@
-//! Back-pressure: how many calls may be in flight, and how many bytes may wait to be sent.
+//! Back-pressure: how many calls may be in flight, how many callbacks may wait for their turn, and how many bytes may
+//! wait to be sent.
 
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Frames that wait to be sent may take this many bytes; one more frame is let in below that. It bounds the memory
-/// behind a server that stops reading, whatever the size of the calls.
-const MAX_UNSENT_BYTES: usize = 16 * 1024 * 1024;
+/// What the permits are limited to.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Calls in flight, and as many callbacks that have not begun.
+    pub calls: usize,
+    /// Bytes of frames that wait to be sent. One more frame is let in below that.
+    pub unsent_bytes: usize,
+}
 
-/// Which permits a call takes from.
+/// What a permit allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PermitClass {
-    /// Those that all calls share.
-    Ordinary,
-    /// Those kept for calls that are waited for inside callbacks: the ordinary ones may all be held by callbacks that
-    /// wait for the very thread that would wait here.
-    InsideCallback,
+enum PermitClass {
+    /// To be in flight, until the outcome is there.
+    InFlight,
+    /// To have a callback waiting, until it begins. Apart from the other, so that a callback that blocks takes no room
+    /// from calls that have none.
+    Callback,
+}
+
+/// A permit. It goes back with [`Permits::release`].
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a permit that is dropped is never given back"]
+pub struct Permit(PermitClass);
+
+/// The permits of a call with a callback.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CallbackPermits {
+    pub in_flight: Permit,
+    pub callback: Permit,
 }
 
 /// Why a call got no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AcquireError {
-    /// There was no room, or none in time.
-    Full,
+    /// Too many calls are in flight, or too many callbacks wait.
+    NoPermit,
+    /// Too many bytes wait to be sent.
+    SendBufferFull,
     /// The client was closed.
     Closed,
 }
 
-/// The right of one call to be in flight. It goes back with [`Permits::release`].
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "a permit that is dropped is never given back"]
-pub struct Permit(PermitClass);
-
 /// The permits of one client.
 #[derive(Debug)]
 pub struct Permits {
-    /// How many permits each class has.
-    limit: usize,
+    limits: Limits,
     usage: Mutex<Usage>,
-    ordinary_room: Condvar,
-    inside_callback_room: Condvar,
+    /// A call may go on, or has to give up.
+    room: Condvar,
+    /// Nothing is in flight.
+    idle: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Usage {
-    ordinary: usize,
-    inside_callback: usize,
+    in_flight: usize,
+    callbacks: usize,
     unsent_bytes: usize,
-    /// How many threads wait for a permit, of either class.
+    /// How many threads wait for a permit.
     waiting: usize,
     is_closed: bool,
 }
 
 impl Usage {
-    fn of(&mut self, class: PermitClass) -> &mut usize {
-        match class {
-            PermitClass::Ordinary => &mut self.ordinary,
-            PermitClass::InsideCallback => &mut self.inside_callback,
-        }
-    }
-
-    fn try_acquire(&mut self, class: PermitClass, bytes: usize, limit: usize) -> Result<Permit, AcquireError> {
+    fn try_acquire(&mut self, bytes: usize, limits: &Limits) -> Result<Permit, AcquireError> {
         if self.is_closed {
             return Err(AcquireError::Closed);
         }
-        if self.unsent_bytes >= MAX_UNSENT_BYTES || *self.of(class) >= limit {
-            return Err(AcquireError::Full);
+        if self.in_flight >= limits.calls {
+            return Err(AcquireError::NoPermit);
         }
-        *self.of(class) += 1;
+        if self.unsent_bytes >= limits.unsent_bytes {
+            return Err(AcquireError::SendBufferFull);
+        }
+        self.in_flight += 1;
         self.unsent_bytes += bytes;
-        Ok(Permit(class))
+        Ok(Permit(PermitClass::InFlight))
     }
 }
 
 impl Permits {
-    pub fn new(limit: usize) -> Permits {
-        Permits { limit, usage: Mutex::default(), ordinary_room: Condvar::new(), inside_callback_room: Condvar::new() }
+    pub fn new(limits: Limits) -> Permits {
+        Permits { limits, usage: Mutex::default(), room: Condvar::new(), idle: Condvar::new() }
     }
 
-    /// How many calls hold a permit.
+    /// How many calls are in flight.
     pub fn in_flight(&self) -> usize {
-        let usage = self.usage.lock();
-        usage.ordinary + usage.inside_callback
+        self.usage.lock().in_flight
     }
 
-    /// Takes a permit for a call with a frame of `bytes` bytes, if there is one now.
-    pub fn try_acquire(&self, class: PermitClass, bytes: usize) -> Result<Permit, AcquireError> {
-        self.usage.lock().try_acquire(class, bytes, self.limit)
+    /// Takes the permits of a call with a callback and a frame of `bytes` bytes, if there are any now.
+    pub fn try_acquire_with_callback(&self, bytes: usize) -> Result<CallbackPermits, AcquireError> {
+        let mut usage = self.usage.lock();
+        if !usage.is_closed && usage.callbacks >= self.limits.calls {
+            return Err(AcquireError::NoPermit);
+        }
+        let in_flight = usage.try_acquire(bytes, &self.limits)?;
+        usage.callbacks += 1;
+        Ok(CallbackPermits { in_flight, callback: Permit(PermitClass::Callback) })
     }
 
     /// Takes a permit for a call with a frame of `bytes` bytes as soon as there is one, until `deadline`.
-    pub fn acquire_by(&self, class: PermitClass, bytes: usize, deadline: Instant) -> Result<Permit, AcquireError> {
+    pub fn acquire_by(&self, bytes: usize, deadline: Instant) -> Result<Permit, AcquireError> {
         let mut usage = self.usage.lock();
         let mut is_too_late = false;
         loop {
-            match usage.try_acquire(class, bytes, self.limit) {
-                Err(AcquireError::Full) if !is_too_late => {}
-                other => return other,
+            let outcome = usage.try_acquire(bytes, &self.limits);
+            if is_too_late || matches!(outcome, Ok(_) | Err(AcquireError::Closed)) {
+                return outcome;
             }
             usage.waiting += 1;
-            is_too_late = self.room(class).wait_until(&mut usage, deadline).timed_out();
+            is_too_late = self.room.wait_until(&mut usage, deadline).timed_out();
             usage.waiting -= 1;
         }
     }
 
-    /// The call is over.
+    /// Gives a permit back.
     pub fn release(&self, permit: Permit) {
-        let Permit(class) = permit;
         let mut usage = self.usage.lock();
-        *usage.of(class) -= 1;
-        let is_awaited = usage.waiting > 0;
-        drop(usage);
-        if is_awaited {
-            self.room(class).notify_one();
+        match permit.0 {
+            // Nobody ever waits for one of these.
+            PermitClass::Callback => usage.callbacks -= 1,
+            PermitClass::InFlight => {
+                usage.in_flight -= 1;
+                let is_awaited = usage.waiting > 0;
+                let is_drained = usage.is_closed && usage.in_flight == 0;
+                drop(usage);
+                if is_awaited {
+                    self.room.notify_one();
+                }
+                if is_drained {
+                    self.idle.notify_all();
+                }
+            }
         }
     }
 
     /// Frames of `bytes` bytes wait to be sent no longer.
     pub fn release_bytes(&self, bytes: usize) {
         let mut usage = self.usage.lock();
-        let was_full = usage.unsent_bytes >= MAX_UNSENT_BYTES;
+        let was_full = usage.unsent_bytes >= self.limits.unsent_bytes;
         usage.unsent_bytes -= bytes;
         if was_full {
-            self.notify_all(usage);
+            self.notify_waiting(usage);
         }
     }
 
@@ -130,22 +156,25 @@ impl Permits {
     pub fn close(&self) {
         let mut usage = self.usage.lock();
         usage.is_closed = true;
-        self.notify_all(usage);
+        self.notify_waiting(usage);
     }
 
-    fn room(&self, class: PermitClass) -> &Condvar {
-        match class {
-            PermitClass::Ordinary => &self.ordinary_room,
-            PermitClass::InsideCallback => &self.inside_callback_room,
+    /// After [`close`](Permits::close): waits until nothing is in flight. Says whether that was so by `deadline`.
+    pub fn wait_until_idle(&self, deadline: Instant) -> bool {
+        let mut usage = self.usage.lock();
+        while usage.in_flight > 0 {
+            if self.idle.wait_until(&mut usage, deadline).timed_out() {
+                break;
+            }
         }
+        usage.in_flight == 0
     }
 
-    fn notify_all(&self, usage: MutexGuard<'_, Usage>) {
+    fn notify_waiting(&self, usage: MutexGuard<'_, Usage>) {
         let is_awaited = usage.waiting > 0;
         drop(usage);
         if is_awaited {
-            self.ordinary_room.notify_all();
-            self.inside_callback_room.notify_all();
+            self.room.notify_all();
         }
     }
 }
@@ -156,14 +185,18 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_millis(20)
+    fn permits(calls: usize) -> Permits {
+        Permits::new(Limits { calls, unsent_bytes: 1000 })
+    }
+
+    fn now(permits: &Permits, bytes: usize) -> Result<Permit, AcquireError> {
+        permits.acquire_by(bytes, Instant::now())
     }
 
     fn wait_on_a_thread(permits: &Arc<Permits>) -> std::thread::JoinHandle<Result<Permit, AcquireError>> {
         let permits = Arc::clone(permits);
         let deadline = Instant::now() + Duration::from_secs(60);
-        std::thread::spawn(move || permits.acquire_by(PermitClass::Ordinary, 0, deadline))
+        std::thread::spawn(move || permits.acquire_by(0, deadline))
     }
 
     fn await_waiters(permits: &Permits) {
@@ -174,28 +207,56 @@ mod tests {
 
     #[test]
     fn nobody_is_let_in_over_the_limit() {
-        let permits = Permits::new(1);
-        let permit = permits.try_acquire(PermitClass::Ordinary, 10).unwrap();
-        assert_eq!(permits.try_acquire(PermitClass::Ordinary, 10), Err(AcquireError::Full));
-        assert_eq!(permits.acquire_by(PermitClass::Ordinary, 10, soon()), Err(AcquireError::Full));
-        assert!(permits.try_acquire(PermitClass::InsideCallback, 10).is_ok());
+        let permits = permits(1);
+        let permit = now(&permits, 10).unwrap();
+        assert_eq!(now(&permits, 10), Err(AcquireError::NoPermit));
+        assert_eq!(permits.try_acquire_with_callback(10), Err(AcquireError::NoPermit));
         permits.release(permit);
-        assert!(permits.try_acquire(PermitClass::Ordinary, 10).is_ok());
+        assert!(now(&permits, 10).is_ok());
     }
 
     #[test]
-    fn unsent_bytes_bar_the_door_until_they_are_sent() {
-        let permits = Permits::new(10);
-        assert!(permits.try_acquire(PermitClass::Ordinary, MAX_UNSENT_BYTES).is_ok());
-        assert_eq!(permits.try_acquire(PermitClass::Ordinary, 1), Err(AcquireError::Full));
-        permits.release_bytes(MAX_UNSENT_BYTES);
-        assert!(permits.try_acquire(PermitClass::Ordinary, 1).is_ok());
+    fn waiting_callbacks_take_no_room_from_other_calls() {
+        let permits = permits(1);
+        let first = permits.try_acquire_with_callback(0).unwrap();
+        permits.release(first.in_flight);
+        assert_eq!(permits.try_acquire_with_callback(0), Err(AcquireError::NoPermit));
+        permits.release(now(&permits, 0).unwrap());
+        permits.release(first.callback);
+        assert!(permits.try_acquire_with_callback(0).is_ok());
+    }
+
+    #[test]
+    fn full_send_buffer_has_an_error_of_its_own_until_bytes_are_sent() {
+        let permits = permits(10);
+        assert!(now(&permits, 1000).is_ok());
+        assert_eq!(now(&permits, 1), Err(AcquireError::SendBufferFull));
+        assert_eq!(permits.try_acquire_with_callback(1), Err(AcquireError::SendBufferFull));
+        let permits = Arc::new(permits);
+        let waiter = wait_on_a_thread(&permits);
+        await_waiters(&permits);
+        permits.release_bytes(1000);
+        assert!(waiter.join().unwrap().is_ok());
+    }
+
+    #[test]
+    fn byte_budget_is_overdrawn_by_one_frame_however_many_threads_try() {
+        let permits = Arc::new(permits(1000));
+        assert!(now(&permits, 999).is_ok());
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let permits = Arc::clone(&permits);
+                std::thread::spawn(move || now(&permits, 500).is_ok())
+            })
+            .collect();
+        let let_in = threads.into_iter().map(|thread| thread.join().unwrap()).filter(|is_in| *is_in).count();
+        assert_eq!(let_in, 1);
     }
 
     #[test]
     fn waiter_gets_the_permit_that_is_released() {
-        let permits = Arc::new(Permits::new(1));
-        let permit = permits.try_acquire(PermitClass::Ordinary, 0).unwrap();
+        let permits = Arc::new(permits(1));
+        let permit = now(&permits, 0).unwrap();
         let waiter = wait_on_a_thread(&permits);
         await_waiters(&permits);
         permits.release(permit);
@@ -204,10 +265,25 @@ mod tests {
 
     #[test]
     fn closing_sends_the_waiters_away() {
-        let permits = Arc::new(Permits::new(0));
+        let permits = Arc::new(permits(0));
         let waiter = wait_on_a_thread(&permits);
         await_waiters(&permits);
         permits.close();
         assert_eq!(waiter.join().unwrap(), Err(AcquireError::Closed));
+    }
+
+    #[test]
+    fn idle_is_when_the_last_permit_is_back() {
+        let permits = Arc::new(permits(2));
+        let (first, second) = (now(&permits, 0).unwrap(), now(&permits, 0).unwrap());
+        permits.close();
+        assert!(!permits.wait_until_idle(Instant::now()));
+        let waiter = {
+            let permits = Arc::clone(&permits);
+            std::thread::spawn(move || permits.wait_until_idle(Instant::now() + Duration::from_secs(60)))
+        };
+        permits.release(first);
+        permits.release(second);
+        assert!(waiter.join().unwrap());
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::callbacks::Callbacks;
 use super::permits::Permits;
+use super::unfinished::UnfinishedCallbacks;
 use crate::engine::Counters;
 
 /// The state that the callers, the I/O thread and every call under way share.
 pub struct Shared {
-    pub permits: Permits,
+    pub permits: Arc<Permits>,
     pub counters: Arc<Counters>,
     pub callbacks: Callbacks,
+    pub unfinished_callbacks: Arc<UnfinishedCallbacks>,
 }

@@ -18,7 +18,7 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct Stats {
             $(#[doc = $meaning] pub $name: u64,)+
-            /// Calls that hold one of the places of `ClientBuilder::max_in_flight` now.
+            /// Calls in flight now: made, and without an outcome yet (`ClientBuilder::max_in_flight`).
             pub in_flight: u64,
         }
 
@@ -38,7 +38,7 @@ counters! {
     failed_timeout: "Calls whose time ran out.",
     failed_closed: "Calls whose connection ended with them in flight.",
     failed_connect: "Calls for which no connection could be made, or none was there.",
-    failed_queue_full: "Calls for which there was no room (`ClientBuilder::max_in_flight`).",
+    failed_queue_full: "Calls for which there was no room (`Error::QueueFull`).",
     failed_argument: "Calls with an argument that can never work.",
     failed_cancelled: "Calls that ended because the client was closed.",
     undecodable: "Answers that made no sense. Their calls count as `answered` or `refused` too.",

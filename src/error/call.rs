@@ -11,8 +11,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// For room among the calls in flight (`ClientBuilder::max_in_flight`) or in the send buffer.
+    /// For room among the calls in flight (`ClientBuilder::max_in_flight`).
     WaitingForRoom,
+    /// For room among the bytes that wait to be sent (`ClientBuilder::max_unsent`): the server reads too slowly.
+    WaitingForSendBuffer,
     /// For the name service.
     Resolving,
     /// For the TCP connection.
@@ -23,24 +25,28 @@ pub enum Stage {
     Queued,
     /// For the answer: the call was, or may have been, sent.
     WaitingForAnswer,
+    /// `Client::shutdown`: for calls in flight and their callbacks to end.
+    ShuttingDown,
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Stage::WaitingForRoom => "waiting for room among the calls in flight",
+            Stage::WaitingForSendBuffer => "waiting for room in the send buffer",
             Stage::Resolving => "resolving the server's name",
             Stage::Connecting => "connecting",
             Stage::KeyExchange => "exchanging keys",
             Stage::Queued => "waiting to be sent",
             Stage::WaitingForAnswer => "waiting for the answer",
+            Stage::ShuttingDown => "waiting for calls and callbacks to end",
         })
     }
 }
 
 /// A call whose time ran out, and where the time went.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no answer within {timeout:?}: the time ran out while {stage}")]
+#[error("timed out after {timeout:?}, {stage}")]
 pub struct TimeoutError {
     stage: Stage,
     timeout: Duration,

@@ -49,8 +49,12 @@ pub enum Error {
     /// There is no connection, and none is being made for this call.
     #[error(transparent)]
     NotConnected(NotConnectedError),
-    /// Too many calls are in flight (`ClientBuilder::max_in_flight`).
-    #[error("too many calls are in flight: wait for some of them, or raise max_in_flight")]
+    /// A call with a callback found no room: too many calls are in flight or too many callbacks wait
+    /// (`ClientBuilder::max_in_flight`), or too many bytes wait to be sent (`ClientBuilder::max_unsent`).
+    #[error(
+        "too many calls are in flight, callbacks waiting or bytes unsent: \
+         let some of them end, or raise max_in_flight or max_unsent"
+    )]
     QueueFull,
     /// The answer makes no sense. The call may have been executed.
     #[error(transparent)]
@@ -113,6 +117,12 @@ impl Error {
 impl From<ArgumentError> for Error {
     fn from(error: ArgumentError) -> Error {
         Error::InvalidArgument(error)
+    }
+}
+
+impl From<TimeoutError> for Error {
+    fn from(error: TimeoutError) -> Error {
+        Error::Timeout(error)
     }
 }
 

@@ -93,7 +93,7 @@ fn refusal_is_status_1_and_its_text_obeyed_by_no_terminal() {
 fn silent_server_is_status_1_and_the_doubt_is_told() {
     let server = FakeServer::start(|_| Act::Hold);
     let outcome = run(tool(&server.endpoint(), &["add", "42", "1001", "--timeout", "3s"]), "").expect(1);
-    outcome.says("no answer within 3s");
+    outcome.says("timed out after 3s");
     outcome.says("may have done it");
 }
 
