@@ -6,7 +6,8 @@ use std::hint::black_box;
 
 use rtm_server_sdk::Client;
 use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, read_answer};
-use rtm_server_sdk::rtm::{Signer, UnsignedQuest, next_salt, read_infos};
+use rtm_server_sdk::rtm::methods::info::{get_room_info, read_infos};
+use rtm_server_sdk::rtm::{Signer, next_salt};
 
 const PID: i32 = 80_000_001;
 /// The variable that holds the project's secret, if the server checks it.
@@ -34,11 +35,8 @@ fn main() -> Outcome {
 fn encode(times: usize) -> Outcome {
     let signer = Signer::new(PID, "a secret for benches");
     for _ in 0..times {
-        let mut draft = UnsignedQuest::new(PID, "getroominfo", 1);
-        let mut params = draft.params();
-        params.str("rid");
-        params.int(black_box(42));
-        black_box(draft.sign(&signer, next_salt(), 1_700_000_000));
+        let quest = get_room_info(black_box(42)).quest?;
+        black_box(quest.sign(&signer, next_salt(), 1_700_000_000));
     }
     Ok(())
 }

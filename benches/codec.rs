@@ -1,7 +1,6 @@
 //! The codec by itself: signed quests written, answers cut out of the stream and read. No sockets, no threads.
 //!
-//! `cargo bench --features unstable-internals --bench codec`. A result is read by functions like those that the room
-//! functions use, which are private; they take the same steps on the same public reader.
+//! `cargo bench --features unstable-internals --bench codec`.
 
 use std::hint::black_box;
 
@@ -9,7 +8,9 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use rtm_server_sdk::Error;
 use rtm_server_sdk::error::DecodeError;
 use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, PayloadReader, read_answer};
-use rtm_server_sdk::rtm::{RoomInfo, Signer, UnsignedQuest, next_salt, read_counts, read_infos, read_uids};
+use rtm_server_sdk::rtm::methods::info::{RoomInfo, get_room_info, read_infos};
+use rtm_server_sdk::rtm::methods::members::{get_room_count, read_counts, read_uids};
+use rtm_server_sdk::rtm::{Request, Signer, next_salt};
 
 const PID: i32 = 80_000_001;
 const TS: u32 = 1_700_000_000;
@@ -43,30 +44,22 @@ fn decode_each(criterion: &mut Criterion) {
 
 fn encode(criterion: &mut Criterion) {
     let signer = Signer::new(PID, "a secret for benches");
-    let room_info = || {
-        let mut draft = UnsignedQuest::new(PID, "getroominfo", 1);
-        let mut params = draft.params();
-        params.str("rid");
-        params.int(black_box(42));
-        draft.sign(&signer, next_salt(), TS)
-    };
+    let room_info = || sign(get_room_info(black_box(42)), &signer);
     let rids: Vec<i64> = (0..1_000).map(|room| 1_000_000 + room).collect();
-    let room_count = || {
-        let mut draft = UnsignedQuest::new(PID, "getroomcount", 1);
-        let mut params = draft.params();
-        params.str("rids");
-        params.array(1_000);
-        for &rid in black_box(&rids) {
-            params.int(rid);
-        }
-        draft.sign(&signer, next_salt(), TS)
-    };
+    let room_count = || sign(get_room_count(black_box(&rids)), &signer);
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Bytes(room_info().len() as u64));
     group.bench_function("signed getroominfo", |bencher| bencher.iter(room_info));
     group.throughput(Throughput::Bytes(room_count().len() as u64));
     group.bench_function("signed getroomcount of 1,000 rooms", |bencher| bencher.iter(room_count));
     group.finish();
+}
+
+fn sign<T>(request: Request<T>, signer: &Signer) -> Vec<u8> {
+    match request.quest {
+        Ok(quest) => quest.sign(signer, next_salt(), TS),
+        Err(error) => panic!("the bench's own call cannot work: {error}"),
+    }
 }
 
 /// Lets `batch` answers arrive at once and reads them all. The time is that of the batch, the bytes per second are

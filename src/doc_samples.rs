@@ -15,6 +15,5 @@ pages! {
     Errors: "../docs/errors.md",
     Logging: "../docs/logging.md",
     MigratingFromPython: "../docs/migrating-from-python.md",
-    RoomApi: "../docs/room-api.md",
     Testing: "../docs/testing.md",
 }

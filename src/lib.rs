@@ -267,4 +267,5 @@ pub use engine::{ConnectionInfo, Stats};
 pub use error::{AnswerError, Error};
 #[cfg(feature = "encryption")]
 pub use fpnn::{CipherMode, Encryption, KeyBits};
-pub use rtm::{Message, MessageBody, MessageId, MessageType, NewMessage, RoomId, RoomInfo, Target, UserId};
+pub use rtm::methods::info::RoomInfo;
+pub use rtm::{Message, MessageBody, MessageId, MessageType, NewMessage, RoomId, Target, UserId};

@@ -143,6 +143,17 @@ fn call_that_can_never_work_sends_nothing() {
 }
 
 #[test]
+fn ban_without_an_end_sends_a_time_of_0() {
+    guarded(|| {
+        let server = AnsweringServer::start();
+        let client = fixtures::client(server.endpoint());
+        client.add_room_ban(None, 2, None).call().unwrap();
+        let packet = server.next();
+        assert_eq!((packet.int("btime"), packet.get("rid")), (0, None));
+    });
+}
+
+#[test]
 fn live_sequence_numbers_are_unique() {
     guarded(|| {
         let server = AnsweringServer::with(|_| None);

@@ -8,13 +8,9 @@ use super::{Client, Inner};
 use crate::config::bounded;
 use crate::dispatch::{CallReply, Callback, Completion, PendingReply, Route};
 use crate::engine::{Counters, NewCall, Outcome};
-use crate::error::{ArgumentError, DecodeError, Error, Stage, TimeoutError};
-use crate::fpnn::{PayloadReader, read_answer};
+use crate::error::{ArgumentError, Error, Stage, TimeoutError};
 use crate::net::Command;
-use crate::rtm::{UnsignedQuest, next_salt};
-
-/// Reads the result out of an answer's payload.
-pub(super) type ReadResult<T> = fn(&mut PayloadReader<'_>) -> Result<T, DecodeError>;
+use crate::rtm::{AnswerReader, Request, UnsignedQuest, next_salt};
 
 /// The I/O thread ends a call at its deadline. Should the machine not let it run, the caller ends it this much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
@@ -53,14 +49,13 @@ const BACKSTOP: Duration = Duration::from_millis(3);
 #[must_use = "a call is made only by `call`, `callback` or `submit`"]
 pub struct Call<'a, T> {
     client: &'a Client,
-    draft: Result<UnsignedQuest, ArgumentError>,
+    request: Request<T>,
     timeout: Duration,
-    read: ReadResult<T>,
 }
 
 impl<'a, T> Call<'a, T> {
-    pub(super) fn new(client: &'a Client, draft: Result<UnsignedQuest, ArgumentError>, read: ReadResult<T>) -> Self {
-        Call { client, draft, timeout: client.inner.quest_timeout, read }
+    pub(super) fn new(client: &'a Client, request: Request<T>) -> Self {
+        Call { client, request, timeout: client.inner.quest_timeout }
     }
 
     /// The time of this call: for connecting, queueing, sending and waiting together. Zero means the client's own
@@ -76,13 +71,13 @@ impl<'a, T> Call<'a, T> {
     ///
     /// Every variant of [`Error`] but `QueueFull`: with too many calls in flight it waits for room.
     pub fn call(self) -> Result<T, Error> {
-        let Call { client, draft, timeout, read } = self;
+        let Call { client, request: Request { quest, answer }, timeout } = self;
         let inner = &*client.inner;
         let deadline = deadline_after(timeout);
         let reply = CallReply::of_this_thread();
-        make(inner, draft, timeout, deadline, Route::Reply(reply.sender()));
+        make(inner, quest, timeout, deadline, Route::Reply(reply.sender()));
         match reply.wait(deadline + BACKSTOP) {
-            Some(outcome) => decode(outcome, read, &inner.shared.counters),
+            Some(outcome) => decode(outcome, &answer, &inner.shared.counters),
             None => Err(timed_out(timeout)),
         }
     }
@@ -90,12 +85,12 @@ impl<'a, T> Call<'a, T> {
     /// Submits the call. Returns once it is queued, so that one thread can keep many calls in flight; with too many of
     /// them it waits for room, within the call's time.
     pub fn submit(self) -> Pending<T> {
-        let Call { client, draft, timeout, read } = self;
+        let Call { client, request: Request { quest, answer }, timeout } = self;
         let inner = &*client.inner;
         let deadline = deadline_after(timeout);
         let (sender, reply) = PendingReply::new();
-        make(inner, draft, timeout, deadline, Route::Reply(sender));
-        Pending { reply: Some(reply), deadline, timeout, read, counters: Arc::clone(&inner.shared.counters) }
+        make(inner, quest, timeout, deadline, Route::Reply(sender));
+        Pending { reply: Some(reply), deadline, timeout, answer, counters: Arc::clone(&inner.shared.counters) }
     }
 }
 
@@ -109,17 +104,18 @@ impl<T: 'static> Call<'_, T> {
     /// callback fills its own memory. Dropping the
     /// last client turns the outcome of a call that is still in flight into [`Error::Closed`].
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
-        let Call { client, draft, timeout, read } = self;
+        let Call { client, request: Request { quest, answer }, timeout } = self;
         let inner = &*client.inner;
         let counters = Arc::clone(&inner.shared.counters);
-        let route = Route::Callback(Callback::new(move |outcome| callback(decode(outcome, read, &counters))));
-        make(inner, draft, timeout, deadline_after(timeout), route);
+        let route = Route::Callback(Callback::new(move |outcome| callback(decode(outcome, &answer, &counters))));
+        make(inner, quest, timeout, deadline_after(timeout), route);
     }
 }
 
 impl<T> fmt::Debug for Call<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("timeout", &self.timeout).finish_non_exhaustive()
+        let mut debug = f.debug_struct("Call");
+        debug.field("method", &self.request.answer.method()).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
@@ -143,7 +139,7 @@ pub struct Pending<T> {
     reply: Option<PendingReply>,
     deadline: Instant,
     timeout: Duration,
-    read: ReadResult<T>,
+    answer: AnswerReader<T>,
     counters: Arc<Counters>,
 }
 
@@ -158,7 +154,7 @@ impl<T> Pending<T> {
             return Err(ArgumentError::new("the outcome of this call was taken by `try_wait` already").into());
         };
         match reply.wait(self.deadline + BACKSTOP) {
-            Some(outcome) => decode(outcome, self.read, &self.counters),
+            Some(outcome) => decode(outcome, &self.answer, &self.counters),
             None => Err(timed_out(self.timeout)),
         }
     }
@@ -166,7 +162,7 @@ impl<T> Pending<T> {
     /// The outcome if it is there, `None` while it is not, and `None` again once it was taken. Never blocks.
     pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
         let outcome = match self.reply.as_ref()?.try_take() {
-            Some(outcome) => decode(outcome, self.read, &self.counters),
+            Some(outcome) => decode(outcome, &self.answer, &self.counters),
             None if Instant::now() < self.deadline + BACKSTOP => return None,
             None => Err(timed_out(self.timeout)),
         };
@@ -177,27 +173,28 @@ impl<T> Pending<T> {
 
 impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending").field("timeout", &self.timeout).finish_non_exhaustive()
+        let mut debug = f.debug_struct("Pending");
+        debug.field("method", &self.answer.method()).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
 /// Puts a call on its way. Whatever becomes of it goes to `route`.
 fn make(
     inner: &Inner,
-    draft: Result<UnsignedQuest, ArgumentError>,
+    quest: Result<UnsignedQuest, ArgumentError>,
     timeout: Duration,
     deadline: Instant,
     route: Route,
 ) {
     let mut completion = Completion::new(Arc::clone(&inner.shared), route);
-    let draft = match draft {
-        Ok(draft) => draft,
+    let quest = match quest {
+        Ok(quest) => quest,
         Err(error) => return completion.complete(Err(error.into())),
     };
-    if let Err(error) = completion.acquire_permits(draft.frame_len(), deadline, timeout) {
+    if let Err(error) = completion.acquire_permits(quest.frame_len(), deadline, timeout) {
         return completion.complete(Err(error));
     }
-    let frame = draft.sign(&inner.signer, next_salt(), unix_time());
+    let frame = quest.sign(&inner.signer, next_salt(), unix_time());
     let call = NewCall { frame, deadline, timeout, token: completion };
     if let Err(Command::Call(call)) = inner.io_thread.send(Command::Call(call)) {
         call.token.complete(Err(Error::closed(false)));
@@ -205,9 +202,9 @@ fn make(
 }
 
 /// The result, or the error, in what the I/O thread handed over.
-fn decode<T>(outcome: Outcome, read: ReadResult<T>, counters: &Counters) -> Result<T, Error> {
+fn decode<T>(outcome: Outcome, reader: &AnswerReader<T>, counters: &Counters) -> Result<T, Error> {
     let answer = outcome?;
-    let result = read_answer(answer.status, answer.flag, &answer.payload, read);
+    let result = reader.read(answer.status, answer.flag, &answer.payload);
     if matches!(result, Err(Error::Decode(_))) {
         counters.undecodable.increment();
     }

@@ -1,8 +1,10 @@
 //! [`Client`]: the public face.
 
+mod bans;
 mod builder;
 mod call;
-mod room;
+mod info;
+mod members;
 
 pub use builder::ClientBuilder;
 pub use call::{Call, Pending};
@@ -26,6 +28,11 @@ const CONNECT_BACKSTOP: Duration = Duration::from_millis(50);
 ///
 /// A client is cheap to clone and to share: all clones use the same connection and the same I/O thread. Dropping the
 /// last one closes it. See the [crate's page](crate) for a tour.
+///
+/// The functions of the Room API have the vendor's names; their methods and fields on the wire are in
+/// `docs/protocol.md`, section 2. Each returns a [`Call`], which is made by one of [`Call::call`], [`Call::callback`]
+/// and [`Call::submit`]. The errors named with a function come out of these; every call can fail with the other variants
+/// of [`Error`](crate::Error) too.
 ///
 /// # Examples
 ///

@@ -11,8 +11,10 @@ use super::outbuf::OutBuffer;
 use super::settings::Settings;
 use crate::code::ErrorCode;
 use crate::error::{CloseReason, ConnectCause, ProtocolError};
-use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Quest, patch_seq};
+use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Quest, patch_seq};
 
+/// FPNN's own method for a sign of life.
+const PING: MethodName<'static> = MethodName::literal("*ping");
 /// Answers to the server's quests may fill the out-buffer up to this. A server that asks on without reading them is
 /// hostile.
 const MOST_UNREAD_ANSWERS: usize = 16 * 1024 * 1024;
@@ -103,7 +105,8 @@ impl Connection {
     pub fn send(&mut self, seq: u32, mut frame: Vec<u8>) -> Sent {
         patch_seq(&mut frame, seq);
         let position = self.out.push(&frame);
-        log::trace!("quest {seq}: {} bytes at {position}", frame.len());
+        let method = Header::method_of_quest(&frame).escape_ascii();
+        log::trace!("quest {seq}: {method}, {} bytes at {position}", frame.len());
         let spare = if frame.capacity() <= LARGEST_SPARE { frame } else { Vec::new() };
         Sent { position, spare }
     }
@@ -181,7 +184,7 @@ impl Connection {
             Some(Due::Ping) => {
                 let seq = next_seq(self);
                 self.pings.push(seq);
-                self.out.push_with(|out| FrameWriter::two_way_quest(out, seq, "*ping", 0).finish());
+                self.out.push_with(|out| FrameWriter::two_way_quest(out, seq, PING).finish());
                 Ok(())
             }
             Some(Due::Dead(silence)) => Err(CloseReason::KeepAlive(silence)),

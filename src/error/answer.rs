@@ -1,5 +1,7 @@
 //! What can be wrong with a call that was answered.
 
+use std::borrow::Cow;
+
 use crate::code::ErrorCode;
 
 /// The server's own error: a code and a text.
@@ -93,4 +95,27 @@ pub enum DecodeError {
         /// The type that is due, with its article: `an integer`.
         expected: &'static str,
     },
+    /// A row of a list.
+    #[error("row {row}: {cause}")]
+    InRow {
+        /// The row's place in its list, from 0.
+        row: usize,
+        /// What is wrong with it.
+        cause: Box<DecodeError>,
+    },
+    /// The answer to a call of a method.
+    #[error("the answer to {method} cannot be read: {cause}")]
+    InAnswer {
+        /// The method's name on the wire.
+        method: Cow<'static, str>,
+        /// What is wrong with the answer.
+        cause: Box<DecodeError>,
+    },
+}
+
+impl DecodeError {
+    /// The same error, with the method whose answer it is in.
+    pub(crate) fn in_answer_to(self, method: Cow<'static, str>) -> DecodeError {
+        DecodeError::InAnswer { method, cause: Box::new(self) }
+    }
 }

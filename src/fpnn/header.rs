@@ -13,6 +13,7 @@ pub const FLAG_MSGPACK: u8 = 0x80;
 
 const MAGIC: [u8; 4] = *b"FPNN";
 const VERSION: u8 = 1;
+const SS_AT: usize = 7;
 const PAYLOAD_LEN_AT: usize = 8;
 
 /// What a packet is.
@@ -65,7 +66,7 @@ impl Header {
         let size = LittleEndian::read_u32(&bytes[PAYLOAD_LEN_AT..]);
         match usize::try_from(size) {
             Ok(payload_len) if payload_len <= max_payload => {
-                Ok(Some(Header { flag: bytes[5], kind, ss: bytes[7], payload_len }))
+                Ok(Some(Header { flag: bytes[5], kind, ss: bytes[SS_AT], payload_len }))
             }
             _ => Err(ProtocolError::PayloadTooLarge { size: size.into(), limit: max_payload }),
         }
@@ -89,6 +90,13 @@ impl Header {
     pub(super) fn write(out: &mut Vec<u8>, kind: Kind, ss: u8) {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&[VERSION, FLAG_MSGPACK, kind as u8, ss, 0, 0, 0, 0]);
+    }
+
+    /// The name of the method in the whole frame of a two-way quest.
+    #[must_use]
+    pub fn method_of_quest(frame: &[u8]) -> &[u8] {
+        let name_at = HEADER_LEN + SEQ_LEN;
+        &frame[name_at..name_at + usize::from(frame[SS_AT])]
     }
 
     /// Fills in the payload's length once it is known.

@@ -12,6 +12,8 @@ mod cipher;
 mod decoder;
 mod frame;
 mod header;
+mod map_writer;
+mod method;
 mod reader;
 #[cfg(feature = "encryption")]
 mod session;
@@ -21,6 +23,8 @@ pub use cipher::{Decryptor, Encryptor};
 pub use decoder::Decoder;
 pub use frame::{Answer, Frame, Quest, read_answer};
 pub use header::{FLAG_MSGPACK, HEADER_LEN, Header, SEQ_LEN};
+pub use map_writer::MapWriter;
+pub use method::MethodName;
 pub use reader::PayloadReader;
 #[cfg(feature = "encryption")]
 pub use session::*;

@@ -6,6 +6,8 @@ use byteorder::{ByteOrder, LittleEndian};
 use rmp::encode;
 
 use super::header::{HEADER_LEN, Header, Kind, SEQ_LEN};
+use super::map_writer::MapWriter;
+use super::method::MethodName;
 
 /// One frame, being written at the end of a buffer that may hold others. Dropped without
 /// [`finish`](FrameWriter::finish), it leaves a frame with an empty payload.
@@ -17,16 +19,23 @@ pub struct FrameWriter<'a> {
 }
 
 impl<'a> FrameWriter<'a> {
-    /// Begins a two-way quest whose payload is a map of `pairs` pairs. The method's name has 1 to 255 bytes.
+    /// Begins a two-way quest without parameters; [`params`](FrameWriter::params) adds some.
     #[must_use]
-    pub fn two_way_quest(out: &'a mut Vec<u8>, seq: u32, method: &str, pairs: u32) -> FrameWriter<'a> {
-        FrameWriter::begin(out, Kind::TwoWay, Some(seq), method, 0, pairs)
+    pub fn two_way_quest(out: &'a mut Vec<u8>, seq: u32, method: MethodName<'_>) -> FrameWriter<'a> {
+        let start = out.len();
+        Header::write(out, Kind::TwoWay, method.len());
+        out.extend_from_slice(&seq.to_le_bytes());
+        out.extend_from_slice(method.as_str().as_bytes());
+        FrameWriter::begin_payload(out, start, 0)
     }
 
     /// Begins an answer whose payload is a map of `pairs` pairs. Status 0 is a result, anything else an error.
     #[must_use]
     pub fn answer(out: &'a mut Vec<u8>, seq: u32, status: u8, pairs: u32) -> FrameWriter<'a> {
-        FrameWriter::begin(out, Kind::Answer, Some(seq), "", status, pairs)
+        let start = out.len();
+        Header::write(out, Kind::Answer, status);
+        out.extend_from_slice(&seq.to_le_bytes());
+        FrameWriter::begin_payload(out, start, pairs)
     }
 
     /// Writes a whole error answer: `{code, ex}`.
@@ -40,26 +49,16 @@ impl<'a> FrameWriter<'a> {
         frame.finish();
     }
 
-    fn begin(
-        out: &'a mut Vec<u8>,
-        kind: Kind,
-        seq: Option<u32>,
-        method: &str,
-        status: u8,
-        pairs: u32,
-    ) -> FrameWriter<'a> {
-        debug_assert!(kind == Kind::Answer || (1..=255).contains(&method.len()), "method names have 1 to 255 bytes");
-        let start = out.len();
-        let ss = if kind == Kind::Answer { status } else { u8::try_from(method.len()).unwrap_or(u8::MAX) };
-        Header::write(out, kind, ss);
-        if let Some(seq) = seq {
-            out.extend_from_slice(&seq.to_le_bytes());
-        }
-        out.extend_from_slice(method.as_bytes());
+    fn begin_payload(out: &'a mut Vec<u8>, start: usize, pairs: u32) -> FrameWriter<'a> {
         let payload_start = out.len();
         let mut frame = FrameWriter { out, start, payload_start };
         frame.payload().map(pairs);
         frame
+    }
+
+    /// Where a quest's parameters go.
+    pub fn params(&mut self) -> MapWriter<'_> {
+        MapWriter::resume(self.out, self.payload_start)
     }
 
     /// Where the payload goes on.

@@ -7,14 +7,15 @@
 
 mod ids;
 mod message;
+pub mod methods;
 mod quest;
-mod room;
+mod request;
 mod salt;
 mod sign;
 
 pub use ids::{MessageId, RoomId, UserId};
 pub use message::{Message, MessageBody, MessageType, NewMessage, Target};
 pub use quest::UnsignedQuest;
-pub use room::{RoomInfo, read_counts, read_infos, read_nothing, read_ok, read_uids};
+pub use request::{AnswerReader, Request};
 pub use salt::next_salt;
 pub use sign::{SIGN_LEN, Signer};

@@ -1,48 +1,48 @@
-//! A signed quest before its signature: everything but the sequence number, the salt, the time and the sign.
-
-use std::ops::Range;
+//! A signed quest before its signature: everything but the sequence number and the four values of the signature.
 
 use byteorder::{BigEndian, ByteOrder};
 
 use super::sign::{SIGN_LEN, Signer};
-use crate::fpnn::{FrameWriter, HEADER_LEN, Header, PayloadWriter, SEQ_LEN};
+use crate::fpnn::{HEADER_LEN, Header, MapWriter, MethodName, SEQ_LEN};
 
-/// The pairs that sign a quest: pid, sign, salt, ts.
-const SIGNATURE_PAIRS: u32 = 4;
-/// Room for everything but long parameters. Every call in flight holds this much.
+/// Holds the whole frame of nearly every call, so that writing it allocates once. Every call in flight holds this much.
 const USUAL_LEN: usize = 136;
 
+/// The four pairs that sign a quest, with nothing filled in. They stand first in the map and have a fixed width, so that
+/// signing is a matter of overwriting them.
+const BLANK_SIGNATURE: &[u8; SIGNATURE_LEN] = b"\
+    \xa3pid\xd2\0\0\0\0\
+    \xa4sign\xd9\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    \xa4salt\xcf\0\0\0\0\0\0\0\0\
+    \xa2ts\xce\0\0\0\0";
+const SIGNATURE_PAIRS: u32 = 4;
+/// Where each value begins, after its key and its marker.
+const PID_AT: usize = "_pid_".len();
+const SIGN_AT: usize = PID_AT + 4 + "_sign__".len();
+const SALT_AT: usize = SIGN_AT + SIGN_LEN + "_salt_".len();
+const TS_AT: usize = SALT_AT + 8 + "_ts_".len();
+const SIGNATURE_LEN: usize = TS_AT + 4;
+
 /// A two-way RTM quest (section 2) whose signature is filled in at the last moment, so that its time stamp is fresh.
-///
-/// The fields of the signature have a fixed width, which makes signing a matter of overwriting them.
 #[derive(Debug)]
 pub struct UnsignedQuest {
     frame: Vec<u8>,
-    method: &'static str,
-    sign: Range<usize>,
-    salt: Range<usize>,
-    ts: Range<usize>,
+    payload_at: usize,
 }
 
 impl UnsignedQuest {
-    /// Begins a quest with `params` parameters, each to be written as a key and a value by
-    /// [`params`](UnsignedQuest::params).
+    /// Begins a quest without parameters; [`params`](UnsignedQuest::params) adds some.
     #[must_use]
-    pub fn new(pid: i32, method: &'static str, params: u32) -> UnsignedQuest {
+    pub fn new(method: MethodName<'_>) -> UnsignedQuest {
         let mut frame = Vec::with_capacity(USUAL_LEN);
-        let mut writer = FrameWriter::two_way_quest(&mut frame, 0, method, SIGNATURE_PAIRS + params);
-        let mut payload = writer.payload();
-        payload.str("pid");
-        payload.int(pid.into());
-        let sign = blank_str(&mut frame, "sign", SIGN_LEN);
-        let salt = blank_uint(&mut frame, "salt", rmp::Marker::U64, 8);
-        let ts = blank_uint(&mut frame, "ts", rmp::Marker::U32, 4);
-        UnsignedQuest { frame, method, sign, salt, ts }
+        let mut writer = crate::fpnn::FrameWriter::two_way_quest(&mut frame, 0, method);
+        writer.params().encoded_pairs(SIGNATURE_PAIRS, BLANK_SIGNATURE);
+        UnsignedQuest { frame, payload_at: HEADER_LEN + SEQ_LEN + method.as_str().len() }
     }
 
     /// Where the parameters go.
-    pub fn params(&mut self) -> PayloadWriter<'_> {
-        PayloadWriter::new(&mut self.frame)
+    pub fn params(&mut self) -> MapWriter<'_> {
+        MapWriter::resume(&mut self.frame, self.payload_at)
     }
 
     /// Length of the whole frame so far, in bytes.
@@ -54,30 +54,82 @@ impl UnsignedQuest {
     /// Fills in the signature. The frame is complete but for its sequence number, which is 0.
     #[must_use]
     pub fn sign(mut self, signer: &Signer, salt: u64, ts: u32) -> Vec<u8> {
-        let payload_len = self.frame.len() - HEADER_LEN - SEQ_LEN - self.method.len();
+        let payload_len = self.frame.len() - self.payload_at;
         Header::patch_payload_len(&mut self.frame, payload_len);
-        self.frame[self.sign].copy_from_slice(&signer.sign(salt, self.method, ts.into()));
-        BigEndian::write_u64(&mut self.frame[self.salt], salt);
-        BigEndian::write_u32(&mut self.frame[self.ts], ts);
+        let signature_at = self.params().first_pair_at();
+        let method = &self.frame[HEADER_LEN + SEQ_LEN..self.payload_at];
+        let sign = signer.sign_bytes(salt.into(), method, ts.into());
+        let signature = &mut self.frame[signature_at..];
+        BigEndian::write_i32(&mut signature[PID_AT..], signer.pid());
+        signature[SIGN_AT..][..SIGN_LEN].copy_from_slice(&sign);
+        BigEndian::write_u64(&mut signature[SALT_AT..], salt);
+        BigEndian::write_u32(&mut signature[TS_AT..], ts);
         self.frame
     }
 }
 
-fn blank_str(frame: &mut Vec<u8>, key: &str, len: usize) -> Range<usize> {
-    PayloadWriter::new(frame).str(key);
-    // The length is that of a sign, which fits a byte.
-    frame.extend_from_slice(&[rmp::Marker::Str8.to_u8(), len as u8]);
-    blank(frame, len)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fpnn::{Decoder, Frame, PayloadReader};
 
-fn blank_uint(frame: &mut Vec<u8>, key: &str, marker: rmp::Marker, width: usize) -> Range<usize> {
-    PayloadWriter::new(frame).str(key);
-    frame.push(marker.to_u8());
-    blank(frame, width)
-}
+    fn read_signed(quest: UnsignedQuest, check: impl FnOnce(&str, &mut PayloadReader<'_>)) {
+        let frame = quest.sign(&Signer::new(-7, "secret"), u64::MAX >> 1, u32::MAX);
+        let mut decoder = Decoder::new(1024 * 1024);
+        for chunk in frame.chunks(64) {
+            decoder.space()[..chunk.len()].copy_from_slice(chunk);
+            decoder.advance(chunk.len());
+        }
+        let Ok(Some(Frame::Quest(quest))) = decoder.next_frame() else { panic!("no quest came out") };
+        let mut reader = quest.params().unwrap();
+        check(std::str::from_utf8(quest.method).unwrap(), &mut reader);
+    }
 
-fn blank(frame: &mut Vec<u8>, len: usize) -> Range<usize> {
-    let start = frame.len();
-    frame.resize(start + len, 0);
-    start..start + len
+    fn check_signature(method: &str, reader: &mut PayloadReader<'_>) {
+        let expected = Signer::new(-7, "secret").sign(u64::MAX >> 1, method, u32::MAX.into());
+        assert_eq!(reader.next_key(), Ok(Some(&b"pid"[..])));
+        assert_eq!(reader.int("pid"), Ok(-7));
+        assert_eq!(reader.next_key(), Ok(Some(&b"sign"[..])));
+        assert_eq!(reader.bytes("sign"), Ok(&expected[..]));
+        assert_eq!(reader.next_key(), Ok(Some(&b"salt"[..])));
+        assert_eq!(reader.int("salt"), Ok(i64::MAX));
+        assert_eq!(reader.next_key(), Ok(Some(&b"ts"[..])));
+        assert_eq!(reader.int("ts"), Ok(u32::MAX.into()));
+    }
+
+    #[test]
+    fn signature_is_filled_in_whatever_the_number_of_parameters() {
+        for params in [0, 11, 12, 300] {
+            let mut quest = UnsignedQuest::new(MethodName::literal("getroominfo"));
+            for value in 0..params {
+                quest.params().int("rid", value);
+            }
+            read_signed(quest, |method, reader| {
+                assert_eq!(method, "getroominfo");
+                check_signature(method, reader);
+                for value in 0..params {
+                    assert_eq!(reader.next_key(), Ok(Some(&b"rid"[..])));
+                    assert_eq!(reader.int("rid"), Ok(value));
+                }
+                assert_eq!(reader.next_key(), Ok(None));
+                assert_eq!(reader.clone().finish(), Ok(()));
+            });
+        }
+    }
+
+    #[test]
+    fn longest_method_name_is_signed() {
+        let name = "m".repeat(255);
+        read_signed(UnsignedQuest::new(MethodName::new(&name).unwrap()), |method, reader| {
+            assert_eq!(method, name);
+            check_signature(method, reader);
+        });
+    }
+
+    #[test]
+    fn usual_call_is_written_in_one_allocation() {
+        let mut quest = UnsignedQuest::new(MethodName::literal("delroommember"));
+        quest.params().int("rid", i64::MAX).int("uid", i64::MIN);
+        assert_eq!(quest.frame.capacity(), USUAL_LEN);
+    }
 }

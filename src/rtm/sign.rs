@@ -10,6 +10,7 @@ pub const SIGN_LEN: usize = 32;
 
 /// Signs quests with a project's secret, and never shows it.
 pub struct Signer {
+    pid: i32,
     /// `pid:secret:`, the part of the signed text that is always the same.
     prefix: Zeroizing<Vec<u8>>,
 }
@@ -18,13 +19,19 @@ impl Signer {
     /// A signer for the project `pid`.
     #[must_use]
     pub fn new(pid: i32, secret: &str) -> Signer {
-        let pid = pid.to_string();
+        let digits = pid.to_string();
         // Made in one piece: a buffer that grows would leave copies of the secret behind.
-        let mut prefix = Zeroizing::new(Vec::with_capacity(pid.len() + secret.len() + 2));
-        for part in [&pid, ":", secret, ":"] {
+        let mut prefix = Zeroizing::new(Vec::with_capacity(digits.len() + secret.len() + 2));
+        for part in [&digits, ":", secret, ":"] {
             prefix.extend_from_slice(part.as_bytes());
         }
-        Signer { prefix }
+        Signer { pid, prefix }
+    }
+
+    /// The project whose secret it is.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
     }
 
     /// The MD5 of `pid:secret:salt:method:ts`, in upper-case hex.

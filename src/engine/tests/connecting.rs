@@ -220,5 +220,5 @@ fn close_ends_everything_under_way() {
     rig.call(3, SECOND);
     assert_eq!(rig.codes(), [(1, 20015), (2, 20015), (3, 20015)]);
     assert!(rig.engine.is_closed());
-    assert_eq!(rig.engine.take_released(), 2 * UnsignedQuest::new(1, "getroominfo", 0).frame_len());
+    assert_eq!(rig.engine.take_released(), 2 * UnsignedQuest::new(METHOD).frame_len());
 }

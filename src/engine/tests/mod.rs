@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use super::{Action, ConnectionInfo, Counters, DialId, Engine, NewCall, Outcome, Settings, Stats};
 use crate::config::{KeepAlive, ReconnectPolicy};
 use crate::error::Error;
-use crate::fpnn::{Decoder, Frame, FrameWriter};
+use crate::fpnn::{Decoder, Frame, FrameWriter, MethodName};
 use crate::rtm::{Signer, UnsignedQuest};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Any method will do.
+const METHOD: MethodName<'static> = MethodName::literal("getroominfo");
 const MILLI: Duration = Duration::from_millis(1);
 
 /// An engine, its clock, and what it asked for.
@@ -111,7 +113,7 @@ impl Rig {
 
     fn call(&mut self, token: u32, timeout: Duration) {
         let signer = Signer::new(1, "secret");
-        let frame = UnsignedQuest::new(1, "getroominfo", 0).sign(&signer, 1, 1);
+        let frame = UnsignedQuest::new(METHOD).sign(&signer, 1, 1);
         let call = NewCall { frame, deadline: self.now + timeout, timeout, token };
         self.engine.handle_call(self.now, call);
         self.act();

@@ -60,8 +60,8 @@ fn deadlines_of_different_lengths_expire_each_on_time() {
 fn server_ping_is_answered_and_other_quests_are_refused() {
     let mut rig = Rig::online();
     let mut bytes = Vec::new();
-    FrameWriter::two_way_quest(&mut bytes, 5, "ping", 0).finish();
-    FrameWriter::two_way_quest(&mut bytes, 6, "pushmsg", 0).finish();
+    FrameWriter::two_way_quest(&mut bytes, 5, MethodName::literal("ping")).finish();
+    FrameWriter::two_way_quest(&mut bytes, 6, MethodName::literal("pushmsg")).finish();
     rig.receive(&bytes);
     assert_eq!(rig.seen(), [Seen::Answer { seq: 5, status: 0 }, Seen::Answer { seq: 6, status: 1 }]);
     assert_eq!(rig.stats().quests_from_server, 2);
@@ -73,7 +73,7 @@ fn server_quest_with_the_number_of_a_call_does_not_end_it() {
     rig.call(1, SECOND);
     let seqs = rig.seen_seqs();
     let mut bytes = Vec::new();
-    FrameWriter::two_way_quest(&mut bytes, seqs[0], "ping", 0).finish();
+    FrameWriter::two_way_quest(&mut bytes, seqs[0], MethodName::literal("ping")).finish();
     rig.receive(&bytes);
     assert_eq!(rig.codes(), []);
     rig.answer(seqs[0]);
@@ -85,7 +85,7 @@ fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
     let mut rig = Rig::online();
     let mut bytes = Vec::new();
     for seq in 0..500 {
-        FrameWriter::two_way_quest(&mut bytes, seq, "nonsense", 0).finish();
+        FrameWriter::two_way_quest(&mut bytes, seq, MethodName::literal("nonsense")).finish();
     }
     for _ in 0..2000 {
         if rig.is_ready() {
@@ -162,7 +162,7 @@ fn queue_is_sent_in_order_once_the_server_reads_again() {
 #[test]
 fn released_bytes_are_those_that_came_in() {
     let mut rig = Rig::online();
-    let frame = UnsignedQuest::new(1, "getroominfo", 0).frame_len();
+    let frame = UnsignedQuest::new(METHOD).frame_len();
     for token in 1..=10_000 {
         rig.call(token, SECOND);
     }

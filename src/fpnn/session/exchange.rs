@@ -10,10 +10,11 @@ use super::curve::{Curve, CurveType};
 use super::ecdh::{RandomSource, SharedSecret, bare_point, fresh_key, shared_secret, system_random};
 use super::encryption::{CipherMode, Encryption, KeyBits};
 use crate::fpnn::cipher::{Decryptor, Encryptor};
+use crate::fpnn::method::MethodName;
 use crate::fpnn::writer::FrameWriter;
 
 /// The name of the quest that begins an encrypted session.
-const METHOD: &str = "*key";
+const METHOD: MethodName<'static> = MethodName::literal("*key");
 
 /// One connection's key exchange: the quest to send in the clear, and the ciphers of everything after it, its answer
 /// included.
@@ -43,14 +44,10 @@ impl KeyExchange {
 
     /// Writes the quest, which must be the connection's first frame, at the end of `out`.
     pub fn write_quest(&self, out: &mut Vec<u8>, seq: u32) {
-        let mut frame = FrameWriter::two_way_quest(out, seq, METHOD, 3);
-        let mut payload = frame.payload();
-        payload.str("publicKey");
-        payload.bin(&self.public_key);
-        payload.str("streamMode");
-        payload.bool(self.mode == CipherMode::Stream);
-        payload.str("bits");
-        payload.int(self.key_bits.on_the_wire());
+        let mut frame = FrameWriter::two_way_quest(out, seq, METHOD);
+        let stream_mode = self.mode == CipherMode::Stream;
+        let params = frame.params().bin("publicKey", &self.public_key).bool("streamMode", stream_mode);
+        params.int("bits", self.key_bits.on_the_wire());
         frame.finish();
     }
 

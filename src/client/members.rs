@@ -1,0 +1,102 @@
+//! Who is in which room: the functions of a client.
+
+use std::collections::HashMap;
+
+use super::{Call, Client};
+use crate::rtm::methods::members;
+use crate::rtm::{RoomId, UserId};
+
+/// # Members of rooms
+impl Client {
+    /// Adds `uid` to the room `rid` (`addroommember`). It does no harm to add a member again.
+    ///
+    /// # Errors
+    ///
+    /// [`RTM_EC_MAX_ROOM_COUNT`](crate::ErrorCode::RTM_EC_MAX_ROOM_COUNT) from the server: the user is in as many rooms as
+    /// the project allows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.add_room_member(42, 1001).call()?; // Blocks until the server has answered.
+    ///
+    /// // By callback: returns at once. The callback runs once, on another thread.
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// client.add_room_member(42, 1002).callback(move |outcome| { let _ = sender.send(outcome); });
+    /// receiver.recv().expect("a callback runs exactly once")?;
+    ///
+    /// assert_eq!(client.get_room_members(42).call()?, [1001, 1002]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn add_room_member(&self, rid: RoomId, uid: UserId) -> Call<'_, ()> {
+        Call::new(self, members::add_room_member(rid, uid))
+    }
+
+    /// Removes `uid` from the room `rid` (`delroommember`). It does no harm to remove one who is not a member.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.add_room_member(42, 1001).call()?;
+    /// client.delete_room_member(42, 1001).call()?;
+    /// assert!(client.get_room_members(42).call()?.is_empty());
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn delete_room_member(&self, rid: RoomId, uid: UserId) -> Call<'_, ()> {
+        Call::new(self, members::delete_room_member(rid, uid))
+    }
+
+    /// Lists the members of the room `rid`, in the server's order (`getroommembers`). A room that nobody has entered has none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.add_room_member(42, 1001).call()?;
+    /// assert_eq!(client.get_room_members(42).call()?, [1001]);
+    /// assert!(client.get_room_members(43).call()?.is_empty());
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn get_room_members(&self, rid: RoomId) -> Call<'_, Vec<UserId>> {
+        Call::new(self, members::get_room_members(rid))
+    }
+
+    /// Counts the members of each of the rooms `rids` (`getroomcount`). A room that the server leaves out is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for more than 900,000 rooms: the server closes the connection for
+    /// a call that long.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.add_room_member(42, 1001).call()?;
+    /// client.add_room_member(42, 1002).call()?;
+    /// let counts = client.get_room_count(&[42, 43]).call()?;
+    /// assert_eq!(counts[&42], 2);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn get_room_count(&self, rids: &[RoomId]) -> Call<'_, HashMap<RoomId, i64>> {
+        Call::new(self, members::get_room_count(rids))
+    }
+}

@@ -1,0 +1,32 @@
+//! The methods of RTM, one file for each family: names, parameters and answers together (section 2).
+
+pub mod bans;
+pub mod info;
+pub mod members;
+
+use crate::error::{ArgumentError, DecodeError};
+use crate::fpnn::PayloadReader;
+
+/// The most ids that fit one call: the server refuses packets of 8 MiB and more, and an id takes up to 9 bytes.
+const MOST_IDS: usize = 900_000;
+
+/// Reads the answer of a function without a result: whatever it holds is skipped, if it is whole.
+///
+/// # Errors
+///
+/// The payload makes no sense.
+pub fn read_nothing(reader: &mut PayloadReader<'_>) -> Result<(), DecodeError> {
+    while reader.next_key()?.is_some() {
+        reader.skip()?;
+    }
+    Ok(())
+}
+
+/// Checks the length of a list of ids.
+fn check_ids(function: &str, ids: &[i64]) -> Result<(), ArgumentError> {
+    if ids.len() > MOST_IDS {
+        let message = format!("one {function} takes at most {MOST_IDS} ids, not {}", ids.len());
+        return Err(ArgumentError::new(message));
+    }
+    Ok(())
+}

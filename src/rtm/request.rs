@@ -1,0 +1,152 @@
+//! A call of one method: what is sent, and how its answer is read.
+
+use std::borrow::Cow;
+
+use super::quest::UnsignedQuest;
+use crate::code::ErrorCode;
+use crate::error::{ArgumentError, DecodeError, Error};
+use crate::fpnn::{MapWriter, MethodName, PayloadReader, read_answer};
+
+/// Reads a result out of the payload of an answer, and nothing else than that.
+type ReadResult<T> = fn(&mut PayloadReader<'_>) -> Result<T, DecodeError>;
+/// The same, for a result that cannot be read without something of the call.
+type ReadWithContext<T> = Box<dyn Fn(&mut PayloadReader<'_>) -> Result<T, DecodeError> + Send + Sync>;
+
+/// A call of one method, before it is signed and sent.
+pub struct Request<T> {
+    /// What is sent, or why the call can never work.
+    pub quest: Result<UnsignedQuest, ArgumentError>,
+    /// How its answer is read.
+    pub answer: AnswerReader<T>,
+}
+
+impl<T> Request<T> {
+    /// Makes a request that works with any arguments: `write` adds the parameters, `read` reads the result.
+    pub fn new(
+        method: MethodName<'static>,
+        write: impl FnOnce(MapWriter<'_>) -> MapWriter<'_>,
+        read: ReadResult<T>,
+    ) -> Request<T> {
+        Request::checked(method, Ok(()), |(), params| write(params), read)
+    }
+
+    /// Makes a request whose arguments were checked: `write` is given what the check came to.
+    pub fn checked<C>(
+        method: MethodName<'static>,
+        check: Result<C, ArgumentError>,
+        write: impl FnOnce(C, MapWriter<'_>) -> MapWriter<'_>,
+        read: ReadResult<T>,
+    ) -> Request<T> {
+        let quest = check.map(|checked| quest(method, |params| write(checked, params)));
+        Request::assemble(method.as_str().into(), quest, Read::Plain(read))
+    }
+
+    /// Makes a request whose result is read with something of the call: `read` owns it.
+    pub fn with_context<C>(
+        method: MethodName<'static>,
+        check: Result<C, ArgumentError>,
+        write: impl FnOnce(C, MapWriter<'_>) -> MapWriter<'_>,
+        read: impl Fn(&mut PayloadReader<'_>) -> Result<T, DecodeError> + Send + Sync + 'static,
+    ) -> Request<T> {
+        let quest = check.map(|checked| quest(method, |params| write(checked, params)));
+        Request::assemble(method.as_str().into(), quest, Read::WithContext(Box::new(read)))
+    }
+
+    fn assemble(method: Cow<'static, str>, quest: Result<UnsignedQuest, ArgumentError>, read: Read<T>) -> Request<T> {
+        Request { quest, answer: AnswerReader { method, read, result_of_error: None } }
+    }
+
+    /// Lets an error answer with the code `code` stand for the result `result`.
+    #[must_use]
+    pub fn error_means(mut self, code: ErrorCode, result: fn() -> T) -> Request<T> {
+        self.answer.result_of_error = Some((code, result));
+        self
+    }
+}
+
+fn quest(method: MethodName<'_>, write: impl FnOnce(MapWriter<'_>) -> MapWriter<'_>) -> UnsignedQuest {
+    let mut quest = UnsignedQuest::new(method);
+    write(quest.params());
+    quest
+}
+
+/// Reads the answer to one call.
+pub struct AnswerReader<T> {
+    method: Cow<'static, str>,
+    read: Read<T>,
+    /// A code that is not an error for this method, and the result that it stands for.
+    result_of_error: Option<(ErrorCode, fn() -> T)>,
+}
+
+enum Read<T> {
+    Plain(ReadResult<T>),
+    WithContext(ReadWithContext<T>),
+}
+
+impl<T> AnswerReader<T> {
+    /// The name of the method that was called.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Reads an answer's result.
+    ///
+    /// # Errors
+    ///
+    /// The server's error, or a payload that makes no sense: that one names the method.
+    pub fn read(&self, status: u8, flag: u8, payload: &[u8]) -> Result<T, Error> {
+        let result = match &self.read {
+            Read::Plain(read) => read_answer(status, flag, payload, read),
+            Read::WithContext(read) => read_answer(status, flag, payload, read),
+        };
+        match (result, self.result_of_error) {
+            (Err(Error::Answer(error)), Some((code, result))) if error.code() == code => Ok(result()),
+            (Err(Error::Decode(error)), _) => Err(Error::Decode(error.in_answer_to(self.method.clone()))),
+            (result, _) => result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fpnn::FLAG_MSGPACK;
+
+    const METHOD: MethodName<'static> = MethodName::literal("getmsg");
+
+    fn read_rid(reader: &mut PayloadReader<'_>) -> Result<i64, DecodeError> {
+        match reader.next_key()? {
+            Some(_) => reader.int("rid"),
+            None => Ok(0),
+        }
+    }
+
+    #[test]
+    fn decode_error_names_the_method() {
+        let request = Request::new(METHOD, |params| params, read_rid);
+        let error = request.answer.read(0, FLAG_MSGPACK, b"\x81\xa3rid\xa1x").unwrap_err();
+        assert_eq!(error.code(), ErrorCode::FPNN_EC_CORE_DECODING);
+        assert_eq!(error.to_string(), "the answer to getmsg cannot be read: `rid` is not an integer");
+    }
+
+    #[test]
+    fn context_is_at_hand_for_every_reading() {
+        let context = 40;
+        let request =
+            Request::with_context(METHOD, Ok(()), |(), params| params, move |reader| Ok(read_rid(reader)? + context));
+        for _ in 0..2 {
+            assert_eq!(request.answer.read(0, FLAG_MSGPACK, b"\x81\xa3rid\x02").unwrap(), 42);
+        }
+    }
+
+    #[test]
+    fn one_error_code_can_stand_for_a_result() {
+        let request = Request::new(METHOD, |params| params, read_rid).error_means(200_070.into(), || -1);
+        let answer = |code: &[u8]| [&b"\x81\xa4code\xce"[..], code].concat();
+        let not_found = answer(&200_070_u32.to_be_bytes());
+        assert_eq!(request.answer.read(1, FLAG_MSGPACK, &not_found).unwrap(), -1);
+        let other = answer(&200_034_u32.to_be_bytes());
+        assert_eq!(request.answer.read(1, FLAG_MSGPACK, &other).unwrap_err().code(), 200_034);
+    }
+}
