@@ -57,7 +57,7 @@ fn decode(times: usize) -> Outcome {
         decoder.advance(answer.len());
         let Some(Frame::Answer(answer)) = decoder.next_frame()? else { return Err("no answer came out".into()) };
         let infos = read_answer(answer.status, answer.flag, answer.payload, read_infos);
-        black_box(infos?);
+        black_box(infos??);
     }
     Ok(())
 }

@@ -5,7 +5,6 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
-use rtm_server_sdk::Error;
 use rtm_server_sdk::error::DecodeError;
 use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, PayloadReader, read_answer};
 use rtm_server_sdk::rtm::methods::info::{RoomInfo, get_room_info, read_infos};
@@ -88,7 +87,7 @@ fn decode_all(
     decoder: &mut Decoder,
     mut stream: &[u8],
     read: impl Fn(&mut PayloadReader<'_>) -> Result<usize, DecodeError>,
-) -> Result<usize, Error> {
+) -> Result<usize, Box<dyn std::error::Error>> {
     let mut answers = 0;
     while !stream.is_empty() {
         let space = decoder.space();
@@ -97,7 +96,7 @@ fn decode_all(
         decoder.advance(received.len());
         stream = rest;
         while let Ok(Some(Frame::Answer(answer))) = decoder.next_frame() {
-            black_box(read_answer(answer.status, answer.flag, answer.payload, &read)?);
+            black_box(read_answer(answer.status, answer.flag, answer.payload, &read)??);
             answers += 1;
         }
     }

@@ -78,13 +78,13 @@ fn answer(client: &Client, request: &str) -> String {
 fn explain(error: &Error) -> String {
     match error {
         // Our visitor sent something that no server would take.
-        Error::InvalidArgument(_) => format!("400 {error}"),
+        Error::InvalidArgument(_) => format!("400 {error:#}"),
         // The server said no, and its code says why.
         Error::Answer(answer) => format!("502 {} ({})", answer.message(), answer.code()),
         // Nothing happened: the visitor may come again.
-        error if !error.may_have_executed() => format!("503 try again later: {error}"),
+        error if !error.may_have_executed() => format!("503 try again later: {error:#}"),
         Error::Timeout(_) => "504 it takes too long; whether it was done is not known".to_owned(),
-        error => format!("502 whether it was done is not known: {error}"),
+        error => format!("502 whether it was done is not known: {error:#}"),
     }
 }
 

@@ -50,11 +50,11 @@ fn tour() -> Result<(), Box<dyn StdError>> {
 
         let plain = Client::new(PID, SECRET, gate.endpoint())?;
         if let Err(error) = plain.get_room_members(42).call() {
-            println!("without encryption: {error}");
+            println!("without encryption: {error:#}");
         }
         let stranger = Encryption::from_pem(GateKey::generate(curve)?.public_pem()?.as_bytes())?;
         if let Err(error) = Client::builder(PID, SECRET, gate.endpoint()).encryption(stranger).connect() {
-            println!("with another server's key: {error}\n");
+            println!("with another server's key: {error:#}\n");
         }
     }
     println!("What encryption protects, and what it does not, is in docs/security.md.");

@@ -105,7 +105,7 @@ fn note_join(client: &Client, user: UserId, outcome: Result<(), Error>) {
         match outcome {
             Ok(()) => lobby.joined.push(user),
             Err(error) => {
-                report(&format!("{user} was not let in: {error}"));
+                report(&format!("{user} was not let in: {error:#}"));
                 lobby.failed.push(user);
             }
         }
@@ -120,7 +120,7 @@ fn note_join(client: &Client, user: UserId, outcome: Result<(), Error>) {
 
 fn note_members(outcome: Result<Vec<UserId>, Error>) {
     let members = outcome.unwrap_or_else(|error| {
-        report(&format!("the members are not known: {error}"));
+        report(&format!("the members are not known: {error:#}"));
         Vec::new()
     });
     LOBBY.with_borrow_mut(|lobby| lobby.members = Some(members));

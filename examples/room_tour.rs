@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     match client.set_room_info(ROOM, None, None).call() {
         Err(error) => {
             println!("  client.set_room_info(ROOM, None, None).call()");
-            println!("    error: {error}");
+            println!("    error: {error:#}");
             println!("    code: {}, may have executed: {}", error.code(), error.may_have_executed());
         }
         Ok(()) => return Err("an info that is not there was set".into()),

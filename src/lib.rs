@@ -122,8 +122,8 @@
 //!         Err(Error::Answer(answer)) if answer.code() == ErrorCode::RTM_EC_MAX_ROOM_COUNT => {
 //!             Err("leave another room first".into())
 //!         }
-//!         Err(error) if !error.may_have_executed() => Err(format!("nothing was changed: {error}")),
-//!         Err(error) => Err(format!("nobody knows whether it was done: {error}")),
+//!         Err(error) if !error.may_have_executed() => Err(format!("nothing was changed: {error:#}")),
+//!         Err(error) => Err(format!("nobody knows whether it was done: {error:#}")),
 //!     }
 //! }
 //!
@@ -264,7 +264,7 @@ pub use client::{Call, Client, ClientBuilder, Pending};
 pub use code::ErrorCode;
 pub use config::{KeepAlive, ReconnectPolicy};
 pub use engine::{ConnectionInfo, Stats};
-pub use error::{AnswerError, Error};
+pub use error::{AnswerError, Error, Retry};
 #[cfg(feature = "encryption")]
 pub use fpnn::{CipherMode, Encryption, KeyBits};
 pub use rtm::methods::info::RoomInfo;

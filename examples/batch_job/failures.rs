@@ -38,7 +38,7 @@ impl Failures {
             count: 0,
             unsure: 0,
             first_line: row.line,
-            first_error: error.to_string(),
+            first_error: format!("{error:#}"),
         });
         calls.count += 1;
         calls.unsure += u64::from(error.may_have_executed());

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("batch_job: {error}");
+            eprintln!("batch_job: {error:#}");
             ExitCode::from(2)
         }
     }

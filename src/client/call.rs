@@ -8,7 +8,7 @@ use super::{Client, Inner};
 use crate::config::bounded;
 use crate::dispatch::{CallReply, Callback, Completion, PendingReply, Route};
 use crate::engine::{Counters, NewCall, Outcome};
-use crate::error::{ArgumentError, Error, Stage, TimeoutError};
+use crate::error::{ArgumentError, Error, Stage};
 use crate::net::Command;
 use crate::rtm::{AnswerReader, Request, UnsignedQuest, next_salt};
 
@@ -223,5 +223,5 @@ fn deadline_after(timeout: Duration) -> Instant {
 
 /// The I/O thread did not get to end the call, so that nobody knows how far it got.
 fn timed_out(timeout: Duration) -> Error {
-    Error::Timeout(TimeoutError::new(Stage::WaitingForAnswer, timeout))
+    Error::timed_out(Stage::WaitingForAnswer, timeout)
 }

@@ -64,7 +64,7 @@ impl From<CloseReason> for Failure {
 
 impl From<ProtocolError> for Failure {
     fn from(error: ProtocolError) -> Failure {
-        Failure::Closed(error.into())
+        Failure::Closed(CloseReason::Protocol(error))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::outbuf::OutBuffer;
 use super::settings::Settings;
-use crate::error::{CloseReason, ConnectCause, Error, Stage};
+use crate::error::{CloseReason, ConnectCause, Stage};
 use crate::fpnn::{Answer, Decoder, read_answer};
 
 /// One step: a quest that the server must answer before the next step begins.
@@ -70,8 +70,8 @@ impl Handshake {
     pub fn handle_answer(&mut self, answer: Answer<'_>) -> Result<(), ConnectCause> {
         self.awaited = None;
         match read_answer(answer.status, answer.flag, answer.payload, |_| Ok(())) {
-            Ok(()) => Ok(()),
-            Err(Error::Answer(error)) => Err(ConnectCause::KeyRefused(error)),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(ConnectCause::KeyRefused(error)),
             // An answer that was deciphered with the wrong key has a payload that makes no sense, whatever it is.
             Err(_) => Err(ConnectCause::KeyUnreadable),
         }

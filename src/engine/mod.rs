@@ -34,7 +34,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, Stage, TimeoutError};
+use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, Stage};
 use calls::{Calls, InFlight, Progress};
 use connection::{Connection, Event, Failure};
 use connector::{Attempt, Connector, Request};
@@ -128,7 +128,7 @@ impl<T> Engine<T> {
     pub fn handle_call(&mut self, now: Instant, call: NewCall<T>) {
         let NewCall { frame, deadline, timeout, token } = call;
         let refusal = match self.connect_for_call(now) {
-            Ok(()) if deadline <= now => Some(Error::Timeout(TimeoutError::new(self.stage(), timeout))),
+            Ok(()) if deadline <= now => Some(Error::timed_out(self.stage(), timeout)),
             Ok(()) => None,
             Err(error) => Some(error),
         };
@@ -218,14 +218,14 @@ impl<T> Engine<T> {
 
     /// Reading or writing failed.
     pub fn handle_io_error(&mut self, now: Instant, error: io::Error) {
-        self.end_connection(now, CloseReason::from(error).into());
+        self.end_connection(now, CloseReason::io(error).into());
     }
 
     /// Does what is due by now.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(call) = self.calls.pop_expired(now) {
             let stage = if call.is_sent() { Stage::WaitingForAnswer } else { self.stage() };
-            let error = Error::Timeout(TimeoutError::new(stage, call.timeout));
+            let error = Error::timed_out(stage, call.timeout);
             self.finish(call, Err(error));
         }
         self.calls.tidy_queue();
@@ -393,7 +393,7 @@ impl<T> Engine<T> {
     fn lose(&mut self, now: Instant, connection: &Connection, reason: &CloseReason) {
         let error = |may| Error::ConnectionClosed(ConnectionClosedError::new(reason.clone(), may));
         let info = connection.info(now);
-        log::warn!("connection to {} ended after {:.1?}: {reason}", info.peer, info.lived);
+        log::warn!("connection to {} ended after {:.1?}: {reason:#}", info.peer, info.lived);
         self.actions.push_back(Action::Disconnect);
         for call in self.calls.remove_all_sent() {
             let may_have_executed = has_left(&call, Some(connection));
@@ -412,7 +412,7 @@ impl<T> Engine<T> {
         self.actions.push_back(Action::Disconnect);
         self.counters.connect_failures.increment();
         let error = self.connector.record_failure(now, cause);
-        log::warn!("{error}");
+        log::warn!("{error:#}");
         self.fail_unsent(&error);
     }
 

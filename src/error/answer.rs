@@ -2,20 +2,38 @@
 
 use std::borrow::Cow;
 
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::printable::Printable;
 use crate::code::ErrorCode;
 
 /// The server's own error: a code and a text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the server answered with error {code}{}", .message.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+///
+/// `Display` escapes control characters of the server's text, so that it cannot forge lines of a log or steer a terminal;
+/// [`message`](AnswerError::message) has the text as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerError {
     code: ErrorCode,
     message: Option<Box<str>>,
     raiser: Option<Box<str>>,
+    clock_corrected: bool,
 }
 
 impl AnswerError {
     pub(crate) fn new(code: ErrorCode, message: Option<String>, raiser: Option<String>) -> AnswerError {
-        AnswerError { code, message: message.map(Into::into), raiser: raiser.map(Into::into) }
+        AnswerError { code, message: message.map(Into::into), raiser: raiser.map(Into::into), clock_corrected: false }
+    }
+
+    /// Notes that the client has learnt the server's time since, so that the same call passes now.
+    #[allow(dead_code, reason = "for the connection, once it corrects the clock")]
+    pub(crate) fn with_corrected_clock(mut self) -> AnswerError {
+        self.clock_corrected = true;
+        self
+    }
+
+    pub(super) fn is_clock_corrected(&self) -> bool {
+        self.clock_corrected
     }
 
     /// The server's code. An answer without one counts as [`ErrorCode::FPNN_EC_PROTO_UNKNOWN_ERROR`].
@@ -24,7 +42,7 @@ impl AnswerError {
         self.code
     }
 
-    /// The server's text; empty where it sent none.
+    /// The server's text, exactly as it came; empty where it sent none.
     #[must_use]
     pub fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()
@@ -60,7 +78,19 @@ impl AnswerError {
     }
 }
 
-/// An answer, or another payload, that makes no sense.
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered with error {}", self.code)?;
+        match &self.message {
+            Some(message) => write!(f, ": {}", Printable(message)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for AnswerError {}
+
+/// What is wrong with an answer, or with another payload.
 ///
 /// The connection stays in use: the borders of the frames were sound, only this payload was not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a call was waiting for.
+use super::write_causes;
+
+/// What a call was waiting for when its time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
@@ -15,13 +17,15 @@ pub enum Stage {
     WaitingForRoom,
     /// For room among the bytes that wait to be sent (`ClientBuilder::max_unsent`): the server reads too slowly.
     WaitingForSendBuffer,
-    /// For the name service.
+    /// For its turn among the calls that are paced (`ClientBuilder::max_rate`).
+    WaitingForTurn,
+    /// For the server's name to be resolved.
     Resolving,
-    /// For the TCP connection.
+    /// For a TCP connection to the server.
     Connecting,
     /// For the server's part of the key exchange.
     KeyExchange,
-    /// For the calls before it to be sent.
+    /// To be sent: calls before it are not sent yet, or the server does not read.
     Queued,
     /// For the answer: the call was, or may have been, sent.
     WaitingForAnswer,
@@ -34,6 +38,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Stage::WaitingForRoom => "waiting for room among the calls in flight",
             Stage::WaitingForSendBuffer => "waiting for room in the send buffer",
+            Stage::WaitingForTurn => "waiting for its turn under the limit of calls a second",
             Stage::Resolving => "resolving the server's name",
             Stage::Connecting => "connecting",
             Stage::KeyExchange => "exchanging keys",
@@ -112,10 +117,7 @@ impl ArgumentError {
 impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match &self.source {
-            Some(source) => write!(f, ": {source}"),
-            None => Ok(()),
-        }
+        write_causes(f, self)
     }
 }
 
@@ -125,7 +127,7 @@ impl StdError for ArgumentError {
     }
 }
 
-/// Something that the machine refused.
+/// Something that the operating system refused.
 #[derive(Debug, Clone)]
 pub struct SystemError {
     what: Cow<'static, str>,
@@ -140,7 +142,8 @@ impl SystemError {
 
 impl fmt::Display for SystemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: {}", self.what, self.source)
+        write!(f, "{} failed", self.what)?;
+        write_causes(f, self)
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AnswerError, Error, Stage};
+use super::{AnswerError, Error, Stage, write_causes};
 
 /// Why a connection ended.
 #[derive(Debug, Clone)]
@@ -29,11 +29,12 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CloseReason::Peer => f.write_str("the server closed it"),
-            CloseReason::Io(error) => write!(f, "{error}"),
+            CloseReason::Io(_) => f.write_str("the operating system reported an error"),
             CloseReason::Protocol(error) => write!(f, "{error}"),
             CloseReason::KeepAlive(silence) => write!(f, "the server gave no sign of life for {silence:?}"),
             CloseReason::Client => f.write_str("the client was closed"),
-        }
+        }?;
+        write_causes(f, self)
     }
 }
 
@@ -41,21 +42,14 @@ impl StdError for CloseReason {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             CloseReason::Io(error) => Some(&**error),
-            CloseReason::Protocol(error) => Some(error),
-            CloseReason::Peer | CloseReason::KeepAlive(_) | CloseReason::Client => None,
+            CloseReason::Peer | CloseReason::Protocol(_) | CloseReason::KeepAlive(_) | CloseReason::Client => None,
         }
     }
 }
 
-impl From<io::Error> for CloseReason {
-    fn from(error: io::Error) -> CloseReason {
+impl CloseReason {
+    pub(crate) fn io(error: io::Error) -> CloseReason {
         CloseReason::Io(Arc::new(error))
-    }
-}
-
-impl From<ProtocolError> for CloseReason {
-    fn from(error: ProtocolError) -> CloseReason {
-        CloseReason::Protocol(error)
     }
 }
 
@@ -109,7 +103,8 @@ impl ConnectionClosedError {
 
 impl fmt::Display for ConnectionClosedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the connection ended with the call in flight: {}", self.reason)
+        write!(f, "the connection ended with the call in flight: {}", self.reason)?;
+        write_causes(f, self)
     }
 }
 
@@ -147,12 +142,13 @@ impl ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.cause {
-            // An endpoint that is an address already need not be told twice.
-            ConnectCause::Dial { address, error } if address.to_string() == *self.endpoint => {
-                write!(f, "cannot connect to {address}: {error}")
+            // The endpoint is an address already: no need to say it twice.
+            ConnectCause::Dial { address, .. } if address.to_string() == *self.endpoint => {
+                write!(f, "cannot connect to {address}")
             }
             cause => write!(f, "cannot connect to {}: {cause}", self.endpoint),
-        }
+        }?;
+        write_causes(f, self)
     }
 }
 
@@ -181,7 +177,7 @@ pub enum ConnectCause {
     TimedOut {
         /// The time for connecting.
         timeout: Duration,
-        /// What it was spent on at last.
+        /// What the attempt was waiting for then.
         stage: Stage,
     },
     /// The server took the connection and ended it before the keys were exchanged.
@@ -197,19 +193,20 @@ pub enum ConnectCause {
 impl fmt::Display for ConnectCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConnectCause::Resolve(error) => write!(f, "its name could not be resolved: {error}"),
+            ConnectCause::Resolve(_) => f.write_str("its name could not be resolved"),
             ConnectCause::NoAddress => f.write_str("its name has no address"),
-            ConnectCause::Dial { address, error } => write!(f, "{address}: {error}"),
-            ConnectCause::TimedOut { timeout, stage } => write!(f, "{timeout:?} ran out while {stage}"),
+            ConnectCause::Dial { address, .. } => write!(f, "its address {address} took no connection"),
+            ConnectCause::TimedOut { timeout, stage } => write!(f, "its {timeout:?} ran out while {stage}"),
             ConnectCause::KeyExchange(reason) => {
-                write!(f, "the connection ended in the key exchange: {reason} (is the key the server's own?)")
+                write!(f, "the connection ended in the key exchange (is the key the server's own?): {reason}")
             }
             ConnectCause::KeyRefused(error) => write!(f, "the key exchange was refused: {error}"),
             ConnectCause::KeyUnreadable => {
                 f.write_str("the answer to the key exchange makes no sense (is the key the server's own?)")
             }
-            ConnectCause::KeyGeneration(error) => write!(f, "no key could be made: {error}"),
-        }
+            ConnectCause::KeyGeneration(_) => f.write_str("no key for this connection could be made"),
+        }?;
+        write_causes(f, self)
     }
 }
 
@@ -220,8 +217,10 @@ impl StdError for ConnectCause {
                 Some(&**error)
             }
             ConnectCause::KeyExchange(reason) => reason.source(),
-            ConnectCause::KeyRefused(error) => Some(error),
-            ConnectCause::NoAddress | ConnectCause::TimedOut { .. } | ConnectCause::KeyUnreadable => None,
+            ConnectCause::NoAddress
+            | ConnectCause::TimedOut { .. }
+            | ConnectCause::KeyRefused(_)
+            | ConnectCause::KeyUnreadable => None,
         }
     }
 }
@@ -249,19 +248,19 @@ impl fmt::Display for NotConnectedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.retry_after {
             Some(wait) => {
-                write!(f, "not connected: the reconnect policy waits another {:.1} s", wait.as_secs_f64())?;
+                write!(f, "not connected: the reconnect policy waits another {:.1} s", wait.as_secs_f64())
             }
-            None => f.write_str("not connected, and auto-connect is off: call Client::connect first")?,
+            None => f.write_str("not connected, and auto-connect is off: call Client::connect first"),
+        }?;
+        if let Some(error) = &self.last_error {
+            write!(f, " ({error})")?;
         }
-        match &self.last_error {
-            Some(error) => write!(f, " ({error})"),
-            None => Ok(()),
-        }
+        write_causes(f, self)
     }
 }
 
 impl StdError for NotConnectedError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.last_error.as_deref().map(|error| error as &(dyn StdError + 'static))
+        self.last_error.as_deref().and_then(StdError::source)
     }
 }

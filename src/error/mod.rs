@@ -3,20 +3,43 @@
 mod answer;
 mod call;
 mod connection;
+mod make;
+mod printable;
+mod retry;
 
 pub use answer::{AnswerError, DecodeError};
 pub use call::{ArgumentError, ClosedError, Stage, SystemError, TimeoutError};
 pub use connection::{
     CloseReason, ConnectCause, ConnectError, ConnectionClosedError, NotConnectedError, ProtocolError,
 };
+pub use retry::Retry;
+
+use std::error::Error as StdError;
+use std::fmt;
 
 use crate::code::ErrorCode;
 
 /// Why a call, or the making of a client, failed.
 ///
-/// Each variant holds what there is to know. [`code`](Error::code) gives the number that the vendor's SDKs give,
-/// [`may_have_executed`](Error::may_have_executed) says whether it is safe to make the call again, and
-/// [`source`](std::error::Error::source) leads to the cause, an [`io::Error`](std::io::Error) included.
+/// Each variant holds what is known of its kind. Every error answers three questions more:
+///
+/// - [`code`](Error::code): which number would the vendor's SDKs give?
+/// - [`retry`](Error::retry): can making the same call again help, and when?
+/// - [`may_have_executed`](Error::may_have_executed): may the server have acted on the call already?
+///
+/// # Text and causes
+///
+/// `{}` says what happened, in one line. An error of another library, such as an [`io::Error`](std::io::Error), is not in
+/// that text but under [`source`](std::error::Error::source), so that a reporter which prints the whole chain says
+/// nothing twice. `{:#}` is such a reporter: it adds every cause after a colon, and is the form to use in a log.
+///
+/// # Errors for tests
+///
+/// Each variant has a constructor, so that a program can test what it does with an error without a server that
+/// brings it about: [`from_answer`](Error::from_answer), [`timed_out`](Error::timed_out),
+/// [`connection_closed`](Error::connection_closed), [`connect_failed`](Error::connect_failed),
+/// [`not_connected`](Error::not_connected), [`queue_full`](Error::queue_full), [`decode_failed`](Error::decode_failed),
+/// [`invalid_argument`](Error::invalid_argument), [`closed`](Error::closed), [`system_failed`](Error::system_failed).
 ///
 /// # Examples
 ///
@@ -29,6 +52,8 @@ use crate::code::ErrorCode;
 /// assert!(matches!(error, Error::Connect(_)));
 /// assert_eq!(error.code(), 20012);
 /// assert!(!error.may_have_executed());
+/// assert_eq!(error.to_string(), "cannot connect to 127.0.0.1:1");
+/// assert!(format!("{error:#}").starts_with("cannot connect to 127.0.0.1:1: "), "the cause follows");
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone, thiserror::Error)]
@@ -56,7 +81,7 @@ pub enum Error {
          let some of them end, or raise max_in_flight or max_unsent"
     )]
     QueueFull,
-    /// The answer makes no sense. The call may have been executed.
+    /// The server answered, and the answer makes no sense. The call may have been executed.
     #[error(transparent)]
     Decode(DecodeError),
     /// This call, or this setting, can never work.
@@ -65,17 +90,12 @@ pub enum Error {
     /// The client was closed.
     #[error(transparent)]
     Closed(ClosedError),
-    /// The machine refused something that the client or the gate needs to run: a thread, a poll, a listening socket.
+    /// The operating system refused what the client or the gate needs to run: a thread, a poll, a listening socket.
     #[error(transparent)]
     System(SystemError),
 }
 
 impl Error {
-    /// The client was closed, before the call or with it in flight.
-    pub(crate) fn closed(may_have_executed: bool) -> Error {
-        Error::Closed(ClosedError::new(may_have_executed))
-    }
-
     /// The error's number: the server's own for [`Error::Answer`], FPNN's for everything else.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
@@ -93,7 +113,7 @@ impl Error {
     }
 
     /// Whether the server may have acted on the call. `false` only where it cannot have: then it is safe to make the
-    /// call again.
+    /// call again. Whether that *helps* is what [`retry`](Error::retry) says.
     ///
     /// An error answer counts as "cannot have" where its code says that the server turned the call away before looking
     /// at it: a wrong signature, an unknown method, a full queue and the like.
@@ -126,40 +146,15 @@ impl From<TimeoutError> for Error {
     }
 }
 
-impl From<DecodeError> for Error {
-    fn from(error: DecodeError) -> Error {
-        Error::Decode(error)
+/// The end of every `Display` in this module: with `{:#}`, the causes of `error`, each after a colon.
+fn write_causes(f: &mut fmt::Formatter<'_>, error: &dyn StdError) -> fmt::Result {
+    let mut cause = error.source().filter(|_| f.alternate());
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
     }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn error_stays_small_enough_to_return_by_value() {
-        assert!(size_of::<Error>() <= 64, "Error takes {} bytes", size_of::<Error>());
-    }
-
-    #[test]
-    fn error_crosses_threads() {
-        fn is_shareable<T: Send + Sync + 'static>() {}
-        is_shareable::<Error>();
-    }
-
-    #[test]
-    fn io_error_is_found_under_source() {
-        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        let cause = ConnectCause::Dial { address: ([127, 0, 0, 1], 1).into(), error: refused.into() };
-        let error = Error::Connect(ConnectError::new("localhost:1".into(), cause));
-        let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
-        assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused));
-    }
-
-    #[test]
-    fn refusals_before_the_call_is_looked_at_are_safe_to_repeat() {
-        let answer = |code: i32| Error::Answer(AnswerError::new(code.into(), None, None));
-        assert!(!answer(200_002).may_have_executed());
-        assert!(answer(20_001).may_have_executed());
-    }
-}
+mod tests;

@@ -80,23 +80,23 @@ fn check_flag(flag: u8) -> Result<(), DecodeError> {
 ///
 /// # Errors
 ///
-/// The server's error, or a payload that makes no sense.
+/// The payload makes no sense. The server's own error is the inner `Err`.
 pub fn read_answer<T>(
     status: u8,
     flag: u8,
     payload: &[u8],
     read: impl FnOnce(&mut PayloadReader<'_>) -> Result<T, DecodeError>,
-) -> Result<T, crate::Error> {
+) -> Result<Result<T, AnswerError>, DecodeError> {
     check_flag(flag)?;
     let mut reader = PayloadReader::open(payload)?;
     if status != 0 {
         let error = read_error(&mut reader)?;
         reader.finish()?;
-        return Err(crate::Error::Answer(error));
+        return Ok(Err(error));
     }
     let value = read(&mut reader)?;
     reader.finish()?;
-    Ok(value)
+    Ok(Ok(value))
 }
 
 /// `{code, ex, raiser}`. An official server puts the code under `ex` too, so that any kind of value is taken there.

@@ -101,9 +101,10 @@ impl<T> AnswerReader<T> {
             Read::WithContext(read) => read_answer(status, flag, payload, read),
         };
         match (result, self.result_of_error) {
-            (Err(Error::Answer(error)), Some((code, result))) if error.code() == code => Ok(result()),
-            (Err(Error::Decode(error)), _) => Err(Error::Decode(error.in_answer_to(self.method.clone()))),
-            (result, _) => result,
+            (Ok(Ok(result)), _) => Ok(result),
+            (Ok(Err(error)), Some((code, result))) if error.code() == code => Ok(result()),
+            (Ok(Err(error)), _) => Err(Error::Answer(error)),
+            (Err(error), _) => Err(Error::Decode(error.in_answer_to(self.method.clone()))),
         }
     }
 }

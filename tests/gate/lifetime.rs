@@ -23,7 +23,7 @@ fn port_that_is_taken_is_a_system_error_that_says_so() {
     let gate = gate();
     let error = Gate::builder().project(1, SECRET).bind(gate.endpoint()).unwrap_err();
     assert!(matches!(error, Error::System(_)));
-    assert!(error.to_string().starts_with(&format!("listening on {} failed: ", gate.endpoint())), "{error}");
+    assert!(format!("{error:#}").starts_with(&format!("listening on {} failed: ", gate.endpoint())), "{error:#}");
     let source = std::error::Error::source(&error).unwrap().downcast_ref::<std::io::Error>().unwrap();
     assert_eq!(source.kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -15,6 +15,7 @@ use crate::error::{ArgumentError, Error};
 
 /// The length of an encrypted session's AES key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum KeyBits {
     /// 128 bits.
     Aes128,
@@ -35,6 +36,7 @@ impl KeyBits {
 
 /// How the frames of an encrypted session are enciphered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum CipherMode {
     /// All frames of a direction are one stream of ciphertext: the default, and the mode to recommend.
     #[default]
@@ -170,7 +172,7 @@ impl fmt::Debug for Encryption {
 }
 
 fn unusable(error: KeyError) -> Error {
-    ArgumentError::caused_by("the server's public key cannot be used", error).into()
+    Error::invalid_argument(format!("the server's public key cannot be used: {error}"))
 }
 
 fn read_public_key(der: &[u8]) -> Result<Arc<dyn ServerPoint>, KeyError> {

@@ -2,7 +2,6 @@
 
 use super::super::aes_cfb::{AesKey, SessionKey};
 use super::*;
-use crate::Error;
 use crate::fpnn::{Encryptor, Frame, read_answer};
 
 /// Sealed as the engine does it: behind free bytes for the prefix.
@@ -190,5 +189,5 @@ fn refused_key_exchange_is_an_error_answer() {
     let Some(Frame::Answer(answer)) = decoder.next_frame().unwrap() else { panic!("not an answer") };
     assert_eq!(answer.seq, vectors.key_quest_seq);
     let result = read_answer(answer.status, answer.flag, answer.payload, |_| Ok(()));
-    assert!(matches!(result, Err(Error::Answer(_))), "{result:?}");
+    assert!(matches!(result, Ok(Err(_))), "{result:?}");
 }

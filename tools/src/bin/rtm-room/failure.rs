@@ -102,7 +102,7 @@ pub(crate) fn is_without_connection(error: &Error) -> bool {
 
 /// The error, and what to do about it. The server's own text is made safe to print.
 pub(crate) fn sentence(error: &Error) -> String {
-    let what = printable(&error.to_string());
+    let what = printable(&format!("{error:#}"));
     match advice(error) {
         Some(advice) => format!("{what}; {advice}"),
         None => what,

@@ -81,6 +81,6 @@ fn encrypted(builder: ClientBuilder, common: &Common) -> Result<ClientBuilder, F
     let bits = if common.cipher.key_bits == "128" { KeyBits::Aes128 } else { KeyBits::Aes256 };
     let mode = if common.cipher.cipher_mode == "package" { CipherMode::Package } else { CipherMode::Stream };
     let encryption =
-        Encryption::from_pem_file(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        Encryption::from_pem_file(path).map_err(|error| Failure::Usage(format!("{}: {error:#}", path.display())))?;
     Ok(builder.encryption(encryption.key_bits(bits).mode(mode)))
 }

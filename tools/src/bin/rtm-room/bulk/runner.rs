@@ -198,7 +198,7 @@ impl<'a> Runner<'a> {
         if pause.is_zero() {
             return true;
         }
-        log::info!("waiting {pause:?} before rows are tried again: {error}");
+        log::info!("waiting {pause:?} before rows are tried again: {error:#}");
         let is_interrupted = self.stop.signal.recv_timeout(pause).is_ok();
         self.retries.pause_ended();
         !is_interrupted
