@@ -1,12 +1,13 @@
 //! [`GateKey`]: the key pair with which a gate serves encrypted sessions.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::error::{ArgumentError, Error, SystemError};
+use crate::error::{ArgumentError, Error};
 use crate::fpnn::{Curve, ServerKey};
 
 /// A gate's key pair. Clients need its public half ([`public_pem`](GateKey::public_pem)) beforehand.
@@ -39,8 +40,8 @@ impl GateKey {
     ///
     /// [`Error::System`] if the operating system has no random numbers.
     pub fn generate(curve: Curve) -> Result<GateKey, Error> {
-        let key = ServerKey::generate(curve).map_err(|error| SystemError::new("making a key pair", error));
-        Ok(GateKey { key: Arc::new(key.map_err(Error::System)?) })
+        let key = ServerKey::generate(curve).map_err(|error| Error::system_failed("making a key pair", error))?;
+        Ok(GateKey { key: Arc::new(key) })
     }
 
     /// Reads a private key from PEM: a block `PRIVATE KEY` (PKCS#8) or `EC PRIVATE KEY` (SEC 1), not encrypted.
@@ -51,7 +52,7 @@ impl GateKey {
     pub fn from_pem(pem: &[u8]) -> Result<GateKey, Error> {
         match ServerKey::from_pem(pem) {
             Ok(key) => Ok(GateKey { key: Arc::new(key) }),
-            Err(error) => Err(ArgumentError::caused_by("the gate's private key cannot be used", error).into()),
+            Err(error) => Err(Error::invalid_argument(format!("the gate's private key cannot be used: {error}"))),
         }
     }
 
@@ -68,24 +69,22 @@ impl GateKey {
         GateKey::from_pem(&pem)
     }
 
-    /// The private half as PEM (PKCS#8), for the gate alone.
+    /// The private half as PEM (PKCS#8), for the gate alone. It is wiped from memory when the [`PrivatePem`] is dropped.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if the key cannot be encoded, which no key of the four curves brings about.
-    pub fn private_pem(&self) -> Result<Zeroizing<String>, Error> {
-        self.key.to_pem().map_err(|error| ArgumentError::caused_by("the private key cannot be encoded", error).into())
+    /// [`Error::InvalidArgument`] if the key cannot be encoded, which happens with no key of the four curves.
+    pub fn private_pem(&self) -> Result<PrivatePem, Error> {
+        self.key.to_pem().map(PrivatePem).map_err(|error| cannot_be_encoded("private", error))
     }
 
     /// The public half as PEM, for clients: what [`Encryption::from_pem`](crate::Encryption::from_pem) reads.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if the key cannot be encoded, which no key of the four curves brings about.
+    /// [`Error::InvalidArgument`] if the key cannot be encoded, which happens with no key of the four curves.
     pub fn public_pem(&self) -> Result<String, Error> {
-        self.key
-            .public_pem()
-            .map_err(|error| ArgumentError::caused_by("the public key cannot be encoded", error).into())
+        self.key.public_pem().map_err(|error| cannot_be_encoded("public", error))
     }
 
     pub(super) fn server_key(&self) -> &ServerKey {
@@ -93,8 +92,44 @@ impl GateKey {
     }
 }
 
+fn cannot_be_encoded(half: &str, error: impl fmt::Display) -> Error {
+    Error::invalid_argument(format!("the {half} key cannot be encoded: {error}"))
+}
+
 impl fmt::Debug for GateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GateKey").field("curve", &self.key.curve()).finish_non_exhaustive()
+    }
+}
+
+/// A private key as PEM text. It reads as a `str`; its memory is wiped when it is dropped, and `Debug` shows nothing of it.
+///
+/// A copy (`to_owned`, `format!`) is the caller's own to wipe.
+///
+/// # Examples
+///
+/// ```
+/// use rtm_server_sdk::gate::{Curve, GateKey};
+///
+/// let pem = GateKey::generate(Curve::Secp256k1)?.private_pem()?;
+/// assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----"));
+/// assert_eq!(format!("{pem:?}"), "PrivatePem(..)");
+/// let same_key = GateKey::from_pem(pem.as_bytes())?;
+/// # let _ = same_key;
+/// # Ok::<(), rtm_server_sdk::Error>(())
+/// ```
+pub struct PrivatePem(Zeroizing<String>);
+
+impl Deref for PrivatePem {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PrivatePem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivatePem(..)")
     }
 }

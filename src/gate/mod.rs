@@ -81,7 +81,7 @@ mod tests;
 #[cfg(feature = "encryption")]
 pub use crate::fpnn::Curve;
 #[cfg(feature = "encryption")]
-pub use key::GateKey;
+pub use key::{GateKey, PrivatePem};
 pub use stats::GateStats;
 
 use std::fmt::{self, Display};

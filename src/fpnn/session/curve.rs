@@ -11,6 +11,7 @@ use super::key_error::KeyError;
 
 /// A curve that FPNN knows (section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Curve {
     /// The usual one, known from Bitcoin.
     Secp256k1,

@@ -24,9 +24,9 @@ pub enum Tool {
 impl Tool {
     pub fn run(&self) -> Result<(), String> {
         let Tool::Keygen { curve, out } = self;
-        let key = GateKey::generate(*curve).map_err(|error| error.to_string())?;
-        let private = key.private_pem().map_err(|error| error.to_string())?;
-        let public = key.public_pem().map_err(|error| error.to_string())?;
+        let key = GateKey::generate(*curve).map_err(|error| format!("{error:#}"))?;
+        let private = key.private_pem().map_err(|error| format!("{error:#}"))?;
+        let public = key.public_pem().map_err(|error| format!("{error:#}"))?;
         std::fs::create_dir_all(out).map_err(|error| format!("{} cannot be made: {error}", out.display()))?;
         write_new(&out.join("rtm-gate-private.pem"), &private, 0o600)?;
         write_new(&out.join("rtm-gate-public.pem"), &public, 0o644)

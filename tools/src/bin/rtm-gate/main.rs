@@ -107,8 +107,8 @@ fn serve(options: &Options, secret: &str) -> Result<(), String> {
     let signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
     let builder = Gate::builder().project(options.pid, secret).idle_timeout(Duration::from_secs(options.idle_timeout));
     #[cfg(feature = "encryption")]
-    let builder = with_encryption(builder, options).map_err(|error| error.to_string())?;
-    let gate = builder.bind(&options.listen).map_err(|error| error.to_string())?;
+    let builder = with_encryption(builder, options).map_err(|error| format!("{error:#}"))?;
+    let gate = builder.bind(&options.listen).map_err(|error| format!("{error:#}"))?;
     if let Err(error) = announce(gate.endpoint()) {
         // Whoever started the gate does not want to know; that is no reason not to serve.
         log::warn!("the address could not be printed: {error}");
