@@ -86,9 +86,9 @@ pub struct Encryption {
 }
 
 impl Encryption {
-    /// Reads the server's public key from PEM: one block `PUBLIC KEY` (a `SubjectPublicKeyInfo`), as `openssl ec
-    /// -pubout` writes it. The curve is the key's own. Text before the block is skipped, line ends may be CR LF, and the
-    /// point may be compressed.
+    /// Reads the server's public key from PEM: the first block `PUBLIC KEY` (a `SubjectPublicKeyInfo`), as `openssl ec
+    /// -pubout` writes it. The key names its curve itself, and its point may be compressed. What OpenSSL takes is taken:
+    /// text and other blocks around the block, lines of any length, white space in and between them.
     ///
     /// # Errors
     ///

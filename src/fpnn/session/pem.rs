@@ -1,23 +1,55 @@
-//! Finds a key's PEM block in a file.
+//! Finds a key's PEM block in a file, as leniently as OpenSSL does.
 
-use elliptic_curve::pkcs8::der::{SecretDocument, pem};
+use elliptic_curve::pkcs8::der::{self, SecretDocument, pem};
+use zeroize::Zeroizing;
 
 use super::key_error::KeyError;
 
-/// The DER inside the block `label` of `text`. Text before the block is skipped: it may well be a comment, or the curve's
-/// parameters. Nothing but white space may follow.
+/// The line width that the strict reader of PEM insists on.
+const STRICT_WIDTH: usize = 64;
+
+/// The DER inside the first block `label` of `text`.
+///
+/// As OpenSSL does, it takes text and other blocks before and after the block, lines of any length, and white space in
+/// and between the lines.
 pub(super) fn read_block(text: &[u8], label: &'static str) -> Result<SecretDocument, KeyError> {
     if text.trim_ascii().is_empty() {
         return Err(KeyError::Empty);
     }
-    let begin = find_begin(text, label).ok_or(KeyError::NoPemBlock(label))?;
-    let block = std::str::from_utf8(text[begin..].trim_ascii_end())
-        .map_err(|_| KeyError::Encoding(pem::Error::CharacterEncoding.into()))?;
-    let (_label, der) = SecretDocument::from_pem(block)?;
+    let block = strict_block(text, label)?;
+    let (_label, der) = SecretDocument::from_pem(&block)?;
     Ok(der)
 }
 
-fn find_begin(text: &[u8], label: &str) -> Option<usize> {
-    let begin = format!("-----BEGIN {label}-----");
-    text.windows(begin.len()).position(|window| window == begin.as_bytes())
+/// The block as the strict reader wants it: lines of 64 characters, and nothing around it.
+fn strict_block(text: &[u8], label: &'static str) -> Result<Zeroizing<String>, KeyError> {
+    let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
+    let begin_at = position(text, &begin).ok_or(KeyError::NoPemBlock(label))?;
+    let rest = &text[begin_at + begin.len()..];
+    let end_at = position(rest, &end).ok_or(broken(pem::Error::PostEncapsulationBoundary))?;
+    let body = std::str::from_utf8(&rest[..end_at]).map_err(|_| broken(pem::Error::CharacterEncoding))?;
+    if body.contains(':') {
+        return Err(broken(pem::Error::HeaderDisallowed));
+    }
+
+    // Large enough from the start: a string that grows leaves copies of a private key behind.
+    let mut block = Zeroizing::new(String::with_capacity(begin.len() + 2 * body.len() + end.len() + 4));
+    block.push_str(&begin);
+    for (at, c) in body.chars().filter(|c| !c.is_ascii_whitespace()).enumerate() {
+        if at % STRICT_WIDTH == 0 {
+            block.push('\n');
+        }
+        block.push(c);
+    }
+    block.push('\n');
+    block.push_str(&end);
+    Ok(block)
+}
+
+fn position(text: &[u8], part: &str) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part.as_bytes())
+}
+
+fn broken(error: pem::Error) -> KeyError {
+    KeyError::Encoding(der::Error::from(error))
 }

@@ -76,9 +76,6 @@ fn bytes_after_the_key_are_refused() {
     assert!(Encryption::from_der(&der).is_ok());
     der.push(0);
     assert!(refusal(Encryption::from_der(&der)).starts_with("it is not a public key ("));
-
-    let text = public_pem(Curve::Secp256k1) + "more";
-    assert!(refusal(Encryption::from_pem(text.as_bytes())).starts_with("its encoding is broken ("));
 }
 
 #[test]
@@ -106,6 +103,49 @@ fn text_before_the_key_and_other_line_ends_are_taken() {
     let with_text = b"the gate's key, \xe9dition 2\n".iter().copied().chain(plain.bytes()).collect::<Vec<u8>>();
     for pem in [with_text, plain.replace('\n', "\r\n").into_bytes(), format!("{plain}\n\n").into_bytes()] {
         assert!(Encryption::from_pem(&pem).is_ok(), "{}", pem.escape_ascii());
+    }
+}
+
+/// Each of these is read by `openssl pkey -pubin` 3.0.
+#[test]
+fn what_openssl_takes_is_taken() {
+    let plain = public_pem(Curve::Secp256k1);
+    let (begin, rest) = plain.split_once('\n').unwrap();
+    let (body, end) =
+        rest.split_once("-----").map(|(body, end)| (body.replace('\n', ""), format!("-----{end}"))).unwrap();
+    let wrapped = |width: usize| {
+        let lines: Vec<_> = body.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        lines.join("\n")
+    };
+    let lines = wrapped(64);
+    let variants = [
+        format!("{begin}\n{body}\n{end}"),
+        format!("{begin}\n{}\n{end}", wrapped(76)),
+        format!("{begin}\n{}\n{end}", wrapped(3)),
+        format!("{begin}  \n{} \t\n{end}", lines.replace('\n', "  \r\n")),
+        format!("{begin}\n  {}\n{end}", lines.replace('\n', "\n  ")),
+        format!("{begin}\n\n{lines}\n{end}"),
+        format!("\u{feff}{plain}"),
+        format!("{plain}the key of the other gate:\n{}", public_pem(Curve::Secp256r1)),
+        format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{plain}"),
+        format!("{plain}\nlast changed on a Tuesday"),
+        plain.trim_end().to_owned(),
+    ];
+    let expected = exchange_with(&Encryption::from_pem(plain.as_bytes()).unwrap(), 2);
+    for pem in variants {
+        let key = Encryption::from_pem(pem.as_bytes()).unwrap_or_else(|error| panic!("{error}: {pem}"));
+        assert_eq!(exchange_with(&key, 2), expected, "{pem}");
+    }
+}
+
+#[test]
+fn block_that_is_damaged_or_encrypted_is_refused() {
+    let plain = public_pem(Curve::Secp256k1);
+    let without_end = plain.split("-----END").next().unwrap();
+    let encrypted = plain.replacen("-----\n", "-----\nProc-Type: 4,ENCRYPTED\n\n", 1);
+    for pem in [without_end, &encrypted, &plain.replacen("\nM", "\n*", 1)] {
+        let text = refusal(Encryption::from_pem(pem.as_bytes()));
+        assert!(text.starts_with("its encoding is broken ("), "{text}: {pem}");
     }
 }
 
