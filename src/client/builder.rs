@@ -13,7 +13,7 @@ use crate::dispatch::{
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error};
 use crate::net::IoThread;
-use crate::rtm::Signer;
+use crate::rtm::{Signer, renew_after_fork};
 
 /// Settings of a client, with a default each. Made by [`Client::builder`].
 ///
@@ -193,6 +193,7 @@ impl ClientBuilder {
     /// [`Error::InvalidArgument`] for a setting that makes no sense, [`Error::System`] if the machine refuses a thread.
     pub fn build(self) -> Result<Client, Error> {
         self.check()?;
+        renew_after_fork();
         let (callbacks, callback_threads) =
             Callbacks::start(self.callback_threads, self.executor).map_err(Error::System)?;
         let counters = Arc::new(Counters::default());
@@ -270,37 +271,54 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-/// `host:port`, with an IPv6 address in brackets.
+/// An endpoint is `host:port`, with an IPv6 address in brackets.
 fn check_endpoint(endpoint: &str) -> Result<(), ArgumentError> {
     let is_sound = match (endpoint.parse::<SocketAddr>(), endpoint.rsplit_once(':')) {
         (Ok(address), _) => address.port() != 0,
-        (Err(_), Some((host, port))) => {
-            let is_name =
-                !host.is_empty() && !host.contains([':', '/', '[', ']']) && !host.contains(char::is_whitespace);
-            is_name && port.parse::<u16>().is_ok_and(|port| port != 0)
-        }
+        (Err(_), Some((host, port))) => is_host_name(host) && is_port(port),
         (Err(_), None) => false,
     };
     if is_sound {
         Ok(())
     } else {
-        let hint = "it is host:port, such as rtm.example.com:13315 or [::1]:13315";
-        Err(ArgumentError::new(format!("`{endpoint}` is no endpoint: {hint}")))
+        let hint = "write it as host:port, such as rtm.example.com:13315 or [::1]:13315";
+        Err(ArgumentError::new(format!("`{}` is not an endpoint: {hint}", endpoint.escape_debug())))
     }
+}
+
+fn is_host_name(host: &str) -> bool {
+    !host.is_empty() && !host.contains([':', '/', '[', ']']) && !host.contains(char::is_whitespace)
+}
+
+/// Digits alone: `parse` would take a sign as well.
+fn is_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtm::{next_salt, pretend_to_be_forked};
 
     #[test]
     fn endpoints_are_told_from_nonsense() {
         for sound in ["rtm.example.com:13315", "127.0.0.1:80", "[::1]:13315", "localhost:1", "名前.example:5"] {
             assert!(check_endpoint(sound).is_ok(), "{sound}");
         }
-        for nonsense in
-            ["", "host", "host:", ":80", "host:0", "host:65536", "127.0.0.1:0", "::1:80", "tcp://host:80", "a b:80"]
-        {
+        for nonsense in [
+            "",
+            "host",
+            "host:",
+            ":80",
+            "host:0",
+            "host:+80",
+            "host:-1",
+            "host:65536",
+            "127.0.0.1:0",
+            "::1:80",
+            "tcp://host:80",
+            "a b:80",
+        ] {
             assert!(check_endpoint(nonsense).is_err(), "{nonsense}");
         }
     }
@@ -321,5 +339,13 @@ mod tests {
         ] {
             assert!(matches!(builder.build(), Err(Error::InvalidArgument(_))));
         }
+    }
+
+    #[test]
+    fn client_of_a_forked_child_signs_with_other_salts_than_its_parent() {
+        let salt_of_the_parent = next_salt();
+        pretend_to_be_forked();
+        Client::new(1, "secret", "localhost:1").unwrap();
+        assert!(next_salt().abs_diff(salt_of_the_parent) > 1 << 32, "the starts are two random numbers");
     }
 }

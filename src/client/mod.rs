@@ -69,7 +69,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if `endpoint` is no endpoint, [`Error::System`] if the machine refuses a thread.
+    /// [`Error::InvalidArgument`] if `endpoint` is not `host:port`, [`Error::System`] if the machine refuses a thread.
     pub fn new(pid: i32, secret: impl Into<String>, endpoint: impl Into<String>) -> Result<Client, Error> {
         Client::builder(pid, secret, endpoint).build()
     }

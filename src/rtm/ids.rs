@@ -1,6 +1,6 @@
 //! The ids of rooms, users and messages.
 
-use super::salt::next_salt;
+use super::salt::{next_salt, renew_after_fork};
 
 /// A room's id: the vendor's int64. Any value is legal.
 pub type RoomId = i64;
@@ -14,9 +14,10 @@ pub type MessageId = i64;
 /// A message id that this process has not used before, and that no other process is likely to use. Positive, since the
 /// vendor's SDKs take 0 for "none".
 ///
-/// Message ids and salts come from one counter: neither has a limit on its rate.
+/// Message ids and salts come from one counter: neither has a limit on its rate. A forked child counts anew.
 #[must_use]
 pub fn next_mid() -> MessageId {
+    renew_after_fork();
     loop {
         if let Ok(mid @ 1..) = MessageId::try_from(next_salt()) {
             return mid;

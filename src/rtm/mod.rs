@@ -17,5 +17,7 @@ pub use ids::{MessageId, RoomId, UserId};
 pub use message::{Message, MessageBody, MessageType, NewMessage, Target};
 pub use quest::UnsignedQuest;
 pub use request::{AnswerReader, Request};
-pub use salt::next_salt;
+#[cfg(test)]
+pub use salt::pretend_to_be_forked;
+pub use salt::{next_salt, renew_after_fork};
 pub use sign::{SIGN_LEN, Signer};

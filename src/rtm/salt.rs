@@ -1,8 +1,9 @@
-//! Salts: numbers that no other quest was signed with.
+//! Numbers that nobody else uses: the salts of signatures, and the ids of messages.
 
 use std::hash::{BuildHasher, RandomState};
+use std::process;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The vendor's salt is a signed 64-bit number; ours leave the sign alone.
 const MASK: u64 = u64::MAX >> 1;
@@ -13,14 +14,55 @@ const MASK: u64 = u64::MAX >> 1;
 /// 2^63 numbers, than the calls that they make within the server's memory of a minute or two.
 #[must_use]
 pub fn next_salt() -> u64 {
-    static NEXT: OnceLock<AtomicU64> = OnceLock::new();
-    let next = NEXT.get_or_init(|| AtomicU64::new(random_start()));
-    next.fetch_add(1, Ordering::Relaxed) & MASK
+    UniqueNumbers::of_this_process().next() & MASK
+}
+
+/// Makes a forked child count from another start than its parent. Costs a system call, so that it is not for every call:
+/// a client does not outlive a fork (its thread stays behind), so that it is enough to ask when a client is made.
+pub fn renew_after_fork() {
+    UniqueNumbers::of_this_process().renew_for(process::id());
+}
+
+/// Leaves this process as a fork would leave a child.
+#[cfg(test)]
+pub fn pretend_to_be_forked() {
+    UniqueNumbers::of_this_process().process.store(0, Ordering::Release);
+}
+
+/// A counter with a random start.
+#[derive(Debug)]
+struct UniqueNumbers {
+    next: AtomicU64,
+    /// The process that the start was chosen for.
+    process: AtomicU32,
+}
+
+impl UniqueNumbers {
+    fn of_this_process() -> &'static UniqueNumbers {
+        static NUMBERS: OnceLock<UniqueNumbers> = OnceLock::new();
+        NUMBERS.get_or_init(|| UniqueNumbers::of(process::id()))
+    }
+
+    fn of(process: u32) -> UniqueNumbers {
+        UniqueNumbers { next: AtomicU64::new(random_start()), process: AtomicU32::new(process) }
+    }
+
+    fn next(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Two threads of a child may both choose a start: both are random, and the later one stays.
+    fn renew_for(&self, process: u32) {
+        if self.process.load(Ordering::Acquire) != process {
+            self.next.store(random_start(), Ordering::Relaxed);
+            self.process.store(process, Ordering::Release);
+        }
+    }
 }
 
 fn random_start() -> u64 {
     // Without the system's random numbers, the keys of the standard library's hash maps are the next best.
-    getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one(std::process::id()))
+    getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one(process::id()))
 }
 
 #[cfg(test)]
@@ -35,5 +77,21 @@ mod tests {
         let salts: HashSet<u64> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(salts.len(), 40_000);
         assert!(salts.iter().all(|&salt| i64::try_from(salt).is_ok()));
+    }
+
+    #[test]
+    fn forked_child_counts_from_another_start() {
+        let numbers = UniqueNumbers::of(1);
+        let before = numbers.next();
+        numbers.renew_for(1);
+        assert_eq!(numbers.next(), before + 1, "the same process goes on");
+
+        // A fork copies the counter; the parent goes on counting from there.
+        let child = UniqueNumbers { next: AtomicU64::new(before + 2), process: AtomicU32::new(1) };
+        child.renew_for(2);
+        assert!(child.next().abs_diff(numbers.next()) > 1 << 32, "the starts are two random numbers");
+        let after = child.next();
+        child.renew_for(2);
+        assert_eq!(child.next(), after + 1, "the child renews once");
     }
 }
