@@ -130,6 +130,17 @@ impl<'a> PayloadReader<'a> {
         self.bytes_body(marker)?.ok_or(DecodeError::WrongType { key, expected: "a string" })
     }
 
+    /// The bytes of a string or a bin, and whether it is a string.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else.
+    pub fn str_or_bin(&mut self, key: &'static str) -> Result<(&'a [u8], bool), DecodeError> {
+        let marker = self.clone().marker()?;
+        let is_str = matches!(marker, Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32);
+        self.bytes(key).map(|bytes| (bytes, is_str))
+    }
+
     /// A string, sent as str or as bin, or nil for `None`.
     ///
     /// # Errors

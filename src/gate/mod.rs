@@ -1,4 +1,4 @@
-//! A local RTM gate for development and tests: the Room methods over TCP, in memory, in this process.
+//! A local RTM gate for development and tests: all that a room has, over TCP, in memory, in this process.
 //!
 //! Any RTM server SDK can talk to it, the vendor's own included. Signatures, time stamps and salts are really checked,
 //! each failure has the code that the service documents, and nothing is kept when the gate is gone.
@@ -19,16 +19,25 @@
 //!
 //! | quest | answer |
 //! | --- | --- |
-//! | one of the nine Room methods | as the service does; `uids` in ascending order, `cn` with the rooms as strings |
+//! | one of the Room methods | as the service does; `uids` in ascending order, `cn` with the rooms as strings |
+//! | a batch of members or rooms | as the service does; `successedUids` names users who were there to be removed |
+//! | a message, its editing, its deletion, the history, the counts | as the service does |
 //! | `*ping` | `{ts}`, in milliseconds, without a signature |
 //! | an unknown method, whatever its signature | 20004 |
 //! | `pid`, `sign`, `salt` or `ts` missing or of a wrong type | 200034 |
 //! | a project that the gate does not serve | 200001 |
-//! | a signature that is not the right one | 200002 |
+//! | a wrong signature | 200002 |
 //! | a `ts` more than 60 s away from the gate's clock | 200008 |
 //! | a signature that was used before | 200006 |
 //! | a parameter missing, of a wrong type, or out of range | 200034 |
-//! | an info of more than 65,535 bytes | 200030 |
+//! | an empty batch | 200033 |
+//! | an `mtype` outside 1..=127 | 200005 |
+//! | an info of more than 65,535 bytes, a message of more than 20,480, attributes of more than 2,048 | 200030 |
+//! | a sender who is not in the room | 200040 |
+//! | a sender who is banned in the room | 200045 |
+//! | a `mid` that its sender has used in the room before | 200053 |
+//! | a message that is not there, to be read, edited or deleted | 200070 |
+//! | a message older than `timeLimit`, to be edited | 200021 |
 //! | a payload in JSON, compressed, or marked as encrypted | 10008 |
 //!
 //! The first of these lines that fits decides, from the unknown method downwards. A one-way quest is executed and gets
@@ -39,11 +48,15 @@
 //! of more than 8 MiB, a payload that is empty, cut short or not a map with string keys, a flag byte that announces
 //! both or neither of msgpack and JSON, a quest without a method. An answer that comes unasked is ignored.
 //!
-//! - A room is there as soon as it is spoken of. An info that was never set is the empty string.
-//! - A ban with a `btime` of 0 or less, or without one, is for ever. Without `rid` it shows in every room. A ban takes
-//!   the place of an earlier one of the same room, or of all rooms.
+//! - A room exists as soon as something names it. An info that was never set is the empty string.
+//! - A ban with a `btime` of 0 or less, or without one, is for ever. Without `rid` it holds in every room. A ban
+//!   replaces an earlier one of the same room, or of all rooms.
 //! - Removing a ban without `rid` lifts every ban of that user, those of single rooms included. Removing it in one room
 //!   leaves a ban of all rooms as it is.
+//! - Each room keeps its last 500 messages, of every type, for as long as the gate runs. Their `mtime` never goes back. A
+//!   deleted message keeps its row in the history, marked and without its content. The last 1,048,576 `mid`s of a
+//!   project are remembered.
+//! - A text that is not UTF-8 is kept as binary.
 //! - Integers may be floats with a whole value; a nil counts as a parameter that was left out.
 //! - Used signatures are remembered until their time stamp is too old to pass, the last 16,777,216 of them at most.
 //! - With a key, the gate serves plain and encrypted sessions on one port. A key exchange that fails, or that is not the

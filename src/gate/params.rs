@@ -1,8 +1,10 @@
 //! A view of a quest's parameters: checked once as a whole, then looked up by key.
 
 use super::failure::ErrorAnswer;
+use crate::code::ErrorCode;
 use crate::error::DecodeError;
 use crate::fpnn::PayloadReader;
+use crate::rtm::MessageBody;
 
 /// How many pairs are found without reading the payload again. No method of RTM has more.
 const INDEXED: usize = 16;
@@ -66,6 +68,41 @@ impl<'a> Params<'a> {
     pub fn optional_text(&self, key: &'static str) -> Result<Option<&'a str>, ErrorAnswer> {
         let text = self.optional(key, "a string in UTF-8", |value| value.optional_str(key))?;
         Ok(text.flatten())
+    }
+
+    /// A text that counts as empty when it is left out.
+    pub fn text_or_empty(&self, key: &'static str) -> Result<&'a str, ErrorAnswer> {
+        self.optional_text(key).map(Option::unwrap_or_default)
+    }
+
+    /// A boolean that counts as false when it is left out.
+    pub fn flag(&self, key: &'static str) -> Result<bool, ErrorAnswer> {
+        self.optional_flag(key).map(Option::unwrap_or_default)
+    }
+
+    /// A boolean that may be left out.
+    pub fn optional_flag(&self, key: &'static str) -> Result<Option<bool>, ErrorAnswer> {
+        self.optional(key, "a boolean", |value| value.bool(key))
+    }
+
+    /// The body of a message: text if it came as a string in UTF-8, bytes otherwise.
+    pub fn body(&self, key: &'static str) -> Result<MessageBody, ErrorAnswer> {
+        let (bytes, is_str) =
+            self.optional(key, "a string or binary", |value| value.str_or_bin(key))?.ok_or_else(|| missing(key))?;
+        Ok(match std::str::from_utf8(bytes) {
+            Ok(text) if is_str => text.into(),
+            _ => bytes.into(),
+        })
+    }
+
+    /// A list of integers that must be there and not be empty.
+    pub fn ints(&self, key: &'static str) -> Result<Vec<i64>, ErrorAnswer> {
+        let ints = self.optional_ints(key)?.ok_or_else(|| missing(key))?;
+        if ints.is_empty() {
+            let text = format!("the list {key} is empty");
+            return Err(ErrorAnswer::new(ErrorCode::RTM_EC_EMPTY_PARAMETER, text));
+        }
+        Ok(ints)
     }
 
     /// A list of integers that may be left out. Nil is not a list.

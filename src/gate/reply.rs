@@ -2,6 +2,7 @@
 
 use super::failure::ErrorAnswer;
 use crate::fpnn::{FrameWriter, HEADER_LEN, Header, PayloadWriter, SEQ_LEN};
+use crate::rtm::MessageBody;
 
 /// The most pairs of an answer: what the one byte in front of a small msgpack map can count.
 const MOST_PAIRS: u8 = 15;
@@ -72,6 +73,14 @@ impl<'a> Reply<'a> {
     /// Takes back everything that was written.
     pub fn discard(self) {
         self.out.truncate(self.start);
+    }
+}
+
+/// Writes the body of a message as it was sent: a str or a bin.
+pub fn write_body(payload: &mut PayloadWriter<'_>, body: &MessageBody) {
+    match body {
+        MessageBody::Text(text) => payload.str(text),
+        MessageBody::Binary(bytes) => payload.bin(bytes),
     }
 }
 

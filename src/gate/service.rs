@@ -1,7 +1,7 @@
 //! What the gate does with a quest: checks it, has its method execute it, and answers. No sockets; time is a parameter.
 //!
 //! A quest is checked in this order, and the first thing that is wrong decides: the packet (see [`Violation`]), the
-//! encoding of the payload (10008), the method (20004), the project (200001), the signature fields (200034), the
+//! encoding of the payload (10008), the method (20004), the signature fields (200034), the project (200001), the
 //! signature (200002), the time stamp (200008), the repeated signature (200006), the method's own parameters. A
 //! signature counts as used from the moment when it was found right, whatever becomes of the call.
 
@@ -90,11 +90,11 @@ impl Service {
     /// The project of a call, once its signature is found right.
     fn authorize(&mut self, params: &Params<'_>, method: &str, now: Now) -> Result<&mut Project, ErrorAnswer> {
         let pid = params.int("pid")?;
+        let signature = Signature { sign: params.bytes("sign")?, salt: params.int("salt")?, ts: params.int("ts")? };
         let Some(project) = i32::try_from(pid).ok().and_then(|pid| self.projects.get_mut(&pid)) else {
             let text = format!("the project {pid} is not served by this gate");
             return Err(ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_PID_OR_UID, text));
         };
-        let signature = Signature { sign: params.bytes("sign")?, salt: params.int("salt")?, ts: params.int("ts")? };
         signature.check(method, &project.signer, &mut self.replays, now)?;
         Ok(project)
     }

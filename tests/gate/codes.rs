@@ -103,6 +103,19 @@ fn missing_or_ill_typed_signature_field_is_200034() {
 }
 
 #[test]
+fn missing_signature_field_is_200034_for_an_unknown_project_too() {
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    for key in ["sign", "salt", "ts"] {
+        let quest = edited(|params| {
+            set(params, "pid", 5);
+            remove(params, key);
+        });
+        assert_eq!(peer.ask("getroominfo", quest).code(), 200_034, "{key}");
+    }
+}
+
+#[test]
 fn missing_or_ill_typed_parameter_is_200034() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);

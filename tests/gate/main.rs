@@ -9,5 +9,6 @@ mod codec;
 mod codes;
 mod connections;
 mod lifetime;
+mod messages;
 mod methods;
 mod wire;

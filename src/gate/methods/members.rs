@@ -1,12 +1,18 @@
 //! Who is in a room.
 
+use rustc_hash::FxHashSet;
+
 use super::{Call, Method};
 use crate::gate::failure::ErrorAnswer;
 use crate::gate::reply::{Reply, count};
 
-pub const METHODS: [Method; 4] = [
+pub const METHODS: [Method; 8] = [
     Method::signed("addroommember", add_member),
     Method::signed("delroommember", remove_member),
+    Method::signed("addroommembers", add_members),
+    Method::signed("delroommembers", remove_members),
+    Method::signed("adduserrooms", add_rooms),
+    Method::signed("deleteuserrooms", remove_rooms),
     Method::signed("getroommembers", members),
     Method::signed("getroomcount", member_counts),
 ];
@@ -21,6 +27,47 @@ fn remove_member(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), Error
     let (room, user) = (call.params.int("rid")?, call.params.int("uid")?);
     call.project.rooms.remove_member(room, user);
     Ok(())
+}
+
+/// Names every user: each is in the room afterwards.
+fn add_members(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
+    let (room, users) = (call.params.int("rid")?, distinct(call.params.ints("uids")?));
+    for &user in &users {
+        call.project.rooms.add_member(room, user);
+    }
+    reply.ints("successedUids", users.into_iter());
+    Ok(())
+}
+
+/// Names the users who were in the room.
+fn remove_members(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
+    let (room, mut users) = (call.params.int("rid")?, distinct(call.params.ints("uids")?));
+    users.retain(|&user| call.project.rooms.remove_member(room, user));
+    reply.ints("successedUids", users.into_iter());
+    Ok(())
+}
+
+fn add_rooms(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
+    let (rooms, user) = (call.params.ints("rids")?, call.params.int("uid")?);
+    for room in rooms {
+        call.project.rooms.add_member(room, user);
+    }
+    Ok(())
+}
+
+fn remove_rooms(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
+    let (rooms, user) = (call.params.ints("rids")?, call.params.int("uid")?);
+    for room in rooms {
+        call.project.rooms.remove_member(room, user);
+    }
+    Ok(())
+}
+
+/// The users in their order, each once.
+fn distinct(mut users: Vec<i64>) -> Vec<i64> {
+    let mut seen = FxHashSet::default();
+    users.retain(|&user| seen.insert(user));
+    users
 }
 
 fn members(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {

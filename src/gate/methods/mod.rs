@@ -3,8 +3,10 @@
 //! A new method is a handler and a line in the table of its family. A new family is a file and a line in [`FAMILIES`].
 
 mod bans;
+mod history;
 mod info;
 mod members;
+mod messages;
 mod ping;
 
 use super::clock::Now;
@@ -13,7 +15,8 @@ use super::params::Params;
 use super::project::Project;
 use super::reply::Reply;
 
-const FAMILIES: [&[Method]; 4] = [&ping::METHODS, &members::METHODS, &info::METHODS, &bans::METHODS];
+const FAMILIES: [&[Method]; 6] =
+    [&ping::METHODS, &members::METHODS, &info::METHODS, &bans::METHODS, &messages::METHODS, &history::METHODS];
 
 /// How many methods the gate knows.
 pub const COUNT: usize = count(&FAMILIES);

@@ -33,14 +33,19 @@ impl Rooms {
         self.rooms.entry(room).or_default().members.insert(uid);
     }
 
-    /// Removes a user from a room, if it is there.
-    pub fn remove_member(&mut self, room: RoomId, uid: UserId) {
-        if let Entry::Occupied(mut entry) = self.rooms.entry(room) {
-            entry.get_mut().members.remove(&uid);
-            if entry.get().is_blank() {
-                entry.remove();
-            }
+    /// Removes a user from a room, and says whether it was there.
+    pub fn remove_member(&mut self, room: RoomId, uid: UserId) -> bool {
+        let Entry::Occupied(mut entry) = self.rooms.entry(room) else { return false };
+        let was_there = entry.get_mut().members.remove(&uid);
+        if entry.get().is_blank() {
+            entry.remove();
         }
+        was_there
+    }
+
+    /// Whether a user is in a room.
+    pub fn is_member(&self, room: RoomId, uid: UserId) -> bool {
+        self.rooms.get(&room).is_some_and(|room| room.members.contains(&uid))
     }
 
     /// The members of a room, in ascending order.
