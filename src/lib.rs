@@ -260,12 +260,14 @@ mod rtm;
 #[doc(hidden)]
 pub mod rtm;
 
-pub use client::{Call, Client, ClientBuilder, Pending};
+pub use client::{Call, Client, ClientBuilder, Pending, RoomMessages};
 pub use code::ErrorCode;
 pub use config::{KeepAlive, ReconnectPolicy};
 pub use engine::{ConnectionInfo, Stats};
 pub use error::{AnswerError, Error, Retry};
 #[cfg(feature = "encryption")]
 pub use fpnn::{CipherMode, Encryption, KeyBits};
+pub use rtm::methods::history::{History, HistoryPage};
 pub use rtm::methods::info::RoomInfo;
+pub use rtm::methods::messages::{MessageCount, SentMessage};
 pub use rtm::{Message, MessageBody, MessageId, MessageType, NewMessage, RoomId, Target, UserId};

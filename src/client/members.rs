@@ -99,4 +99,101 @@ impl Client {
     pub fn get_room_count(&self, rids: &[RoomId]) -> Call<'_, HashMap<RoomId, i64>> {
         Call::new(self, members::get_room_count(rids))
     }
+
+    /// Adds several users to the room `rid` in one call (`addroommembers`). The result names those for whom it worked; the
+    /// server says nothing of the others. How many users one call takes is not documented.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for no users or more than 900,000.
+    /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server without batches,
+    /// [`RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS`](crate::ErrorCode::RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS) for a list that it finds
+    /// too long.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// let added = client.add_room_members(42, &[1001, 1002]).call()?;
+    /// assert_eq!(added, [1001, 1002]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn add_room_members(&self, rid: RoomId, uids: &[UserId]) -> Call<'_, Vec<UserId>> {
+        Call::new(self, members::add_room_members(rid, uids))
+    }
+
+    /// Removes several users from the room `rid` in one call (`delroommembers`). The result names those for whom it worked; the
+    /// server says nothing of the others.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add_room_members`](Client::add_room_members).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.add_room_members(42, &[1001, 1002, 1003]).call()?;
+    /// client.delete_room_members(42, &[1001, 1002]).call()?;
+    /// assert_eq!(client.get_room_members(42).call()?, [1003]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn delete_room_members(&self, rid: RoomId, uids: &[UserId]) -> Call<'_, Vec<UserId>> {
+        Call::new(self, members::delete_room_members(rid, uids))
+    }
+
+    /// Adds `uid` to several rooms in one call (`adduserrooms`).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for no rooms or more than 900,000.
+    /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server without batches,
+    /// [`RTM_EC_MAX_ROOM_COUNT`](crate::ErrorCode::RTM_EC_MAX_ROOM_COUNT) where the user would be in too many rooms.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.add_user_rooms(&[42, 43], 1001).call()?;
+    /// assert_eq!(client.get_room_members(43).call()?, [1001]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn add_user_rooms(&self, rids: &[RoomId], uid: UserId) -> Call<'_, ()> {
+        Call::new(self, members::add_user_rooms(rids, uid))
+    }
+
+    /// Removes `uid` from several rooms in one call (`deleteuserrooms`).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add_user_rooms`](Client::add_user_rooms).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.add_user_rooms(&[42, 43, 44], 1001).call()?;
+    /// client.delete_user_rooms(&[42, 43], 1001).call()?;
+    /// assert_eq!(client.get_room_members(44).call()?, [1001]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn delete_user_rooms(&self, rids: &[RoomId], uid: UserId) -> Call<'_, ()> {
+        Call::new(self, members::delete_user_rooms(rids, uid))
+    }
 }

@@ -3,11 +3,14 @@
 mod bans;
 mod builder;
 mod call;
+mod history;
 mod info;
 mod members;
+mod messages;
 
 pub use builder::ClientBuilder;
 pub use call::{Call, Pending};
+pub use history::RoomMessages;
 
 use std::fmt;
 use std::sync::Arc;

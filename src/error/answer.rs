@@ -125,6 +125,9 @@ pub enum DecodeError {
         /// The type that is due, with its article: `an integer`.
         expected: &'static str,
     },
+    /// A key that must be there is not.
+    #[error("`{0}` is missing")]
+    MissingKey(&'static str),
     /// A row of a list.
     #[error("row {row}: {cause}")]
     InRow {
@@ -147,5 +150,10 @@ impl DecodeError {
     /// The same error, with the method whose answer it is in.
     pub(crate) fn in_answer_to(self, method: Cow<'static, str>) -> DecodeError {
         DecodeError::InAnswer { method, cause: Box::new(self) }
+    }
+
+    /// The same error, with the row that it is in.
+    pub(crate) fn in_row(self, row: usize) -> DecodeError {
+        DecodeError::InRow { row, cause: Box::new(self) }
     }
 }

@@ -25,7 +25,7 @@ pub use frame::{Answer, Frame, Quest, read_answer};
 pub use header::{FLAG_MSGPACK, HEADER_LEN, Header, SEQ_LEN};
 pub use map_writer::MapWriter;
 pub use method::MethodName;
-pub use reader::PayloadReader;
+pub use reader::{PayloadReader, RawString};
 #[cfg(feature = "encryption")]
 pub use session::*;
 pub use writer::{FrameWriter, PayloadWriter, patch_seq};

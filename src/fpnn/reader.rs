@@ -8,6 +8,15 @@ use crate::error::DecodeError;
 /// Values inside values, deeper than any payload of RTM goes, and far less than a stack holds.
 const MAX_DEPTH: usize = 128;
 
+/// A string as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawString<'a> {
+    /// A `str`: text, unless the peer says so wrongly.
+    Str(&'a [u8]),
+    /// A `bin`.
+    Bin(&'a [u8]),
+}
+
 /// A payload's map, read front to back: a key, then its value or [`skip`](PayloadReader::skip).
 ///
 /// Nothing is allocated by an announced length; a length is only believed as far as bytes are there for it.
@@ -154,6 +163,25 @@ impl<'a> PayloadReader<'a> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(DecodeError::WrongType { key, expected: "valid UTF-8" }),
+        }
+    }
+
+    /// A string, told by whether it was sent as str or as bin, or nil for `None`.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else.
+    pub fn optional_raw_string(&mut self, key: &'static str) -> Result<Option<RawString<'a>>, DecodeError> {
+        let marker = self.marker()?;
+        if marker == Marker::Null {
+            return Ok(None);
+        }
+        if let Some(len) = self.str_len(marker)? {
+            return Ok(Some(RawString::Str(self.take(len)?)));
+        }
+        match self.bytes_body(marker)? {
+            Some(bytes) => Ok(Some(RawString::Bin(bytes))),
+            None => Err(DecodeError::WrongType { key, expected: "a string" }),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::ids::{MessageId, RoomId, UserId, next_mid};
+use crate::error::DecodeError;
+use crate::fpnn::{PayloadReader, RawString};
 
 /// What a message is: a number, of which the vendor has given a meaning to some.
 ///
@@ -108,6 +110,44 @@ impl MessageBody {
             MessageBody::Binary(bytes) => bytes,
         }
     }
+}
+
+/// Reads the body of a message. Nil counts as an empty text.
+///
+/// # Errors
+///
+/// The value is not a string.
+pub(crate) fn read_body(reader: &mut PayloadReader<'_>, key: &'static str) -> Result<MessageBody, DecodeError> {
+    Ok(match reader.optional_raw_string(key)? {
+        None => MessageBody::Text(String::new()),
+        Some(RawString::Bin(bytes)) => bytes.into(),
+        Some(RawString::Str(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => bytes.into(),
+        },
+    })
+}
+
+/// Reads the attributes of a message: empty for nil, with replacement marks for what is not UTF-8.
+///
+/// # Errors
+///
+/// The value is not a string.
+pub(crate) fn read_attrs(reader: &mut PayloadReader<'_>, key: &'static str) -> Result<String, DecodeError> {
+    Ok(match reader.optional_raw_string(key)? {
+        None => String::new(),
+        Some(RawString::Str(bytes) | RawString::Bin(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+    })
+}
+
+/// Reads the type of a message.
+///
+/// # Errors
+///
+/// The value is not an integer of 32 bits.
+pub(crate) fn read_mtype(reader: &mut PayloadReader<'_>, key: &'static str) -> Result<MessageType, DecodeError> {
+    let value = i32::try_from(reader.int(key)?);
+    value.map(MessageType).map_err(|_| DecodeError::WrongType { key, expected: "a 32-bit integer" })
 }
 
 impl From<&str> for MessageBody {

@@ -15,6 +15,7 @@ mod sign;
 
 pub use ids::{MessageId, RoomId, UserId};
 pub use message::{Message, MessageBody, MessageType, NewMessage, Target};
+pub(crate) use message::{read_attrs, read_body, read_mtype};
 pub use quest::UnsignedQuest;
 pub use request::{AnswerReader, Request};
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The methods of RTM, one file for each family: names, parameters and answers together (section 2).
 
 pub mod bans;
+pub mod history;
 pub mod info;
 pub mod members;
+pub mod messages;
 
 use crate::error::{ArgumentError, DecodeError};
 use crate::fpnn::PayloadReader;
@@ -29,4 +31,12 @@ fn check_ids(function: &str, ids: &[i64]) -> Result<(), ArgumentError> {
         return Err(ArgumentError::new(message));
     }
     Ok(())
+}
+
+/// Checks the list of ids of a batch.
+fn check_batch(function: &str, ids: &[i64]) -> Result<(), ArgumentError> {
+    if ids.is_empty() {
+        return Err(ArgumentError::new(format!("{function} needs at least one id")));
+    }
+    check_ids(function, ids)
 }
