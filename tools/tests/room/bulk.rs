@@ -59,10 +59,13 @@ fn bulk_reads_a_file_that_is_redirected_to_it() {
 }
 
 #[test]
-fn bulk_without_rows_does_nothing() {
+fn bulk_without_rows_does_nothing_and_says_so() {
     let gate = gate();
-    assert_eq!(done_with(&gate, &["bulk", "add", "-", "--json"], "").json()["done"], 0);
-    assert_eq!(done_with(&gate, &["bulk", "add", "-", "--json"], "room,user\n").json()["done"], 0);
+    for input in ["", "room,user\n"] {
+        let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-", "--json"]), input).expect(0);
+        assert_eq!(outcome.json()["done"], 0);
+        outcome.says("there are no rows");
+    }
 }
 
 #[test]
@@ -72,18 +75,18 @@ fn bad_rows_are_told_by_line_and_reported_and_the_others_done() {
     let report = scratch.path("failed.csv");
     let half_a_file = "room,user,name\n42,1,Ann\n\n42,x,\"Bo,b\"\n42,2,Cy\n42";
     let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-", "--failed", &report]), half_a_file).expect(1);
-    outcome.says("line 4: `x` is no user id");
+    outcome.says("line 4: `x` is not a user id");
     outcome.says("line 6: the user is missing");
     assert_eq!(done(&gate, &["members", "42"]), "1\n2\n");
     let expected =
-        "room,user,name,code,reason\n42,x,\"Bo,b\",200034,`x` is no user id\n42,,,200034,the user is missing\n";
+        "room,user,name,code,reason\n42,x,\"Bo,b\",200034,`x` is not a user id\n42,,,200034,the user is missing\n";
     assert_eq!(scratch.read("failed.csv"), expected);
 }
 
 #[test]
 fn lines_are_counted_as_an_editor_counts_them() {
     let gate = gate();
-    let input = "\u{feff}42, 1\r\nx,2\r\n\r\nx,4\n\n\nx,7,\"a\r\nb\n\"\r\nx,10";
+    let input = "\u{feff}42, 1\r\nx,2\r\n\r\nx,4\n\n\nx,7,\"a\r\nb\n\"\r\nx,10\n";
     let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-", "--json"]), input).expect(1);
     let lines: Vec<_> = outcome.stderr.lines().filter_map(|line| line.split(':').nth(1)).collect();
     assert_eq!(lines, [" line 2", " line 4", " line 7", " line 10"]);
@@ -98,11 +101,38 @@ fn header_without_a_user_column_is_status_2() {
 }
 
 #[test]
+fn start_line_beyond_the_end_is_said() {
+    let gate = gate();
+    let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-", "--start-line", "50"]), "42,1\n42,2\n").expect(0);
+    outcome.says("no row is at line 50 or after it: the last one is at 2");
+    assert_eq!(done(&gate, &["count", "42"]), "42\t0\n");
+}
+
+#[test]
+fn row_that_was_cut_before_its_seconds_bans_nobody() {
+    let gate = gate();
+    let outcome =
+        run(tool(gate.endpoint(), &["bulk", "ban", "-"]), "room,user,seconds\n51,7001,3600\n51,7002").expect(1);
+    outcome.says("line 3: the row ends before its seconds");
+    assert_eq!(done(&gate, &["is-banned", "51", "7001"]), "yes\n");
+    assert_eq!(done(&gate, &["is-banned", "51", "7002"]), "no\n");
+}
+
+#[test]
+fn last_line_without_its_line_end_is_said() {
+    let gate = gate();
+    let outcome = run(tool(gate.endpoint(), &["bulk", "ban", "-"]), "51,7001,3600\n51,7002,36").expect(0);
+    outcome.says("line 2, the last, has no line end");
+    assert_eq!(done_with(&gate, &["bulk", "unban", "-"], "51,7001\n51,7002\n").stderr, "");
+    assert_eq!(done(&gate, &["is-banned", "51", "7001"]), "no\n");
+}
+
+#[test]
 fn report_of_failed_rows_can_be_fed_in_again() {
     let scratch = Scratch::new();
     let (first, second) = (scratch.path("first.csv"), scratch.path("second.csv"));
     let refuse = |code| FakeServer::start(move |_| Act::Refuse(code)).endpoint();
-    let once = run(tool(&refuse(200_021), &["bulk", "ban", "-", "--failed", &first]), "42,1,60\n42,2\n").expect(1);
+    let once = run(tool(&refuse(200_021), &["bulk", "ban", "-", "--failed", &first]), "42,1,60\n42,2,\n").expect(1);
     once.says("200021 RTM_EC_PERMISSION_DENIED");
     run(tool(&refuse(200_999), &["bulk", "ban", &first, "--failed", &second]), "").expect(1);
     let twice = scratch.read("second.csv");

@@ -82,8 +82,13 @@ fn manual_has_a_page_for_every_command() {
     let gate = gate();
     let scratch = Scratch::new();
     done(&gate, &["man", "--dir", &scratch.path("man")]);
-    assert!(scratch.read("man/rtm-room.1").contains("Exit status"));
     assert!(scratch.read("man/rtm-room-bulk.1").contains("start"));
+    for page in ["rtm-room", "rtm-room-bulk", "rtm-room-info-set"] {
+        let page = scratch.read(&format!("man/{page}.1"));
+        for part in [".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", "\\fBRTM_SECRET\\fR", "\\fB130\\fR"] {
+            assert!(page.contains(part), "{part} is not in\n{page}");
+        }
+    }
 }
 
 #[test]

@@ -95,6 +95,10 @@ fn silent_server_is_status_1_and_the_doubt_is_told() {
     let outcome = run(tool(&server.endpoint(), &["add", "42", "1001", "--timeout", "3s"]), "").expect(1);
     outcome.says("timed out after 3s");
     outcome.says("may have done it");
+
+    let outcome = run(tool(&server.endpoint(), &["members", "42", "--timeout", "1s"]), "").expect(1);
+    outcome.says("raise --timeout");
+    assert!(!outcome.stderr.contains("may have done it"), "a call that only reads leaves no doubt: {}", outcome.stderr);
 }
 
 #[test]

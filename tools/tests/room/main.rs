@@ -7,7 +7,12 @@ mod bulk;
 #[path = "../../../tests/common/wire.rs"]
 mod codec;
 mod commands;
+mod completions;
 mod documented;
 mod fake;
 mod faults;
+mod pty;
+mod stopping;
+mod terminal;
 mod tool;
+mod wording;

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use rtm_server_sdk::error::Stage;
 use rtm_server_sdk::{Error, ErrorCode};
+use serde_json::{Value, json};
 
-use crate::output::printable;
+use crate::output::{Output, without_controls};
 
 pub(crate) const DONE: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
@@ -20,8 +21,10 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) enum Failure {
     /// What the user gave cannot work: an option, a file.
     Usage(String),
-    /// The call, or the connection for it, failed.
+    /// A call that changes something, or the connection for it, failed.
     Call(Error),
+    /// A call that only reads failed: nobody has to ask whether it took effect.
+    Read(Error),
     /// The result could not be written.
     Output(io::Error),
 }
@@ -36,21 +39,31 @@ impl Failure {
     }
 
     /// Says on stderr what was wrong, and returns the exit status.
-    pub(crate) fn report(&self) -> u8 {
+    pub(crate) fn report(&self, output: Output) -> u8 {
         if self.is_closed_pipe() {
             return DONE;
         }
-        complain(self);
+        match output {
+            Output::Json => complain_as_json(&self.to_json()),
+            _ => complain(self),
+        }
         match self {
             Failure::Usage(_) => BAD_USAGE,
-            Failure::Call(error) => status_of(error),
+            Failure::Call(error) | Failure::Read(error) => status_of(error),
             Failure::Output(_) => FAILED,
         }
     }
 
-    /// Whoever reads the output has seen enough, as `head` has: no reason to complain.
+    /// The reader of the output has seen enough, as `head` has: no reason to complain.
     fn is_closed_pipe(&self) -> bool {
         matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    fn to_json(&self) -> Value {
+        match self {
+            Failure::Call(error) | Failure::Read(error) => error_as_json(error, &self.to_string()),
+            Failure::Usage(_) | Failure::Output(_) => json!({"message": self.to_string()}),
+        }
     }
 }
 
@@ -71,14 +84,29 @@ impl fmt::Display for Failure {
         match self {
             Failure::Usage(message) => f.write_str(message),
             Failure::Call(error) => f.write_str(&sentence(error)),
+            Failure::Read(error) => f.write_str(&sentence_of_read(error)),
             Failure::Output(error) => write!(f, "the result could not be written: {error}"),
         }
     }
 }
 
-/// Writes a line to stderr. Where that is closed there is nobody left to tell.
+/// Writes a line to stderr. Where that is closed, nobody is left to tell.
 pub(crate) fn complain(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "rtm-room: {message}");
+}
+
+/// The same for a program: one line of JSON.
+pub(crate) fn complain_as_json(error: &Value) {
+    let _ = writeln!(io::stderr(), "{}", json!({"error": error}));
+}
+
+fn error_as_json(error: &Error, message: &str) -> Value {
+    json!({
+        "code": error.code().value(),
+        "name": error.code().name(),
+        "message": message,
+        "may_have_executed": error.may_have_executed(),
+    })
 }
 
 pub(crate) fn status_of(error: &Error) -> u8 {
@@ -100,10 +128,25 @@ pub(crate) fn is_without_connection(error: &Error) -> bool {
     }
 }
 
-/// The error, and what to do about it. The server's own text is made safe to print.
+/// The error of a call that changes something, and what to do about it.
 pub(crate) fn sentence(error: &Error) -> String {
-    let what = printable(&format!("{error:#}"));
-    match advice(error) {
+    match error {
+        Error::Timeout(_) | Error::ConnectionClosed(_) if error.may_have_executed() => {
+            with_advice(error, Some("the server may have done it all the same, so look before you try again"))
+        }
+        _ => sentence_of_read(error),
+    }
+}
+
+/// The error of a call that changes nothing, and what to do about it.
+fn sentence_of_read(error: &Error) -> String {
+    with_advice(error, advice(error))
+}
+
+/// The library has escaped the server's own text; what is left are texts of the system, and names.
+fn with_advice(error: &Error, advice: Option<&str>) -> String {
+    let what = without_controls(&format!("{error:#}"));
+    match advice {
         Some(advice) => format!("{what}; {advice}"),
         None => what,
     }
@@ -115,10 +158,8 @@ fn advice(error: &Error) -> Option<&'static str> {
     }
     match error {
         Error::Answer(answer) => advice_on_code(answer.code()),
-        Error::Timeout(_) | Error::ConnectionClosed(_) if error.may_have_executed() => {
-            Some("the server may have done it all the same, so look before you try again")
-        }
         Error::Timeout(_) => Some("raise --timeout, or try again later"),
+        Error::ConnectionClosed(_) => Some("try again"),
         _ => None,
     }
 }

@@ -4,27 +4,61 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
+use clap_mangen::Man;
 
-use crate::args::Cli;
+use crate::args::{Cli, ENVIRONMENT, EXIT_STATUS, SECRET_HELP};
 use crate::failure::Failure;
+
+const NAME: &str = "rtm-room";
 
 pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
     // Into memory first: the generator panics where it cannot write, and a closed pipe is no reason to.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "rtm-room", &mut script);
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    if shell == Shell::Bash {
+        // The generator names a subcommand in two ways where the program's own name holds a `-`, and so finds none.
+        let text = String::from_utf8_lossy(&script).replace("rtm__subcmd__room", "rtm__room");
+        script = text.into_bytes();
+    }
     print(&script)
 }
 
 pub(crate) fn man(dir: Option<&Path>) -> Result<(), Failure> {
-    if let Some(dir) = dir {
-        let written = fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
-        return written.map_err(|error| Failure::file(dir, &error));
+    let mut program = Cli::command().after_help(SECRET_HELP);
+    program.build();
+    let Some(dir) = dir else { return print(&page(&program, NAME)?) };
+    let written = fs::create_dir_all(dir).and_then(|()| write_pages(&program, NAME, dir));
+    written.map_err(|error| Failure::file(dir, &error))
+}
+
+/// A page for the command, and one for each command below it.
+fn write_pages(command: &Command, name: &str, dir: &Path) -> io::Result<()> {
+    fs::write(dir.join(format!("{name}.1")), page(command, name)?)?;
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+        write_pages(below, &format!("{name}-{}", below.get_name()), dir)?;
     }
+    Ok(())
+}
+
+fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    print(&page)
+    Man::new(command.clone().display_name(name)).render(&mut page)?;
+    writeln!(page, ".SH ENVIRONMENT")?;
+    for (variable, meaning) in ENVIRONMENT {
+        writeln!(page, ".TP\n\\fB{}\\fR\n{}", roff(variable), roff(meaning))?;
+    }
+    writeln!(page, ".SH \"EXIT STATUS\"")?;
+    for (status, meaning) in EXIT_STATUS {
+        writeln!(page, ".TP\n\\fB{status}\\fR\n{}", roff(meaning))?;
+    }
+    Ok(page)
+}
+
+/// The text as roff takes it for text, of which none here begins with a `.` or a `'`.
+fn roff(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {

@@ -16,12 +16,12 @@ pub(crate) fn run(common: &Common, command: &InfoCommand, output: Output) -> Res
     match command {
         InfoCommand::Set(texts) => set(common, texts, output),
         InfoCommand::Get { room, public, private } => {
-            let info = single_call_client(common)?.get_room_info(*room).call()?;
+            let info = single_call_client(common)?.get_room_info(*room).call().map_err(Failure::Read)?;
             if *public || *private {
                 return print_text(if *public { info.oinfo } else { info.pinfo });
             }
             let json = json!({"room": room, "public": info.oinfo, "private": info.pinfo});
-            if output == Output::Terminal && is_empty(&info) {
+            if output.is_terminal() && is_empty(&info) {
                 return Ok(output.print(&Reply::words(json, format!("Room {room} has no info."), None))?);
             }
             let pairs = [("public", info.oinfo), ("private", info.pinfo)];
@@ -33,6 +33,11 @@ pub(crate) fn run(common: &Common, command: &InfoCommand, output: Output) -> Res
 
 fn set(common: &Common, texts: &InfoTexts, output: Output) -> Result<(), Failure> {
     let InfoTexts { room, public, public_file, private, private_file } = texts;
+    if public.is_none() && public_file.is_none() && private.is_none() && private_file.is_none() {
+        return Err(Failure::usage(
+            "nothing to set: give --public TEXT, --private TEXT, --public-file FILE or --private-file FILE",
+        ));
+    }
     check_stdin_is_wanted_once(&[
         (common.secret_file.as_deref(), "--secret-file"),
         (public_file.as_deref(), "--public-file"),

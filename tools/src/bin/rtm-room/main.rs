@@ -1,4 +1,4 @@
-//! `rtm-room`: the Room API from a terminal or a script. Here: from the command line to the exit status.
+//! `rtm-room`: the Room API from a terminal or a script. This file leads from the command line to the exit status.
 
 mod args;
 mod bulk;
@@ -8,6 +8,7 @@ mod info;
 mod output;
 mod room;
 mod session;
+mod table;
 
 use std::process::ExitCode;
 
@@ -20,11 +21,11 @@ use output::Output;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.common.verbose);
-    ExitCode::from(run(&cli).unwrap_or_else(|failure| failure.report()))
+    let output = Output::choose(cli.common.json);
+    ExitCode::from(run(&cli, output).unwrap_or_else(|failure| failure.report(output)))
 }
 
-fn run(cli: &Cli) -> Result<u8, Failure> {
-    let output = Output::choose(cli.common.json);
+fn run(cli: &Cli, output: Output) -> Result<u8, Failure> {
     match &cli.command {
         Command::Bulk(bulk) => return bulk::run(&cli.common, bulk, output),
         Command::Completions { shell } => generate::completions(*shell)?,

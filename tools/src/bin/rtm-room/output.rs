@@ -1,16 +1,18 @@
 //! What goes to stdout: a table for a terminal, plain lines for a pipe, JSON for a program.
 
+use std::env;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde_json::Value;
-use tabwriter::{Alignment, TabWriter};
+
+use crate::table::{Column, Screen, write_table};
 
 /// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Output {
     /// Aligned columns with a heading, and sentences.
-    Terminal,
+    Terminal(Screen),
     /// One item a line, its columns apart by one tab, no heading. Nothing where there is nothing to tell.
     Lines,
     Json,
@@ -23,20 +25,19 @@ pub(crate) struct Reply {
 }
 
 enum Content {
-    Numbers { heading: &'static [&'static str], rows: Vec<Vec<i64>> },
-    Pairs(Vec<(String, String)>),
+    Table { columns: &'static [Column], rows: Vec<Vec<String>> },
     Words { sentence: String, line: Option<&'static str> },
 }
 
 impl Reply {
-    /// Columns of numbers, with their headings.
-    pub(crate) fn numbers(json: Value, heading: &'static [&'static str], rows: Vec<Vec<i64>>) -> Reply {
-        Reply { json, content: Content::Numbers { heading, rows } }
+    pub(crate) fn table(json: Value, columns: &'static [Column], rows: Vec<Vec<String>>) -> Reply {
+        Reply { json, content: Content::Table { columns, rows } }
     }
 
     /// Names and their texts.
     pub(crate) fn pairs(json: Value, pairs: Vec<(String, String)>) -> Reply {
-        Reply { json, content: Content::Pairs(pairs) }
+        let rows = pairs.into_iter().map(|(name, text)| vec![name, text]).collect();
+        Reply::table(json, &[Column::Text(""), Column::Text("")], rows)
     }
 
     /// A sentence for a terminal, and a line, or nothing, for a pipe.
@@ -49,9 +50,13 @@ impl Output {
     pub(crate) fn choose(json: bool) -> Output {
         match json {
             true => Output::Json,
-            false if io::stdout().is_terminal() => Output::Terminal,
+            false if io::stdout().is_terminal() => Output::Terminal(screen()),
             false => Output::Lines,
         }
+    }
+
+    pub(crate) fn is_terminal(self) -> bool {
+        matches!(self, Output::Terminal(_))
     }
 
     pub(crate) fn print(self, reply: &Reply) -> io::Result<()> {
@@ -61,68 +66,48 @@ impl Output {
     }
 
     fn write(self, reply: &Reply, to: &mut impl Write) -> io::Result<()> {
-        match self {
-            Output::Json => writeln!(to, "{}", reply.json),
-            Output::Lines => reply.content.write_lines(to),
-            Output::Terminal => reply.content.write_table(to),
-        }
-    }
-}
-
-impl Content {
-    fn write_lines(&self, to: &mut impl Write) -> io::Result<()> {
-        match self {
-            Content::Numbers { rows, .. } => rows.iter().try_for_each(|row| write_numbers(row, to)),
-            Content::Pairs(pairs) => {
-                pairs.iter().try_for_each(|(name, text)| writeln!(to, "{name}\t{}", printable(text)))
+        match (self, &reply.content) {
+            (Output::Json, _) => writeln!(to, "{}", reply.json),
+            (Output::Terminal(_), Content::Words { sentence, .. }) => writeln!(to, "{sentence}"),
+            (Output::Lines, Content::Words { line, .. }) => line.iter().try_for_each(|line| writeln!(to, "{line}")),
+            (Output::Terminal(screen), Content::Table { columns, rows }) => {
+                let rows: Vec<Vec<String>> = rows.iter().map(|row| all_printable(row)).collect();
+                write_table(to, columns, &rows, screen)
             }
-            Content::Words { line, .. } => line.iter().try_for_each(|line| writeln!(to, "{line}")),
+            (Output::Lines, Content::Table { rows, .. }) => {
+                rows.iter().try_for_each(|row| writeln!(to, "{}", all_printable(row).join("\t")))
+            }
         }
-    }
-
-    fn write_table(&self, to: &mut impl Write) -> io::Result<()> {
-        let alignment = match self {
-            Content::Numbers { .. } => Alignment::Right,
-            Content::Pairs(_) => Alignment::Left,
-            Content::Words { sentence, .. } => return writeln!(to, "{sentence}"),
-        };
-        let mut table = TabWriter::new(to).alignment(alignment);
-        if let Content::Numbers { heading, .. } = self {
-            // The last column is aligned only if a tab ends it too.
-            writeln!(table, "{}\t", heading.join("\t"))?;
-        }
-        match self {
-            Content::Numbers { rows, .. } => rows.iter().try_for_each(|row| {
-                row.iter().try_for_each(|number| write!(table, "{number}\t"))?;
-                writeln!(table)
-            })?,
-            other => other.write_lines(&mut table)?,
-        }
-        table.flush()
     }
 }
 
-fn write_numbers(row: &[i64], to: &mut impl Write) -> io::Result<()> {
-    for (index, number) in row.iter().enumerate() {
-        if index > 0 {
-            to.write_all(b"\t")?;
-        }
-        write!(to, "{number}")?;
-    }
-    to.write_all(b"\n")
+/// The terminal that stdout is.
+fn screen() -> Screen {
+    let width = terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| width.0.into());
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    Screen { width, has_colours: !is_set("NO_COLOR") && !is_dumb }
+}
+
+fn all_printable(row: &[String]) -> Vec<String> {
+    row.iter().map(|text| printable(text)).collect()
 }
 
 /// The text on one line, with nothing in it that a terminal would obey: texts of users and servers are printed too.
 pub(crate) fn printable(text: &str) -> String {
+    without_controls(&text.replace('\\', "\\\\"))
+}
+
+/// The same for a text in which a `\` stands for an escape already.
+pub(crate) fn without_controls(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '\n' => safe.push_str("\\n"),
             '\r' => safe.push_str("\\r"),
             '\t' => safe.push_str("\\t"),
-            '\\' => safe.push_str("\\\\"),
-            control if control.is_control() => {
-                let _ = write!(safe, "{}", control.escape_unicode());
+            other if other.is_control() || reorders_or_ends_a_line(other) => {
+                let _ = write!(safe, "{}", other.escape_unicode());
             }
             other => safe.push(other),
         }
@@ -130,10 +115,17 @@ pub(crate) fn printable(text: &str) -> String {
     safe
 }
 
+/// Separators of lines and paragraphs, and what turns the direction of the text around it.
+fn reorders_or_ends_a_line(character: char) -> bool {
+    matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    const TERMINAL: Output = Output::Terminal(Screen { width: 80, has_colours: false });
 
     fn printed(output: Output, reply: &Reply) -> String {
         let mut bytes = Vec::new();
@@ -142,25 +134,24 @@ mod tests {
     }
 
     #[test]
-    fn terminal_gets_aligned_columns_and_pipe_gets_tabs() {
-        let reply = Reply::numbers(json!({}), &["ROOM", "MEMBERS"], vec![vec![7, 1], vec![1_234_567, 20]]);
+    fn terminal_gets_headings_and_pipe_gets_tabs() {
+        let rows = vec![vec!["7".into(), "1".into()], vec!["1234567".into(), "20".into()]];
+        let reply = Reply::table(json!({}), &[Column::Number("ROOM"), Column::Number("MEMBERS")], rows);
         assert_eq!(printed(Output::Lines, &reply), "7\t1\n1234567\t20\n");
-        let table = printed(Output::Terminal, &reply);
-        let ends: Vec<_> = table.lines().map(|line| line.trim_end().len()).collect();
-        assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "the last column is aligned right:\n{table}");
-        assert!(table.lines().next().unwrap().contains("ROOM"));
+        assert!(printed(TERMINAL, &reply).starts_with("   ROOM  MEMBERS\n"));
     }
 
     #[test]
     fn pipe_gets_no_words_that_nobody_asked_for() {
         let reply = Reply::words(json!({"done": true}), "It is done.".into(), None);
         assert_eq!(printed(Output::Lines, &reply), "");
-        assert_eq!(printed(Output::Terminal, &reply), "It is done.\n");
+        assert_eq!(printed(TERMINAL, &reply), "It is done.\n");
         assert_eq!(printed(Output::Json, &reply), "{\"done\":true}\n");
     }
 
     #[test]
     fn terminal_is_given_no_control_characters() {
         assert_eq!(printable("a\u{1b}[31mb\nc\\"), "a\\u{1b}[31mb\\nc\\\\");
+        assert_eq!(printable("a\u{202e}b\u{2028}"), "a\\u{202e}b\\u{2028}");
     }
 }

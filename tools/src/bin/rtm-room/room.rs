@@ -7,6 +7,7 @@ use crate::args::{CallCommand, Common, RoomAndUser, Target};
 use crate::failure::Failure;
 use crate::output::{Output, Reply};
 use crate::session::client_builder;
+use crate::table::Column;
 
 pub(crate) fn run(common: &Common, command: &CallCommand, output: Output) -> Result<(), Failure> {
     let client = single_call_client(common)?;
@@ -29,7 +30,7 @@ fn make_call(client: &Client, command: &CallCommand) -> Result<Reply, Failure> {
         CallCommand::Remove(RoomAndUser { room, user }) => {
             client.delete_room_member(*room, *user).call()?;
             let json = json!({"room": room, "user": user, "done": true});
-            Ok(Reply::words(json, format!("User {user} is no member of room {room}."), None))
+            Ok(Reply::words(json, format!("User {user} is not a member of room {room}."), None))
         }
         CallCommand::Members { room } => members(client, *room),
         CallCommand::Count { rooms } => count(client, rooms),
@@ -38,17 +39,17 @@ fn make_call(client: &Client, command: &CallCommand) -> Result<Reply, Failure> {
             let json = json!({"room": room, "user": user, "done": true});
             let time = match length {
                 Some(length) => format!("for {}", humantime::format_duration(*length)),
-                None => "without an end".into(),
+                None => "until the ban is lifted".into(),
             };
-            Ok(Reply::words(json, format!("User {user} is banned in {}, {time}.", place(*room)), None))
+            Ok(Reply::words(json, format!("User {user} is banned in {} {time}.", place(*room)), None))
         }
         CallCommand::Unban(Target { room, user, .. }) => {
             client.remove_room_ban(*room, *user).call()?;
             let json = json!({"room": room, "user": user, "done": true});
-            Ok(Reply::words(json, format!("The ban of user {user} in {} is ended.", place(*room)), None))
+            Ok(Reply::words(json, format!("The ban of user {user} in {} is lifted.", place(*room)), None))
         }
         CallCommand::IsBanned(RoomAndUser { room, user }) => {
-            let banned = client.is_ban_of_room(*room, *user).call()?;
+            let banned = client.is_ban_of_room(*room, *user).call().map_err(Failure::Read)?;
             let json = json!({"room": room, "user": user, "banned": banned});
             let (verb, line) = if banned { ("is", "yes") } else { ("is not", "no") };
             Ok(Reply::words(json, format!("User {user} {verb} banned in room {room}."), Some(line)))
@@ -57,17 +58,18 @@ fn make_call(client: &Client, command: &CallCommand) -> Result<Reply, Failure> {
 }
 
 fn members(client: &Client, room: RoomId) -> Result<Reply, Failure> {
-    let members = client.get_room_members(room).call()?;
-    let rows = members.iter().map(|user| vec![*user]).collect();
-    Ok(Reply::numbers(json!({"room": room, "members": members}), &["USER"], rows))
+    let members = client.get_room_members(room).call().map_err(Failure::Read)?;
+    let rows = members.iter().map(|user| vec![user.to_string()]).collect();
+    Ok(Reply::table(json!({"room": room, "members": members}), &[Column::Number("USER")], rows))
 }
 
 /// In the order that was asked for. A room that the server leaves out is left out.
 fn count(client: &Client, rooms: &[RoomId]) -> Result<Reply, Failure> {
-    let counts = client.get_room_count(rooms).call()?;
-    let rows: Vec<_> = rooms.iter().filter_map(|room| Some(vec![*room, *counts.get(room)?])).collect();
-    let json: Vec<_> = rows.iter().map(|row| json!({"room": row[0], "members": row[1]})).collect();
-    Ok(Reply::numbers(json!({"counts": json}), &["ROOM", "MEMBERS"], rows))
+    let counts = client.get_room_count(rooms).call().map_err(Failure::Read)?;
+    let counts: Vec<_> = rooms.iter().filter_map(|room| Some((room, counts.get(room)?))).collect();
+    let json: Vec<_> = counts.iter().map(|(room, members)| json!({"room": room, "members": members})).collect();
+    let rows = counts.iter().map(|(room, members)| vec![room.to_string(), members.to_string()]).collect();
+    Ok(Reply::table(json!({"counts": json}), &[Column::Number("ROOM"), Column::Number("MEMBERS")], rows))
 }
 
 fn place(room: Option<RoomId>) -> String {

@@ -1,24 +1,28 @@
 //! From options and environment to a client, the secret included.
 
+use std::env;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
 use rtm_server_sdk::{Client, ClientBuilder};
 
-use crate::args::Common;
+use crate::args::{Common, project_id};
 use crate::failure::Failure;
+use crate::output::printable;
 
+const ENDPOINT_VARIABLE: &str = "RTM_ENDPOINT";
+const PROJECT_VARIABLE: &str = "RTM_PID";
 const SECRET_VARIABLE: &str = "RTM_SECRET";
 
 /// A client with the settings that all commands share. There is no network yet.
 pub(crate) fn client_builder(common: &Common) -> Result<ClientBuilder, Failure> {
-    let endpoint = common
-        .endpoint
-        .as_deref()
-        .ok_or_else(|| Failure::usage("no server is named: give --endpoint HOST:PORT or set RTM_ENDPOINT"))?;
-    let pid = common.pid.ok_or_else(|| Failure::usage("no project is named: give --pid PID or set RTM_PID"))?;
-    let builder = Client::builder(pid, read_secret(common)?, endpoint)
+    let endpoint = match &common.endpoint {
+        Some(endpoint) => endpoint.clone(),
+        None => variable(ENDPOINT_VARIABLE)?
+            .ok_or_else(|| Failure::usage("no server is named: give --endpoint HOST:PORT or set RTM_ENDPOINT"))?,
+    };
+    let builder = Client::builder(project(common)?, read_secret(common)?, endpoint)
         .quest_timeout(common.timeout)
         .connect_timeout(common.timeout);
     encrypted(builder, common)
@@ -56,11 +60,30 @@ pub(crate) fn check_stdin_is_wanted_once(wanted_by: &[(Option<&Path>, &str)]) ->
     }
 }
 
+fn project(common: &Common) -> Result<i32, Failure> {
+    if let Some(pid) = common.pid {
+        return Ok(pid);
+    }
+    let text = variable(PROJECT_VARIABLE)?
+        .ok_or_else(|| Failure::usage("no project is named: give --pid PID or set RTM_PID"))?;
+    project_id(&text).map_err(|why| Failure::Usage(format!("{PROJECT_VARIABLE} is `{}`: {why}", printable(&text))))
+}
+
+/// A variable of the environment. One that is empty counts as none, but for the secret, which is looked at on its own.
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match env::var(name) {
+        Ok(text) if text.is_empty() && name != SECRET_VARIABLE => Ok(None),
+        Ok(text) => Ok(Some(text)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(Failure::Usage(format!("{name} is not valid UTF-8"))),
+    }
+}
+
 fn read_secret(common: &Common) -> Result<String, Failure> {
     let secret = match &common.secret_file {
         Some(path) => read_text(path)?,
-        None => std::env::var(SECRET_VARIABLE)
-            .map_err(|_| Failure::usage("no secret is given: set RTM_SECRET or give --secret-file FILE"))?,
+        None => variable(SECRET_VARIABLE)?
+            .ok_or_else(|| Failure::usage("no secret is given: set RTM_SECRET or give --secret-file FILE"))?,
     };
     if secret.is_empty() {
         return Err(Failure::usage("the project's secret is empty: set RTM_SECRET or give --secret-file FILE"));

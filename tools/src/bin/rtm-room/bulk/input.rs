@@ -21,6 +21,8 @@ pub(super) struct Input {
     line_ends: u64,
     /// The last byte of the rows that ended was a CR: an LF after it ends the same line.
     was_cr: bool,
+    /// The last byte that was read.
+    last_byte: Option<u8>,
 }
 
 impl Input {
@@ -36,7 +38,12 @@ impl Input {
             Some(file) => Box::new(file),
             None => Box::new(io::stdin()),
         };
-        Ok(Input { source, len, unended: VecDeque::new(), line_ends: 0, was_cr: false })
+        Ok(Input { source, len, unended: VecDeque::new(), line_ends: 0, was_cr: false, last_byte: None })
+    }
+
+    /// Whether what was read so far stops in the middle of a line, as a file does that was cut.
+    pub(super) fn is_mid_line(&self) -> bool {
+        self.last_byte.is_some_and(|byte| !matches!(byte, b'\r' | b'\n'))
     }
 
     /// To be told of every row how many bytes it took. Returns the line that it begins at, counted from 1.
@@ -65,6 +72,7 @@ impl Read for Input {
         }
         let len = self.source.read(buffer)?;
         self.unended.extend(&buffer[..len]);
+        self.last_byte = buffer[..len].last().copied().or(self.last_byte);
         Ok(len)
     }
 }

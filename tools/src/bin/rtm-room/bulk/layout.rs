@@ -20,7 +20,15 @@ pub(super) struct Layout {
     pub(super) has_header: bool,
     room: usize,
     user: usize,
-    seconds: Option<usize>,
+    seconds: Option<Seconds>,
+}
+
+/// The column with the seconds of a ban.
+#[derive(Debug, Clone, Copy)]
+struct Seconds {
+    column: usize,
+    /// Every row has it. One that ends before it was cut, and its ban must not be taken for one without an end.
+    is_in_every_row: bool,
 }
 
 /// What a row asks for.
@@ -32,22 +40,24 @@ pub(super) struct Request {
 }
 
 impl Layout {
-    /// Learns the columns from a first row that names them. Any other first row is one like those after it.
+    /// Learns the columns from a first row that names them. Any other first row is one like those after it: if it has
+    /// seconds, so have they.
     pub(super) fn find(first: &ByteRecord, operation: Operation) -> Result<Layout, String> {
         let wants_seconds = operation == Operation::Ban;
         let find = |names: &[&str]| first.iter().position(|field| is_one_of(field, names));
-        let seconds = find(&SECONDS_NAMES).filter(|_| wants_seconds);
+        let named = find(&SECONDS_NAMES).filter(|_| wants_seconds);
+        let seconds = named.map(|column| Seconds { column, is_in_every_row: true });
         match (find(&ROOM_NAMES), find(&USER_NAMES)) {
             (Some(room), Some(user)) => Ok(Layout { names: first.clone(), has_header: true, room, user, seconds }),
             (Some(_), None) => Err("the header names a room column and no user column: call it `user`".into()),
             (None, Some(_)) => Err("the header names a user column and no room column: call it `room`".into()),
-            (None, None) => Ok(Layout::positional(wants_seconds)),
+            (None, None) => Ok(Layout::positional(wants_seconds, first.len())),
         }
     }
 
-    fn positional(wants_seconds: bool) -> Layout {
+    fn positional(wants_seconds: bool, width: usize) -> Layout {
         let names: &[&str] = if wants_seconds { &["room", "user", "seconds"] } else { &["room", "user"] };
-        let seconds = wants_seconds.then_some(2);
+        let seconds = wants_seconds.then_some(Seconds { column: 2, is_in_every_row: width > 2 });
         Layout { names: ByteRecord::from(names), has_header: false, room: 0, user: 1, seconds }
     }
 
@@ -55,11 +65,20 @@ impl Layout {
     pub(super) fn read(&self, record: &ByteRecord) -> Result<Request, String> {
         let room = id(record, self.room, "room")?;
         let user = id(record, self.user, "user")?;
-        let ban = match self.seconds.and_then(|column| record.get(column)).map(<[u8]>::trim_ascii) {
-            None | Some([]) => None,
-            Some(field) => Some(seconds(field)?),
-        };
+        let ban = self.seconds.map_or(Ok(None), |seconds| seconds.read(record))?;
         Ok(Request { room, user, ban })
+    }
+}
+
+impl Seconds {
+    fn read(self, record: &ByteRecord) -> Result<Option<Duration>, String> {
+        match record.get(self.column).map(<[u8]>::trim_ascii) {
+            None if self.is_in_every_row => {
+                Err("the row ends before its seconds: end it with a comma for a ban without an end".into())
+            }
+            None | Some([]) => Ok(None),
+            Some(field) => seconds(field).map(Some),
+        }
     }
 }
 
@@ -70,7 +89,7 @@ fn is_one_of(field: &[u8], names: &[&str]) -> bool {
 fn id(record: &ByteRecord, column: usize, what: &str) -> Result<i64, String> {
     match record.get(column).map(<[u8]>::trim_ascii) {
         None | Some([]) => Err(format!("the {what} is missing")),
-        Some(field) => number(field).ok_or_else(|| format!("`{}` is no {what} id", shown(field))),
+        Some(field) => number(field).ok_or_else(|| format!("`{}` is not a {what} id", shown(field))),
     }
 }
 
@@ -79,7 +98,7 @@ fn seconds(field: &[u8]) -> Result<Duration, String> {
     match number(field).and_then(|seconds| u32::try_from(seconds).ok()) {
         Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
         _ => Err(format!(
-            "`{}` is no length of a ban: give whole seconds, 1 or more, or nothing for a ban without an end",
+            "`{}` is not the length of a ban: give whole seconds, 1 or more, or nothing for a ban without an end",
             shown(field)
         )),
     }
@@ -112,7 +131,7 @@ mod tests {
         let ban = Some(Duration::from_secs(60));
         assert_eq!(request(&layout, &["42", "1001", "60"]), Ok(Request { room: 42, user: 1001, ban }));
         assert_eq!(request(&layout, &["42", "1001", ""]), Ok(Request { room: 42, user: 1001, ban: None }));
-        assert_eq!(request(&layout, &["-42", "1001"]), Ok(Request { room: -42, user: 1001, ban: None }));
+        assert_eq!(request(&layout, &["-42", "1001", ""]), Ok(Request { room: -42, user: 1001, ban: None }));
     }
 
     #[test]
@@ -136,16 +155,31 @@ mod tests {
 
     #[test]
     fn bad_rows_say_what_is_wrong() {
-        let layout = Layout::positional(true);
+        let layout = Layout::positional(true, 3);
         assert_eq!(request(&layout, &["42"]), Err("the user is missing".into()));
-        assert_eq!(request(&layout, &["x", "1001"]), Err("`x` is no room id".into()));
+        assert_eq!(request(&layout, &["x", "1001"]), Err("`x` is not a room id".into()));
         assert_eq!(
             request(&layout, &["42", "9223372036854775808"]).unwrap_err(),
-            "`9223372036854775808` is no user id"
+            "`9223372036854775808` is not a user id"
         );
         for seconds in ["0", "-1", "1.5", "4294967296", "10m"] {
             assert!(request(&layout, &["42", "1001", seconds]).is_err(), "{seconds}");
         }
+    }
+
+    #[test]
+    fn row_that_ends_before_its_seconds_is_refused() {
+        let named = Layout::find(&ByteRecord::from(vec!["room", "user", "seconds"]), Operation::Ban).unwrap();
+        assert!(request(&named, &["42", "1001"]).unwrap_err().contains("ends before its seconds"));
+        assert!(request(&named, &["42", "1001", ""]).is_ok());
+        assert!(request(&Layout::positional(true, 3), &["42", "1001"]).is_err());
+    }
+
+    #[test]
+    fn file_without_seconds_bans_without_an_end() {
+        assert!(request(&Layout::positional(true, 2), &["42", "1001"]).is_ok());
+        let named = Layout::find(&ByteRecord::from(vec!["room", "user"]), Operation::Ban).unwrap();
+        assert!(request(&named, &["42", "1001"]).is_ok());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod report;
 mod retry;
 mod rows;
 mod runner;
+mod signals;
 mod stop;
 mod tally;
 
@@ -29,11 +30,12 @@ pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Fa
     check_stdin_is_wanted_once(&[(common.secret_file.as_deref(), "--secret-file"), (Some(&bulk.file), "the rows")])?;
     let client = client_builder(common)?.max_in_flight(bulk.window as usize).reconnect(impatient()).build()?;
     let input = Input::open(&bulk.file)?;
+    let progress = Progress::new(input.len, common.verbose == 0);
+    let stop = Stop::listen(bulk.start_line, progress.clone())?;
     // Better to learn of a wrong endpoint before the first row than after a minute of tries.
     client.connect()?;
     let report = bulk.failed.as_deref().map(Report::create).transpose()?;
-    let progress = Progress::new(input.len, common.verbose == 0);
-    run_rows(&client, bulk, output, input, report, progress)
+    run_rows(&client, bulk, output, input, report, progress, &stop)
 }
 
 /// A server that restarts is back in seconds. The default policy soon waits for longer than rows are tried again.
@@ -48,14 +50,13 @@ fn run_rows(
     input: Input,
     report: Option<Report>,
     progress: Progress,
+    stop: &Stop,
 ) -> Result<u8, Failure> {
     let started = Instant::now();
-    let stop = Stop::listen(bulk.start_line, progress.clone())?;
     let incoming = rows::read_ahead(input, bulk.operation, bulk.start_line)?;
-    let mut runner = Runner::new(client, bulk, report, progress.clone(), &stop);
+    let mut runner = Runner::new(client, bulk, report, progress.clone(), stop);
     let ending = runner.run(&incoming);
     progress.finish();
-    let ending = ending?;
     let go_on = GoOn { line: runner.remaining_line(), failed: bulk.failed.as_deref() };
     let status = conclude(&ending, &runner.tally, &go_on);
     let summary = runner.tally.summary(started.elapsed(), (!matches!(ending, Ending::Complete)).then_some(go_on.line));
@@ -75,7 +76,7 @@ struct GoOn<'a> {
 impl std::fmt::Display for GoOn<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let line = self.line;
-        write!(f, "the rows from line {line} on remain to be done: go on with --start-line {line}")?;
+        write!(f, "the rows from line {line} on are not done: go on with --start-line {line}")?;
         match self.failed {
             Some(path) => write!(f, " and another file for --failed than {}", path.display()),
             None => Ok(()),
@@ -95,6 +96,10 @@ fn conclude(ending: &Ending, tally: &tally::Tally, go_on: &GoOn<'_>) -> u8 {
         Ending::Hopeless(error) => {
             complain(format_args!("{}; {go_on}", sentence(error)));
             status_of(error)
+        }
+        Ending::ReportLost(error) => {
+            complain(format_args!("{error}; {go_on}"));
+            FAILED
         }
         Ending::Unreadable(why) => {
             complain(format_args!("{why}; {go_on}"));

@@ -4,10 +4,13 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use terminal_size::terminal_size_of;
 
 use super::tally::Tally;
 
 const BETWEEN_UPDATES: Duration = Duration::from_millis(100);
+/// Below so many columns there is room for the figures alone.
+const NARROW: usize = 72;
 
 #[derive(Clone)]
 pub(super) struct Progress {
@@ -21,7 +24,9 @@ impl Progress {
     /// `total` is the length of the file in bytes; `None` for a pipe.
     pub(super) fn new(total: Option<u64>, is_wanted: bool) -> Progress {
         let target = if is_wanted { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let is_narrow = terminal_size_of(io::stderr()).is_some_and(|(width, _)| usize::from(width.0) < NARROW);
         let template = match total {
+            Some(_) if is_narrow => "{percent:>3}%  {msg}",
             Some(_) => "{wide_bar} {percent:>3}%  {msg}  {eta} left",
             None => "{spinner} {msg}  {elapsed}",
         };
@@ -40,7 +45,7 @@ impl Progress {
         self.last_update = Instant::now();
         let rate = tally.rows() as f64 / self.started.elapsed().as_secs_f64();
         let (rows, failed) = (HumanCount(tally.rows()), HumanCount(tally.failed()));
-        self.bar.set_message(format!("{rows} rows, {}/s, {failed} failed", HumanCount(rate as u64)));
+        self.bar.set_message(format!("{rows} rows  {}/s  {failed} failed", HumanCount(rate as u64)));
         self.bar.set_position(self.furthest);
     }
 

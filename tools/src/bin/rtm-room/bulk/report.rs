@@ -25,7 +25,13 @@ pub(super) struct Report {
 impl Report {
     /// Never overwrites: the rows that an earlier run reported may exist nowhere else.
     pub(super) fn create(path: &Path) -> Result<Report, Failure> {
-        let file = File::create_new(path).map_err(|error| match error.kind() {
+        let file = match File::create_new(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_device(path) => {
+                File::options().write(true).open(path)
+            }
+            created => created,
+        };
+        let file = file.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Failure::Usage(format!(
                 "{} exists already: give another file for --failed, or move this one away",
                 path.display()
@@ -34,6 +40,10 @@ impl Report {
         })?;
         let writer = WriterBuilder::new().flexible(true).from_writer(file);
         Ok(Report { path: path.to_owned(), writer, columns: Vec::new(), width: 0 })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn begin(&mut self, layout: &Layout) -> io::Result<()> {
@@ -59,4 +69,9 @@ impl Report {
         let written = self.writer.write_byte_record(row).map_err(io::Error::from).and_then(|()| self.writer.flush());
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
     }
+}
+
+/// A terminal, a pipe or the like, which holds nothing that could be overwritten.
+fn is_device(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }

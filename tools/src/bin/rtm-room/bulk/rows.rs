@@ -17,8 +17,22 @@ const READ_AHEAD: usize = 1024;
 pub(super) enum Incoming {
     Layout(Layout),
     Row(Row),
-    /// Why nothing more can be read, if it is not the end of the file.
-    End(Option<String>),
+    End(End),
+}
+
+/// Why no more rows come.
+pub(super) enum End {
+    /// The file is at its end.
+    Complete {
+        /// Where its last row begins; 0 where there is none.
+        last_line: u64,
+        /// The last row has no line end, as where the file was cut.
+        is_mid_line: bool,
+        /// No row is at `--start-line` or after it.
+        has_no_rows: bool,
+    },
+    /// The file cannot be read on.
+    Unreadable(String),
 }
 
 pub(super) struct Row {
@@ -36,7 +50,7 @@ pub(super) fn read_ahead(input: Input, operation: Operation, start_line: u64) ->
     let (sender, receiver) = bounded(READ_AHEAD);
     let read = move || {
         let mut rows = RowReader::new(input);
-        let end = rows.send_all(operation, start_line, &sender).err();
+        let end = rows.send_all(operation, start_line, &sender).unwrap_or_else(End::Unreadable);
         // Nobody receives it after Ctrl-C.
         let _ = sender.send(Incoming::End(end));
     };
@@ -57,15 +71,17 @@ impl RowReader {
         RowReader { csv, record: ByteRecord::new(), line: 0 }
     }
 
-    fn send_all(&mut self, operation: Operation, start_line: u64, rows: &Sender<Incoming>) -> Result<(), String> {
+    fn send_all(&mut self, operation: Operation, start_line: u64, rows: &Sender<Incoming>) -> Result<End, String> {
+        let mut has_no_rows = true;
         if !self.advance()? {
-            return Ok(());
+            return Ok(self.end(has_no_rows));
         }
         let layout = Layout::find(&self.record, operation).map_err(|why| format!("line {}: {why}", self.line))?;
         let mut is_wanted = rows.send(Incoming::Layout(layout.clone())).is_ok();
         let mut is_row = !layout.has_header;
         while is_wanted {
             if is_row && self.line >= start_line {
+                has_no_rows = false;
                 is_wanted = rows.send(Incoming::Row(self.row(&layout))).is_ok();
             }
             if !self.advance()? {
@@ -73,7 +89,11 @@ impl RowReader {
             }
             is_row = true;
         }
-        Ok(())
+        Ok(self.end(has_no_rows))
+    }
+
+    fn end(&self, has_no_rows: bool) -> End {
+        End::Complete { last_line: self.line, is_mid_line: self.csv.get_ref().is_mid_line(), has_no_rows }
     }
 
     /// Reads the next record; `false` at the end of the file.
@@ -100,6 +120,6 @@ impl RowReader {
 fn cause(error: csv::Error) -> String {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.to_string(),
-        _ => "it is no CSV".into(),
+        _ => "it is not CSV".into(),
     }
 }

@@ -11,7 +11,7 @@ use super::layout::Request;
 use super::progress::Progress;
 use super::report::Report;
 use super::retry::{Retries, is_hopeless};
-use super::rows::{Incoming, Row};
+use super::rows::{End, Incoming, Row};
 use super::stop::Stop;
 use super::tally::Tally;
 use crate::args::{Bulk, Operation};
@@ -19,6 +19,9 @@ use crate::failure::sentence;
 
 /// How many failures are told one by one. The report has them all.
 const TOLD_FAILURES: u64 = 10;
+
+/// So many rows with the same refusal, none between them done, stand for all that follow.
+const SHORTEST_STREAK: u64 = 100;
 
 /// Why a run ended.
 #[derive(Debug)]
@@ -31,6 +34,15 @@ pub(super) enum Ending {
     Hopeless(Error),
     /// The file could not be read on.
     Unreadable(String),
+    /// The report could not be written on.
+    ReportLost(io::Error),
+}
+
+/// Rows that were refused with the same code, one after the other.
+struct Streak {
+    code: ErrorCode,
+    rows: u64,
+    first_line: u64,
 }
 
 pub(super) struct Runner<'a> {
@@ -45,8 +57,9 @@ pub(super) struct Runner<'a> {
     in_flight: BTreeMap<u64, InFlight>,
     outcomes: (Sender<Outcome>, Receiver<Outcome>),
     next_line: u64,
-    /// The first line whose row failed of what every further row would meet.
-    first_hopeless_line: Option<u64>,
+    streak: Option<Streak>,
+    /// The first line whose row was left undone for no fault of its own, and is kept in no report.
+    first_left_line: Option<u64>,
     ending: Option<Ending>,
     pub(super) tally: Tally,
 }
@@ -83,66 +96,85 @@ impl<'a> Runner<'a> {
             in_flight: BTreeMap::new(),
             outcomes: unbounded(),
             next_line: bulk.start_line,
-            first_hopeless_line: None,
+            streak: None,
+            first_left_line: None,
             ending: None,
             tally: Tally::default(),
         }
     }
 
     /// Runs until the rows end or nothing can come of them; what is in flight then is waited for.
-    ///
-    /// An error is one of writing the report: it ends the run where it stands.
-    pub(super) fn run(&mut self, incoming: &Receiver<Incoming>) -> io::Result<Ending> {
+    pub(super) fn run(&mut self, incoming: &Receiver<Incoming>) -> Ending {
+        self.stop.begin();
         while self.ending.is_none() {
             if self.stop.is_wanted() {
                 self.ending = Some(Ending::Interrupted);
             } else {
-                self.next_event(incoming)?;
+                self.next_event(incoming);
             }
         }
         while !self.in_flight.is_empty() {
-            self.next_event(&never())?;
+            self.next_event(&never());
         }
-        Ok(self.ending.take().unwrap_or(Ending::Complete))
+        self.ending.take().unwrap_or(Ending::Complete)
     }
 
-    /// The line to go on with. Without a report, rows that failed for no fault of theirs are kept nowhere else.
+    /// The line to go on with.
     pub(super) fn remaining_line(&self) -> u64 {
-        match self.first_hopeless_line {
-            Some(line) if self.report.is_none() => line,
-            _ => self.next_line,
-        }
+        self.first_left_line.unwrap_or(self.next_line)
     }
 
-    fn next_event(&mut self, incoming: &Receiver<Incoming>) -> io::Result<()> {
+    fn next_event(&mut self, incoming: &Receiver<Incoming>) {
         let no_rows = never();
         let has_room = self.in_flight.len() < self.window;
         select! {
-            recv(if has_room { incoming } else { &no_rows }) -> message => self.take(message.unwrap_or(Incoming::End(None))),
-            recv(self.outcomes.1) -> outcome => outcome.map_or(Ok(()), |outcome| self.settle(outcome)),
+            recv(if has_room { incoming } else { &no_rows }) -> message => match message {
+                Ok(message) => self.take(message),
+                Err(_) => self.ending = Some(Ending::Unreadable("the file could not be read on".into())),
+            },
+            recv(self.outcomes.1) -> outcome => {
+                if let Ok(outcome) = outcome {
+                    self.settle(outcome);
+                }
+            }
             // The loop sees that a stop is wanted.
-            recv(self.stop.signal) -> _ => Ok(()),
+            recv(self.stop.signal) -> _ => {}
         }
     }
 
-    fn take(&mut self, message: Incoming) -> io::Result<()> {
+    fn take(&mut self, message: Incoming) {
         match message {
-            Incoming::Layout(layout) => self.report.as_mut().map_or(Ok(()), |report| report.begin(&layout))?,
-            Incoming::Row(row) => self.begin(row)?,
-            Incoming::End(None) => self.ending = Some(Ending::Complete),
-            Incoming::End(Some(why)) => self.ending = Some(Ending::Unreadable(why)),
+            Incoming::Layout(layout) => {
+                if let Some(Err(error)) = self.report.as_mut().map(|report| report.begin(&layout)) {
+                    self.lose_report(error);
+                }
+            }
+            Incoming::Row(row) => self.begin(row),
+            Incoming::End(End::Unreadable(why)) => self.ending = Some(Ending::Unreadable(why)),
+            Incoming::End(End::Complete { last_line, is_mid_line, has_no_rows }) => {
+                self.ending = Some(Ending::Complete);
+                if has_no_rows && self.next_line > 1 {
+                    let start = self.next_line;
+                    self.progress
+                        .say(format_args!("no row is at line {start} or after it: the last one is at {last_line}"));
+                } else if has_no_rows {
+                    self.progress.say("there are no rows");
+                } else if is_mid_line {
+                    let line = last_line;
+                    self.progress
+                        .say(format_args!("line {line}, the last, has no line end: make sure that it was not cut"));
+                }
+            }
         }
-        Ok(())
     }
 
-    fn begin(&mut self, mut row: Row) -> io::Result<()> {
+    fn begin(&mut self, mut row: Row) {
         self.next_line = row.line + 1;
         match std::mem::replace(&mut row.request, Err(String::new())) {
             Ok(request) => self.submit(row, request, None),
-            Err(why) => self.fail(&row, ErrorCode::RTM_EC_INVALID_PARAMETER, &why)?,
+            Err(why) => self.fail(&row, ErrorCode::RTM_EC_INVALID_PARAMETER, &why),
         }
         self.publish();
-        Ok(())
     }
 
     fn submit(&mut self, row: Row, request: Request, first_failure: Option<Instant>) {
@@ -151,23 +183,23 @@ impl<'a> Runner<'a> {
             Operation::Add => self.client.add_room_member(room, user),
             Operation::Remove => self.client.delete_room_member(room, user),
             Operation::Ban => self.client.add_room_ban(Some(room), user, ban),
+            Operation::Unban => self.client.remove_room_ban(Some(room), user),
         };
         let line = row.line;
         self.in_flight.insert(line, InFlight { row, request, submitted: Instant::now(), first_failure });
         let outcomes = self.outcomes.0.clone();
         call.callback(move |result| {
-            // Nobody receives it where the report could not be written.
+            // The run holds the receiver until it has every outcome.
             let _ = outcomes.send(Outcome { line, result });
         });
     }
 
-    fn settle(&mut self, Outcome { line, result }: Outcome) -> io::Result<()> {
-        let Some(InFlight { row, request, submitted, first_failure }) = self.in_flight.remove(&line) else {
-            return Ok(());
-        };
+    fn settle(&mut self, Outcome { line, result }: Outcome) {
+        let Some(InFlight { row, request, submitted, first_failure }) = self.in_flight.remove(&line) else { return };
         match result {
             Ok(()) => {
                 self.tally.done += 1;
+                self.streak = None;
                 self.retries.row_succeeded();
             }
             Err(error) => {
@@ -175,18 +207,48 @@ impl<'a> Runner<'a> {
                 if self.may_try_again(&error, submitted, first_failure) {
                     self.tally.tried_again += 1;
                     self.submit(row, request, Some(first_failure));
-                    return Ok(());
+                    return;
                 }
-                self.fail(&row, error.code(), &sentence(&error))?;
-                if is_hopeless(&error) {
-                    self.first_hopeless_line = Some(self.first_hopeless_line.map_or(line, |first| first.min(line)));
-                    self.ending.get_or_insert(Ending::Hopeless(error));
-                }
+                self.fail(&row, error.code(), &sentence(&error));
+                self.consider_the_rest(line, error);
             }
         }
         self.progress.update(row.end, &self.tally);
         self.publish();
-        Ok(())
+    }
+
+    /// Ends the run where the error of one row is that of all rows to come.
+    fn consider_the_rest(&mut self, line: u64, error: Error) {
+        if is_hopeless(&error) {
+            self.leave(line);
+        } else if let Some(first_line) = self.long_streak(line, &error) {
+            self.leave(first_line);
+        } else {
+            return;
+        }
+        if self.stop.is_wanted() {
+            self.ending.get_or_insert(Ending::Interrupted);
+        }
+        self.ending.get_or_insert(Ending::Hopeless(error));
+    }
+
+    /// The first line of a streak of refusals, once it is long.
+    fn long_streak(&mut self, line: u64, error: &Error) -> Option<u64> {
+        let Error::Answer(answer) = error else { return None };
+        let streak = match &mut self.streak {
+            Some(streak) if streak.code == answer.code() => streak,
+            other => other.insert(Streak { code: answer.code(), rows: 0, first_line: line }),
+        };
+        streak.rows += 1;
+        streak.first_line = streak.first_line.min(line);
+        (streak.rows >= SHORTEST_STREAK.max(self.window as u64)).then_some(streak.first_line)
+    }
+
+    /// Notes that the row at this line has to be run again, if no report says so.
+    fn leave(&mut self, line: u64) {
+        if self.report.is_none() {
+            self.first_left_line = Some(self.first_left_line.map_or(line, |first| first.min(line)));
+        }
     }
 
     /// Waits out what there is to wait for. A run that is about to end tries nothing again.
@@ -204,17 +266,33 @@ impl<'a> Runner<'a> {
         !is_interrupted
     }
 
-    fn fail(&mut self, row: &Row, code: ErrorCode, reason: &str) -> io::Result<()> {
+    fn fail(&mut self, row: &Row, code: ErrorCode, reason: &str) {
         self.tally.fail(code);
         let failed = self.tally.failed();
+        if let Some(Err(error)) = self.report.as_mut().map(|report| report.add(&row.record, code, reason)) {
+            self.lose_report(error);
+        }
+        if matches!(self.ending, Some(Ending::ReportLost(_))) {
+            self.leave(row.line);
+            self.progress.say(format_args!("line {}: {reason} (this row is not in the report)", row.line));
+            return;
+        }
         if failed <= TOLD_FAILURES {
             self.progress.say(format_args!("line {}: {reason}", row.line));
         }
         if failed == TOLD_FAILURES + 1 {
-            let hint = if self.report.is_some() { "" } else { "; --failed FILE.csv keeps them all" };
-            self.progress.say(format_args!("more rows fail, which are not told one by one{hint}"));
+            let place = match &self.report {
+                Some(report) => format!("are listed in {}", report.path().display()),
+                None => "are counted; --failed FILE.csv lists them".into(),
+            };
+            self.progress.say(format_args!("further rows that fail {place}"));
         }
-        self.report.as_mut().map_or(Ok(()), |report| report.add(&row.record, code, reason))
+    }
+
+    /// Goes on without the report, for as long as calls are in flight.
+    fn lose_report(&mut self, error: io::Error) {
+        self.report = None;
+        self.ending = Some(Ending::ReportLost(error));
     }
 
     fn publish(&self) {

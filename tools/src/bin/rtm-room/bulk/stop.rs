@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, bounded};
 
 use super::progress::Progress;
+use super::signals::on_stop_signal;
 use crate::failure::INTERRUPTED;
 
 /// What the thread that runs the rows and the one that takes the signal tell each other.
 pub(super) struct Stop {
-    is_wanted: Arc<AtomicBool>,
     /// Gets a message at the first signal, to end a wait.
     pub(super) signal: Receiver<()>,
     shared: Arc<Shared>,
@@ -20,6 +20,9 @@ pub(super) struct Stop {
 
 #[derive(Default)]
 struct Shared {
+    is_wanted: AtomicBool,
+    /// Rows are run. Before that, a signal has nothing to wait for.
+    is_running: AtomicBool,
     /// The first line whose row has not ended.
     unfinished_line: AtomicU64,
     in_flight: AtomicUsize,
@@ -28,23 +31,37 @@ struct Shared {
 impl Stop {
     pub(super) fn listen(start_line: u64, progress: Progress) -> io::Result<Stop> {
         let (sender, signal) = bounded(1);
-        let stop = Stop { is_wanted: Arc::default(), signal, shared: Arc::default() };
+        let stop = Stop { signal, shared: Arc::default() };
         stop.publish(start_line, None, 0);
-        let (is_wanted, shared) = (Arc::clone(&stop.is_wanted), Arc::clone(&stop.shared));
-        let on_signal = move || {
-            if is_wanted.swap(true, Ordering::SeqCst) {
-                stop_at_once(&shared, &progress);
+        let shared = Arc::clone(&stop.shared);
+        on_stop_signal(move || {
+            if !shared.is_running.load(Ordering::SeqCst) {
+                leave(&progress, "stopped before the first row");
+            }
+            if shared.is_wanted.swap(true, Ordering::SeqCst) {
+                let line = shared.unfinished_line.load(Ordering::SeqCst);
+                leave(
+                    &progress,
+                    format_args!(
+                        "stopped at once: what became of the rows from line {line} on is not known; \
+                         go on with --start-line {line}"
+                    ),
+                );
             }
             let calls = shared.in_flight.load(Ordering::SeqCst);
             progress.say(format_args!("waiting for {calls} calls in flight; press Ctrl-C again to stop at once"));
             let _ = sender.try_send(());
-        };
-        ctrlc::set_handler(on_signal).map_err(io::Error::other)?;
+        })?;
         Ok(stop)
     }
 
+    /// To be called before the first row.
+    pub(super) fn begin(&self) {
+        self.shared.is_running.store(true, Ordering::SeqCst);
+    }
+
     pub(super) fn is_wanted(&self) -> bool {
-        self.is_wanted.load(Ordering::SeqCst)
+        self.shared.is_wanted.load(Ordering::SeqCst)
     }
 
     /// To be called whenever a row begins or ends.
@@ -54,11 +71,8 @@ impl Stop {
     }
 }
 
-fn stop_at_once(shared: &Shared, progress: &Progress) -> ! {
-    let line = shared.unfinished_line.load(Ordering::SeqCst);
+fn leave(progress: &Progress, message: impl std::fmt::Display) -> ! {
     progress.finish();
-    progress.say(format_args!(
-        "stopped at once: what became of the rows from line {line} on is not known; go on with --start-line {line}"
-    ));
+    progress.say(message);
     process::exit(i32::from(INTERRUPTED));
 }

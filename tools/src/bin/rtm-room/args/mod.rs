@@ -3,22 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use rtm_server_sdk::{RoomId, UserId};
 
-const AFTER_HELP: &str = "\
-The project's secret is read from the environment variable RTM_SECRET or from --secret-file. There is no option that \
-takes the secret itself, since every user of a machine can read the command lines of its programs.
+pub(crate) use bulk::{Bulk, Operation};
+pub(crate) use values::project_id;
+use values::{room_id, time_above_zero, user_id};
 
-Exit status:
-  0  done
-  1  the server refused the call, or the call failed on its way (bulk: at least one row failed)
-  2  bad usage: an option, an argument, or a file that cannot be read
-  3  no connection to the server";
+mod bulk;
+mod values;
+
+/// What `--help` says of the secret.
+pub(crate) const SECRET_HELP: &str = "\
+The project's secret is read from the environment variable RTM_SECRET or from --secret-file. There is no option that \
+takes the secret itself, since every user of a machine can read the command lines of its programs.";
 
 /// Manage the rooms of an RTM project: members, bans and infos, one call at a time or a file at a time
 #[derive(Debug, Parser)]
-#[command(name = "rtm-room", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "rtm-room", version, after_help = help_of_the_environment(), max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -28,11 +30,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// The server, as HOST:PORT
-    #[arg(long, global = true, env = "RTM_ENDPOINT", hide_env_values = true, value_name = "HOST:PORT")]
+    /// The server, as HOST:PORT; comes before RTM_ENDPOINT
+    #[arg(long, global = true, value_name = "HOST:PORT")]
     pub(crate) endpoint: Option<String>,
-    /// The project's id
-    #[arg(long, global = true, env = "RTM_PID", hide_env_values = true, value_name = "PID")]
+    /// The project's id; comes before RTM_PID
+    #[arg(long, global = true, value_name = "PID", allow_negative_numbers = true, value_parser = project_id)]
     pub(crate) pid: Option<i32>,
     /// A file with the project's secret, `-` for stdin; comes before RTM_SECRET
     #[arg(long, global = true, value_name = "FILE")]
@@ -90,27 +92,27 @@ pub(crate) enum Command {
 /// The commands that are one call each and need nothing but numbers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CallCommand {
-    /// Make a user a member of a room
+    /// Add a user to a room
     Add(RoomAndUser),
-    /// Make a user a member of a room no longer
+    /// Remove a user from a room
     Remove(RoomAndUser),
     /// List the members of a room
     Members {
         /// The room's id
-        #[arg(allow_negative_numbers = true)]
+        #[arg(allow_negative_numbers = true, value_parser = room_id)]
         room: RoomId,
     },
     /// Count the members of rooms
     Count {
         /// The rooms' ids
-        #[arg(required = true, value_name = "ROOM", allow_negative_numbers = true)]
+        #[arg(required = true, value_name = "ROOM", allow_negative_numbers = true, value_parser = room_id)]
         rooms: Vec<RoomId>,
     },
     /// Ban a user from speaking in a room, or in all rooms
     Ban {
         #[command(flatten)]
         target: Target,
-        /// How long, such as 10m, 12h or 7days; without it, the ban has no end
+        /// How long, such as 10m, 12h or 7days; without it, the ban does not end
         #[arg(long = "for", value_name = "TIME", value_parser = time_above_zero)]
         length: Option<Duration>,
     },
@@ -123,10 +125,10 @@ pub(crate) enum CallCommand {
 #[derive(Debug, Args)]
 pub(crate) struct RoomAndUser {
     /// The room's id
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = room_id)]
     pub(crate) room: RoomId,
     /// The user's id
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = user_id)]
     pub(crate) user: UserId,
 }
 
@@ -134,10 +136,10 @@ pub(crate) struct RoomAndUser {
 #[command(allow_missing_positional = true)]
 pub(crate) struct Target {
     /// The room's id
-    #[arg(allow_negative_numbers = true, required_unless_present = "all_rooms")]
+    #[arg(allow_negative_numbers = true, value_parser = room_id, required_unless_present = "all_rooms")]
     pub(crate) room: Option<RoomId>,
     /// The user's id
-    #[arg(allow_negative_numbers = true, required = true)]
+    #[arg(allow_negative_numbers = true, value_parser = user_id, required = true)]
     pub(crate) user: UserId,
     /// In every room of the project: give the user alone
     #[arg(long, conflicts_with = "room")]
@@ -149,7 +151,7 @@ pub(crate) enum InfoCommand {
     /// Show the infos of a room
     Get {
         /// The room's id
-        #[arg(allow_negative_numbers = true)]
+        #[arg(allow_negative_numbers = true, value_parser = room_id)]
         room: RoomId,
         /// The text of the public info alone, as it is
         #[arg(long, conflicts_with = "json")]
@@ -158,17 +160,17 @@ pub(crate) enum InfoCommand {
         #[arg(long, conflicts_with_all = ["public", "json"])]
         private: bool,
     },
-    /// Set the infos of a room; one that is not named stays as it is
+    /// Set the infos of a room; one that is not given stays as it is
     Set(InfoTexts),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoTexts {
     /// The room's id
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, value_parser = room_id)]
     pub(crate) room: RoomId,
     /// The public info, which every user may read
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, required_unless_present_any = ["public_file", "private", "private_file"])]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) public: Option<String>,
     /// A file with the public info, `-` for stdin
     #[arg(long, value_name = "FILE", conflicts_with = "public")]
@@ -181,55 +183,34 @@ pub(crate) struct InfoTexts {
     pub(crate) private_file: Option<PathBuf>,
 }
 
-const BULK_AFTER_HELP: &str = "\
-Each row is room,user and for a ban a third column, the seconds; left empty, that ban has no end. A first row that \
-names its columns (room or rid, user or uid, seconds or btime) may put them in any order. Other columns are ignored. \
-Calls are in flight together, so that rows may take effect in another order than the file's.
+/// The variables that are looked at, and what they hold.
+pub(crate) const ENVIRONMENT: [(&str, &str); 5] = [
+    ("RTM_ENDPOINT", "the server, as HOST:PORT"),
+    ("RTM_PID", "the project's id"),
+    ("RTM_SECRET", "the project's secret"),
+    ("RUST_LOG", "what to log to stderr, such as `debug` or `rtm_server_sdk=trace`; comes before -v"),
+    ("NO_COLOR", "if set to anything, no output has colours"),
+];
 
-A row whose call the server cannot have carried out, for want of a connection or of time, is tried again for as long \
-as --retry-for says. The file that --failed writes can be fed in again.
+/// Every exit status, and what it says.
+pub(crate) const EXIT_STATUS: [(u8, &str); 5] = [
+    (0, "done"),
+    (1, "the server refused the call, or the call failed on its way (bulk: at least one row failed)"),
+    (2, "bad usage: an option, an argument, or a file that cannot be read"),
+    (3, "no connection to the server"),
+    (130, "stopped by Ctrl-C, SIGTERM or SIGHUP"),
+];
 
-Ctrl-C waits for the calls in flight and says with which --start-line to go on (exit status 130); a second one stops \
-at once.";
-
-#[derive(Debug, Args)]
-#[command(after_help = BULK_AFTER_HELP)]
-pub(crate) struct Bulk {
-    /// What to do with each row
-    pub(crate) operation: Operation,
-    /// The CSV file, `-` for stdin
-    pub(crate) file: PathBuf,
-    /// How many calls may be in flight at once
-    #[arg(long, value_name = "CALLS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub(crate) window: u32,
-    /// Write the rows that failed to this new CSV file, with a code and a reason each
-    #[arg(long, value_name = "FILE.csv")]
-    pub(crate) failed: Option<PathBuf>,
-    /// Begin with the row at this line of the file
-    #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) start_line: u64,
-    /// How long a row is tried again where that is safe; 0s for never
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
-    pub(crate) retry_for: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Operation {
-    /// Make each user a member of the room
-    Add,
-    /// Make each user a member of the room no longer
-    Remove,
-    /// Ban each user from speaking in the room
-    Ban,
-}
-
-/// Zero stands for "the default" or "for ever" on the wire, which nobody means who writes `0s`.
-fn time_above_zero(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("the time must be more than zero".into()),
-        Ok(time) => Ok(time),
-        Err(error) => Err(format!("{error}: write it as 500ms, 5s, 10m or 7days")),
+fn help_of_the_environment() -> String {
+    let mut help = format!("{SECRET_HELP}\n\nEnvironment:\n");
+    for (name, meaning) in ENVIRONMENT {
+        help += &format!("  {name:<12}  {meaning}\n");
     }
+    help += "\nExit status:\n";
+    for (status, meaning) in EXIT_STATUS {
+        help += &format!("  {status:>3}  {meaning}\n");
+    }
+    help
 }
 
 #[cfg(test)]
@@ -255,12 +236,5 @@ mod tests {
         assert_eq!(target(&["42"]), None);
         assert_eq!(target(&["--all-rooms"]), None);
         assert_eq!(target(&["--all-rooms", "42", "1001"]), None);
-    }
-
-    #[test]
-    fn ban_of_no_length_is_refused() {
-        assert!(time_above_zero("0s").is_err());
-        assert!(time_above_zero("600").is_err());
-        assert_eq!(time_above_zero("10m"), Ok(Duration::from_secs(600)));
     }
 }

@@ -1,0 +1,52 @@
+//! The arguments of `bulk`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::values::time;
+
+const AFTER_HELP: &str = "\
+Each row is room,user and for `ban` a third column, the seconds; an empty field bans without an end. A first row that \
+names its columns (room or rid, user or uid, seconds or btime) may put them in any order. Other columns are ignored. \
+Calls are in flight together, so that rows may take effect in another order than the file's.
+
+A row whose call the server cannot have carried out, for want of a connection or of time, is tried again for as long \
+as --retry-for says. The file that --failed writes can be fed in again.
+
+Ctrl-C waits for the calls in flight and says with which --start-line to go on (exit status 130); a second one stops \
+at once.";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Bulk {
+    /// What to do with each row
+    pub(crate) operation: Operation,
+    /// The CSV file, `-` for stdin
+    pub(crate) file: PathBuf,
+    /// How many calls may be in flight at once
+    #[arg(long, value_name = "CALLS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(crate) window: u32,
+    /// Write the rows that failed to this new CSV file, with a code and a reason each
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) failed: Option<PathBuf>,
+    /// Begin with the row at this line of the file
+    #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) start_line: u64,
+    /// How long a row is tried again where that is safe; 0s for never
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
+    pub(crate) retry_for: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Operation {
+    /// Add each user to the room
+    Add,
+    /// Remove each user from the room
+    Remove,
+    /// Ban each user from speaking in the room
+    Ban,
+    /// End the ban of each user in the room
+    Unban,
+}

@@ -1,0 +1,50 @@
+//! Reads the values of options and arguments, and says what to give in place of one that makes no sense.
+
+use std::time::Duration;
+
+use rtm_server_sdk::{RoomId, UserId};
+
+pub(crate) fn room_id(text: &str) -> Result<RoomId, String> {
+    text.parse().map_err(|_| "a room id is a whole number of up to 64 bits, such as 42".into())
+}
+
+pub(crate) fn user_id(text: &str) -> Result<UserId, String> {
+    text.parse().map_err(|_| "a user id is a whole number of up to 64 bits, such as 1001".into())
+}
+
+pub(crate) fn project_id(text: &str) -> Result<i32, String> {
+    text.parse().map_err(|_| "a project id is a whole number of up to 32 bits, such as 80000001".into())
+}
+
+/// Zero stands for "the default" or "for ever" on the wire, which nobody means who writes `0s`.
+pub(crate) fn time_above_zero(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        Duration::ZERO => Err("the time must be more than zero".into()),
+        time => Ok(time),
+    }
+}
+
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "a time is a number with a unit, such as 500ms, 5s, 10m or 7days".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_of_no_length_is_refused() {
+        assert!(time_above_zero("0s").is_err());
+        assert!(time_above_zero("600").is_err());
+        assert_eq!(time_above_zero("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(time("0s"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn number_that_does_not_fit_says_what_does() {
+        assert!(room_id("9223372036854775808").unwrap_err().contains("64 bits"));
+        assert!(project_id("2147483648").unwrap_err().contains("32 bits"));
+        assert_eq!(user_id("-9223372036854775808"), Ok(i64::MIN));
+    }
+}

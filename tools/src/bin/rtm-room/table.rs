@@ -1,0 +1,159 @@
+//! Tables for a terminal: columns aligned by what characters take on the screen, the last one wrapped.
+
+use std::io::{self, Write};
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Between two columns.
+const GAP: usize = 2;
+/// A last column narrower than this is not wrapped: the terminal does it better.
+const NARROWEST: usize = 12;
+
+/// A column, and its heading.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Column {
+    /// Aligned right.
+    Number(&'static str),
+    /// Aligned left.
+    Text(&'static str),
+}
+
+impl Column {
+    fn heading(self) -> &'static str {
+        match self {
+            Column::Number(heading) | Column::Text(heading) => heading,
+        }
+    }
+
+    fn padded(self, text: &str, width: usize) -> String {
+        let padding = " ".repeat(width.saturating_sub(text.width()));
+        match self {
+            Column::Number(_) => padding + text,
+            Column::Text(_) => text.to_owned() + &padding,
+        }
+    }
+}
+
+/// What the terminal is like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    /// In columns of one narrow character.
+    pub(crate) width: usize,
+    pub(crate) has_colours: bool,
+}
+
+/// Writes the rows below their headings, or without any where all headings are empty.
+pub(crate) fn write_table(
+    to: &mut impl Write,
+    columns: &[Column],
+    rows: &[Vec<String>],
+    screen: Screen,
+) -> io::Result<()> {
+    let headings: Vec<String> = columns.iter().map(|column| column.heading().to_owned()).collect();
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|index| rows.iter().chain([&headings]).map(|row| row[index].width()).max().unwrap_or(0))
+        .collect();
+    if headings.iter().any(|heading| !heading.is_empty()) {
+        for line in lines(columns, &headings, &widths, screen.width) {
+            writeln!(to, "{}", if screen.has_colours { format!("\u{1b}[1m{line}\u{1b}[0m") } else { line })?;
+        }
+    }
+    for row in rows {
+        for line in lines(columns, row, &widths, screen.width) {
+            writeln!(to, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A row on one line, or on more where its last text is too long.
+fn lines(columns: &[Column], row: &[String], widths: &[usize], screen: usize) -> Vec<String> {
+    let last = columns.len().saturating_sub(1);
+    let mut head = String::new();
+    for index in 0..last {
+        head += &columns[index].padded(&row[index], widths[index]);
+        head += &" ".repeat(GAP);
+    }
+    let indent = head.width();
+    let room = screen.saturating_sub(indent);
+    let pieces = match columns.get(last) {
+        Some(Column::Text(_)) if room >= NARROWEST => wrap(&row[last], room),
+        Some(column) => vec![column.padded(&row[last], widths[last])],
+        None => Vec::new(),
+    };
+    let with_indent = |(index, piece): (usize, String)| match index {
+        0 => (head.clone() + &piece).trim_end().to_owned(),
+        _ => " ".repeat(indent) + &piece,
+    };
+    pieces.into_iter().enumerate().map(with_indent).collect()
+}
+
+/// Cuts a text into pieces of at most `room` columns, after spaces where there are any.
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut line = String::new();
+    for word in text.split_inclusive(' ') {
+        if !line.is_empty() && line.width() + word.trim_end().width() > room {
+            pieces.push(std::mem::take(&mut line).trim_end().to_owned());
+        }
+        if word.trim_end().width() <= room {
+            line += word;
+            continue;
+        }
+        for character in word.chars() {
+            if line.width() + character.width().unwrap_or(0) > room {
+                pieces.push(std::mem::take(&mut line));
+            }
+            line.push(character);
+        }
+    }
+    pieces.push(line.trim_end().to_owned());
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCREEN: Screen = Screen { width: 40, has_colours: false };
+
+    fn table(columns: &[Column], rows: &[&[&str]], screen: Screen) -> String {
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect();
+        let mut bytes = Vec::new();
+        write_table(&mut bytes, columns, &rows, screen).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn numbers_end_in_one_column() {
+        let columns = [Column::Number("ROOM"), Column::Number("MEMBERS")];
+        let table = table(&columns, &[&["7", "1"], &["1234567", "20"]], SCREEN);
+        assert_eq!(table, "   ROOM  MEMBERS\n      7        1\n1234567       20\n");
+    }
+
+    #[test]
+    fn chinese_and_emoji_take_two_columns() {
+        let columns = [Column::Text("NAME"), Column::Text("TEXT")];
+        let table = table(&columns, &[&["房间", "a"], &["👩‍🚀", "b"], &["abcd", "c"]], SCREEN);
+        assert_eq!(table, "NAME  TEXT\n房间  a\n👩‍🚀    b\nabcd  c\n");
+    }
+
+    #[test]
+    fn long_text_is_wrapped_below_itself() {
+        let columns = [Column::Text(""), Column::Text("")];
+        let text = "four words in a row 房间房间房间房间房间房间房间房间房间房间";
+        let table = table(&columns, &[&["public", text]], Screen { width: 24, ..SCREEN });
+        let lines: Vec<_> = table.lines().collect();
+        assert_eq!(lines[0], "public  four words in a");
+        assert!(lines[1..].iter().all(|line| line.starts_with("        ") && line.width() <= 24), "{table}");
+    }
+
+    #[test]
+    fn headings_are_bold_where_there_are_colours() {
+        let columns = [Column::Text("USER")];
+        assert!(
+            table(&columns, &[&["1"]], Screen { has_colours: true, ..SCREEN }).starts_with("\u{1b}[1mUSER\u{1b}[0m\n")
+        );
+    }
+}

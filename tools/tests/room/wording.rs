@@ -1,0 +1,49 @@
+//! What is said of bad usage, and in which words.
+
+use super::tool::{PID, SECRET, bare_tool, run, tool};
+
+const NOBODY: &str = "127.0.0.1:1";
+
+#[test]
+fn number_that_is_none_is_named_with_what_to_give() {
+    for (args, what) in [
+        (["add", "abc", "1001"], "a room id is a whole number"),
+        (["add", "42", "10x"], "a user id is a whole number"),
+        (["members", "42", "--pid=abc"], "a project id is a whole number"),
+        (["members", "42", "--timeout=5"], "a number with a unit"),
+    ] {
+        let outcome = run(tool(NOBODY, &args), "").expect(2);
+        outcome.says(what);
+        assert!(!outcome.stderr.contains("invalid digit"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn variable_that_makes_no_sense_is_blamed_itself() {
+    let mut command = bare_tool(&["members", "42", "--endpoint", NOBODY]);
+    command.env("RTM_PID", "abc").env("RTM_SECRET", SECRET);
+    let outcome = run(command, "").expect(2);
+    outcome.says("RTM_PID is `abc`: a project id is a whole number");
+    assert!(!outcome.stderr.contains("--pid"), "{}", outcome.stderr);
+}
+
+#[test]
+fn option_comes_before_its_variable() {
+    let mut command = bare_tool(&["members", "42", "--endpoint", NOBODY, "--pid", PID]);
+    command.env("RTM_PID", "abc").env("RTM_SECRET", SECRET);
+    run(command, "").expect(3);
+}
+
+#[test]
+fn info_set_without_a_text_names_every_way_to_give_one() {
+    let outcome = run(tool(NOBODY, &["info", "set", "42"]), "").expect(2);
+    outcome.says("nothing to set: give --public TEXT, --private TEXT, --public-file FILE or --private-file FILE");
+}
+
+#[test]
+fn help_lists_every_exit_status_and_variable() {
+    let help = run(bare_tool(&["--help"]), "").expect(0).stdout;
+    for part in ["RTM_ENDPOINT", "RTM_PID", "RTM_SECRET", "NO_COLOR", "RUST_LOG", "  0  ", "  3  ", "130  "] {
+        assert!(help.contains(part), "`{part}` is not in:\n{help}");
+    }
+}
