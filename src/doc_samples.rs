@@ -13,6 +13,7 @@ macro_rules! pages {
 pages! {
     Readme: "../README.md",
     Errors: "../docs/errors.md",
+    Recipes: "../docs/recipes.md",
     Logging: "../docs/logging.md",
     MigratingFromPython: "../docs/migrating-from-python.md",
     Testing: "../docs/testing.md",

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rtm_server_sdk::ErrorCode;
+use rtm_server_sdk::{Error, ErrorCode, Retry};
 
 /// The root of the crate.
 fn root() -> &'static Path {
@@ -71,22 +71,30 @@ fn cells(line: &str) -> Option<Vec<&str>> {
 }
 
 #[test]
-fn every_code_is_in_the_table_of_errors_under_its_name_and_meaning() {
+fn every_code_is_in_the_table_of_errors_with_all_that_the_library_says_of_it() {
     let page = read("docs/errors.md");
-    let listed: Vec<(i32, &str, &str)> = page
+    let listed: Vec<[&str; 5]> = page
         .lines()
         .filter_map(cells)
         .filter_map(|cells| match cells[..] {
-            [code, name, meaning, what_to_do] if name.contains("_EC_") => {
+            [code, name, meaning, retry, executed, what_to_do] if name.contains("_EC_") => {
                 assert!(!what_to_do.is_empty(), "{code} says nothing about what to do");
-                Some((code.parse().unwrap(), name.trim_matches('`'), meaning))
+                Some([code, name.trim_matches('`'), meaning, retry, executed])
             }
             _ => None,
         })
         .collect();
-    let known: Vec<_> =
-        ErrorCode::ALL.iter().map(|code| (code.value(), code.name().unwrap(), code.meaning().unwrap())).collect();
-    assert_eq!(listed, known);
+    assert_eq!(listed.len(), ErrorCode::ALL.len());
+    for (row, code) in listed.iter().zip(ErrorCode::ALL) {
+        let error = Error::from_answer(*code, "");
+        let retry = match error.retry() {
+            Retry::After(wait) => format!("after {wait:?}").replace("1s", "1 s").replace("0ms", "0 ms"),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        let executed = if error.may_have_executed() { "maybe" } else { "no" };
+        let number = code.value().to_string();
+        assert_eq!(*row, [&*number, code.name().unwrap(), code.meaning().unwrap(), &*retry, executed]);
+    }
 }
 
 #[test]
