@@ -24,7 +24,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -59,7 +59,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -93,7 +93,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;

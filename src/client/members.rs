@@ -112,7 +112,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -135,7 +135,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -160,7 +160,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -182,7 +182,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;

@@ -24,7 +24,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -60,7 +60,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -84,7 +84,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -103,7 +103,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -133,7 +133,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -169,7 +169,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -194,7 +194,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -221,7 +221,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
@@ -248,7 +248,7 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> Result<(), rtm_server_sdk::Error> {
     /// # #[cfg(feature = "gate")] {
     /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;

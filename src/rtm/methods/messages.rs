@@ -33,7 +33,7 @@ const NOBODY: UserId = 0;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```
 /// # fn main() -> Result<(), rtm_server_sdk::Error> {
 /// # #[cfg(feature = "gate")] {
 /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
