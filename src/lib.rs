@@ -224,6 +224,7 @@
 //! | --- | --- | --- |
 //! | `encryption` | yes | encrypted sessions: `Encryption`, `ClientBuilder::encryption` |
 //! | `gate` | no | the module `gate`, and the examples. It brings no further dependency |
+//! | `serde` | no | `Client::quest`: any method by its name, with types of your own |
 //!
 //! The feature `unstable-internals` is for this crate's own tests and benches.
 //!

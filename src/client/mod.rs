@@ -7,6 +7,8 @@ mod history;
 mod info;
 mod members;
 mod messages;
+#[cfg(feature = "serde")]
+mod quest;
 
 pub use builder::ClientBuilder;
 pub use call::{Call, Pending};

@@ -128,6 +128,9 @@ pub enum DecodeError {
     /// A key that must be there is not.
     #[error("`{0}` is missing")]
     MissingKey(&'static str),
+    /// The payload is sound, and does not fit the type that `quest` is to read it into. Holds the words of serde.
+    #[error("the payload does not fit the type that it is read into: {0}")]
+    TypeMismatch(Box<str>),
     /// A row of a list.
     #[error("row {row}: {cause}")]
     InRow {

@@ -22,6 +22,7 @@ pub enum RawString<'a> {
 /// Nothing is allocated by an announced length; a length is only believed as far as bytes are there for it.
 #[derive(Debug, Clone)]
 pub struct PayloadReader<'a> {
+    payload: &'a [u8],
     rest: &'a [u8],
     pairs_left: usize,
 }
@@ -33,7 +34,7 @@ impl<'a> PayloadReader<'a> {
     ///
     /// It is something else than a map, or nothing at all.
     pub fn open(payload: &'a [u8]) -> Result<PayloadReader<'a>, DecodeError> {
-        let mut reader = PayloadReader { rest: payload, pairs_left: 0 };
+        let mut reader = PayloadReader { payload, rest: payload, pairs_left: 0 };
         reader.pairs_left = match reader.marker()? {
             Marker::FixMap(len) => len.into(),
             Marker::Map16 => reader.len16()?,
@@ -62,6 +63,25 @@ impl<'a> PayloadReader<'a> {
                 None => Err(DecodeError::KeyNotString),
             },
         }
+    }
+
+    /// Passes over the pairs that are left, and gives the bytes of the whole map: sound msgpack, with strings for its
+    /// keys.
+    ///
+    /// # Errors
+    ///
+    /// A key is not a string, or something is not whole.
+    pub fn whole_map(&mut self) -> Result<&'a [u8], DecodeError> {
+        while self.next_key()?.is_some() {
+            self.skip()?;
+        }
+        Ok(&self.payload[..self.payload.len() - self.rest.len()])
+    }
+
+    /// What was not read yet.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Checks that nothing follows the map.

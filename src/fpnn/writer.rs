@@ -26,7 +26,9 @@ impl<'a> FrameWriter<'a> {
         Header::write(out, Kind::TwoWay, method.len());
         out.extend_from_slice(&seq.to_le_bytes());
         out.extend_from_slice(method.as_str().as_bytes());
-        FrameWriter::begin_payload(out, start, 0)
+        let payload_start = out.len();
+        MapWriter::begin(out);
+        FrameWriter { out, start, payload_start }
     }
 
     /// Begins an answer whose payload is a map of `pairs` pairs. Status 0 is a result, anything else an error.
@@ -35,7 +37,10 @@ impl<'a> FrameWriter<'a> {
         let start = out.len();
         Header::write(out, Kind::Answer, status);
         out.extend_from_slice(&seq.to_le_bytes());
-        FrameWriter::begin_payload(out, start, pairs)
+        let payload_start = out.len();
+        let mut frame = FrameWriter { out, start, payload_start };
+        frame.payload().map(pairs);
+        frame
     }
 
     /// Writes a whole error answer: `{code, ex}`.
@@ -47,13 +52,6 @@ impl<'a> FrameWriter<'a> {
         payload.str("ex");
         payload.str(message);
         frame.finish();
-    }
-
-    fn begin_payload(out: &'a mut Vec<u8>, start: usize, pairs: u32) -> FrameWriter<'a> {
-        let payload_start = out.len();
-        let mut frame = FrameWriter { out, start, payload_start };
-        frame.payload().map(pairs);
-        frame
     }
 
     /// Where a quest's parameters go.

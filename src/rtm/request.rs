@@ -52,6 +52,13 @@ impl<T> Request<T> {
         Request::assemble(method.as_str().into(), quest, Read::WithContext(Box::new(read)))
     }
 
+    /// Makes a request to a method whose name is only known at run time. The name may be anything if `quest` says what
+    /// is wrong with it.
+    #[cfg(feature = "serde")]
+    pub fn by_name(name: &str, quest: Result<UnsignedQuest, ArgumentError>, read: ReadResult<T>) -> Request<T> {
+        Request::assemble(name.to_owned().into(), quest, Read::Plain(read))
+    }
+
     fn assemble(method: Cow<'static, str>, quest: Result<UnsignedQuest, ArgumentError>, read: Read<T>) -> Request<T> {
         Request { quest, answer: AnswerReader { method, read, result_of_error: None } }
     }

@@ -13,7 +13,7 @@ fn encoded(value: &Value) -> Vec<u8> {
 }
 
 fn reader(bytes: &[u8]) -> PayloadReader<'_> {
-    PayloadReader { rest: bytes, pairs_left: 0 }
+    PayloadReader { payload: bytes, rest: bytes, pairs_left: 0 }
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

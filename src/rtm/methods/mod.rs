@@ -1,6 +1,8 @@
 //! The methods of RTM, one file for each family: names, parameters and answers together (section 2).
 
 pub mod bans;
+#[cfg(feature = "serde")]
+pub mod by_name;
 pub mod history;
 pub mod info;
 pub mod members;

@@ -1,0 +1,80 @@
+//! Any method, by its name: parameters and results of the caller's own types.
+
+use rmp_serde::Serializer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{ArgumentError, DecodeError};
+use crate::fpnn::{MethodName, PayloadReader};
+use crate::rtm::{Request, UnsignedQuest};
+
+/// The server closes the connection for a packet of this size and more, in bytes.
+const TOO_LONG: usize = 8 * 1024 * 1024;
+/// Filled in with the signature.
+const SIGNATURE_KEYS: [&[u8]; 4] = [b"pid", b"sign", b"salt", b"ts"];
+
+/// Calls a method by its name.
+#[must_use]
+pub fn quest<R: DeserializeOwned>(method: &str, params: &impl Serialize) -> Request<R> {
+    Request::by_name(method, write_quest(method, params), read_into)
+}
+
+fn write_quest(method: &str, params: &impl Serialize) -> Result<UnsignedQuest, ArgumentError> {
+    let Some(name) = MethodName::new(method) else {
+        return Err(ArgumentError::new(format!("the name of a method has 1 to 255 bytes, not {}", method.len())));
+    };
+    let map = encode(params)?;
+    let (pairs, encoded) = take_apart(&map)?;
+    let mut quest = UnsignedQuest::new(name);
+    quest.params().encoded_pairs(pairs, encoded);
+    if quest.frame_len() >= TOO_LONG {
+        let message = format!("the call takes {} bytes; the server takes less than {TOO_LONG}", quest.frame_len());
+        return Err(ArgumentError::new(message));
+    }
+    Ok(quest)
+}
+
+/// Encodes the parameters as msgpack, structs by the names of their fields.
+fn encode(params: &impl Serialize) -> Result<Vec<u8>, ArgumentError> {
+    let mut encoded = Vec::with_capacity(128);
+    params
+        .serialize(&mut Serializer::new(&mut encoded).with_struct_map())
+        .map_err(|error| ArgumentError::caused_by("the parameters cannot be encoded", error))?;
+    Ok(encoded)
+}
+
+/// The number of pairs in an encoded map, and the pairs. The keys are checked.
+fn take_apart(map: &[u8]) -> Result<(u32, &[u8]), ArgumentError> {
+    let is_no_map = |_| ArgumentError::new("the parameters of a call are a map or a struct with named fields");
+    let mut reader = PayloadReader::open(map).map_err(is_no_map)?;
+    let mut pairs = 0;
+    let encoded = reader.rest();
+    while let Some(key) = next_key(&mut reader)? {
+        if SIGNATURE_KEYS.contains(&key) {
+            let key = key.escape_ascii();
+            return Err(ArgumentError::new(format!("the parameter `{key}` is filled in by the signature")));
+        }
+        pairs += 1;
+    }
+    Ok((pairs, encoded))
+}
+
+/// The next key, with its value passed over.
+fn next_key<'a>(reader: &mut PayloadReader<'a>) -> Result<Option<&'a [u8]>, ArgumentError> {
+    let key = reader.next_key().and_then(|key| match key {
+        Some(_) => reader.skip().map(|()| key),
+        None => Ok(None),
+    });
+    key.map_err(|error| match error {
+        DecodeError::KeyNotString => ArgumentError::new("the name of a parameter is a text"),
+        error => ArgumentError::caused_by("the parameters cannot be encoded", error),
+    })
+}
+
+fn read_into<R: DeserializeOwned>(reader: &mut PayloadReader<'_>) -> Result<R, DecodeError> {
+    let map = reader.whole_map()?;
+    rmp_serde::from_slice(map).map_err(|error| DecodeError::TypeMismatch(error.to_string().into()))
+}
+
+#[cfg(test)]
+mod tests;
