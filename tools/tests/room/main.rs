@@ -11,6 +11,7 @@ mod completions;
 mod documented;
 mod fake;
 mod faults;
+mod messages;
 mod pty;
 mod stopping;
 mod terminal;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use rtm_server_sdk::error::Stage;
-use rtm_server_sdk::{Error, ErrorCode};
+use rtm_server_sdk::{Error, ErrorCode, MessageId, Retry};
 use serde_json::{Value, json};
 
 use crate::output::{Output, without_controls};
@@ -25,8 +25,14 @@ pub(crate) enum Failure {
     Call(Error),
     /// A call that only reads failed: nobody has to ask whether it took effect.
     Read(Error),
+    /// A message was not sent, or may have been. Its id makes it safe to send it again.
+    Say { error: Error, mid: MessageId, line: Option<u64> },
+    /// The server did a part of what was asked for.
+    Refused { message: String, json: Value },
     /// The result could not be written.
     Output(io::Error),
+    /// It has been said already, on its own line or lines.
+    Told,
 }
 
 impl Failure {
@@ -44,13 +50,14 @@ impl Failure {
             return DONE;
         }
         match output {
+            _ if matches!(self, Failure::Told) => {}
             Output::Json => complain_as_json(&self.to_json()),
             _ => complain(self),
         }
         match self {
             Failure::Usage(_) => BAD_USAGE,
-            Failure::Call(error) | Failure::Read(error) => status_of(error),
-            Failure::Output(_) => FAILED,
+            Failure::Call(error) | Failure::Read(error) | Failure::Say { error, .. } => status_of(error),
+            Failure::Refused { .. } | Failure::Output(_) | Failure::Told => FAILED,
         }
     }
 
@@ -62,7 +69,14 @@ impl Failure {
     fn to_json(&self) -> Value {
         match self {
             Failure::Call(error) | Failure::Read(error) => error_as_json(error, &self.to_string()),
-            Failure::Usage(_) | Failure::Output(_) => json!({"message": self.to_string()}),
+            Failure::Say { error, mid, line } => {
+                let mut json = error_as_json(error, &self.to_string());
+                json["mid"] = json!(mid);
+                json["line"] = json!(line);
+                json
+            }
+            Failure::Refused { message, json } => json!({"message": message, "result": json}),
+            Failure::Usage(_) | Failure::Output(_) | Failure::Told => json!({"message": self.to_string()}),
         }
     }
 }
@@ -82,10 +96,21 @@ impl From<io::Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(message) => f.write_str(message),
+            Failure::Usage(message) | Failure::Refused { message, .. } => f.write_str(message),
             Failure::Call(error) => f.write_str(&sentence(error)),
             Failure::Read(error) => f.write_str(&sentence_of_read(error)),
+            Failure::Say { error, mid, line } => {
+                if let Some(line) = line {
+                    write!(f, "line {line}: ")?;
+                }
+                if is_in_doubt(error) {
+                    let advice = format!("send it again with --mid {mid}, which cannot show it twice");
+                    return f.write_str(&with_advice(error, Some(&advice)));
+                }
+                f.write_str(&sentence_of_read(error))
+            }
             Failure::Output(error) => write!(f, "the result could not be written: {error}"),
+            Failure::Told => Ok(()),
         }
     }
 }
@@ -100,12 +125,19 @@ pub(crate) fn complain_as_json(error: &Value) {
     let _ = writeln!(io::stderr(), "{}", json!({"error": error}));
 }
 
-fn error_as_json(error: &Error, message: &str) -> Value {
+pub(crate) fn error_as_json(error: &Error, message: &str) -> Value {
+    let (retry, after) = match error.retry() {
+        Retry::Now => ("now", None),
+        Retry::After(time) => ("after", Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))),
+        _ => ("never", None),
+    };
     json!({
         "code": error.code().value(),
         "name": error.code().name(),
         "message": message,
         "may_have_executed": error.may_have_executed(),
+        "retry": retry,
+        "retry_after_ms": after,
     })
 }
 
@@ -131,11 +163,16 @@ pub(crate) fn is_without_connection(error: &Error) -> bool {
 /// The error of a call that changes something, and what to do about it.
 pub(crate) fn sentence(error: &Error) -> String {
     match error {
-        Error::Timeout(_) | Error::ConnectionClosed(_) if error.may_have_executed() => {
+        error if is_in_doubt(error) => {
             with_advice(error, Some("the server may have done it all the same, so look before you try again"))
         }
         _ => sentence_of_read(error),
     }
+}
+
+/// Whether the server has not said what became of the call, and may have carried it out.
+fn is_in_doubt(error: &Error) -> bool {
+    matches!(error, Error::Timeout(_) | Error::ConnectionClosed(_)) && error.may_have_executed()
 }
 
 /// The error of a call that changes nothing, and what to do about it.
@@ -167,6 +204,7 @@ fn advice(error: &Error) -> Option<&'static str> {
 fn advice_on_code(code: ErrorCode) -> Option<&'static str> {
     match code {
         ErrorCode::RTM_EC_INVALID_PID_OR_SIGN => Some("check the project's id and its secret"),
+        ErrorCode::RTM_EC_NOT_IN_ROOM => Some("add the user to the room first"),
         ErrorCode::RTM_EC_INVALID_SERVER_TIME => Some("set this machine's clock"),
         ErrorCode::RTM_EC_FREQUENCY_LIMITED => Some("wait a moment, or use a smaller --window for a bulk run"),
         ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL | ErrorCode::FPNN_EC_CORE_SERVER_STOPPING => {

@@ -4,7 +4,11 @@ mod args;
 mod bulk;
 mod failure;
 mod generate;
+mod history;
 mod info;
+mod members;
+mod message_view;
+mod messages;
 mod output;
 mod room;
 mod session;
@@ -31,6 +35,9 @@ fn run(cli: &Cli, output: Output) -> Result<u8, Failure> {
         Command::Completions { shell } => generate::completions(*shell)?,
         Command::Man { dir } => generate::man(dir.as_deref())?,
         Command::Info(info) => info::run(&cli.common, info, output)?,
+        Command::Say(say) => messages::say(&cli.common, say, output)?,
+        Command::DeleteMessage(message) => messages::delete(&cli.common, message, output)?,
+        Command::History(query) => history::run(&cli.common, query, output)?,
         Command::Call(call) => room::run(&cli.common, call, output)?,
     }
     Ok(DONE)

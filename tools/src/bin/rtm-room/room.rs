@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::args::{CallCommand, Common, RoomAndUser, Target};
 use crate::failure::Failure;
+use crate::members;
 use crate::output::{Output, Reply};
 use crate::session::client_builder;
 use crate::table::Column;
@@ -32,7 +33,7 @@ fn make_call(client: &Client, command: &CallCommand) -> Result<Reply, Failure> {
             let json = json!({"room": room, "user": user, "done": true});
             Ok(Reply::words(json, format!("User {user} is not a member of room {room}."), None))
         }
-        CallCommand::Members { room } => members(client, *room),
+        CallCommand::Members(members) => members::run(client, members),
         CallCommand::Count { rooms } => count(client, rooms),
         CallCommand::Ban { target: Target { room, user, .. }, length } => {
             client.add_room_ban(*room, *user, *length).call()?;
@@ -55,12 +56,6 @@ fn make_call(client: &Client, command: &CallCommand) -> Result<Reply, Failure> {
             Ok(Reply::words(json, format!("User {user} {verb} banned in room {room}."), Some(line)))
         }
     }
-}
-
-fn members(client: &Client, room: RoomId) -> Result<Reply, Failure> {
-    let members = client.get_room_members(room).call().map_err(Failure::Read)?;
-    let rows = members.iter().map(|user| vec![user.to_string()]).collect();
-    Ok(Reply::table(json!({"room": room, "members": members}), &[Column::Number("USER")], rows))
 }
 
 /// In the order that was asked for. A room that the server leaves out is left out.

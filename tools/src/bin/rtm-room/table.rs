@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+/// Below so many columns, what can be left out is.
+pub(crate) const NARROW: usize = 72;
 /// Between two columns.
 const GAP: usize = 2;
 /// A last column narrower than this is not wrapped: the terminal does it better.
@@ -40,6 +42,13 @@ pub(crate) struct Screen {
     /// In columns of one narrow character.
     pub(crate) width: usize,
     pub(crate) has_colours: bool,
+}
+
+impl Screen {
+    /// Too narrow for dates and bars beside what they belong to.
+    pub(crate) fn is_narrow(self) -> bool {
+        self.width < NARROW
+    }
 }
 
 /// Writes the rows below their headings, or without any where all headings are empty.

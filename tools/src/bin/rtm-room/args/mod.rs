@@ -7,10 +7,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use rtm_server_sdk::{RoomId, UserId};
 
 pub(crate) use bulk::{Bulk, Operation};
+pub(crate) use messages::{DeleteMessage, HistoryArgs, Say};
 pub(crate) use values::project_id;
 use values::{room_id, time_above_zero, user_id};
 
 mod bulk;
+mod messages;
 mod values;
 
 /// What `--help` says of the secret.
@@ -18,7 +20,7 @@ pub(crate) const SECRET_HELP: &str = "\
 The project's secret is read from the environment variable RTM_SECRET or from --secret-file. There is no option that \
 takes the secret itself, since every user of a machine can read the command lines of its programs.";
 
-/// Manage the rooms of an RTM project: members, bans and infos, one call at a time or a file at a time
+/// Manage the rooms of an RTM project: members, messages, bans and infos, one call at a time or a file at a time
 #[derive(Debug, Parser)]
 #[command(name = "rtm-room", version, after_help = help_of_the_environment(), max_term_width = 100)]
 pub(crate) struct Cli {
@@ -74,6 +76,12 @@ pub(crate) enum Command {
     /// Read or write the infos of a room
     #[command(subcommand)]
     Info(InfoCommand),
+    /// Send a message to a room, or one for each line of stdin
+    Say(Say),
+    /// Show the messages of a room, newest last
+    History(HistoryArgs),
+    /// Delete a message
+    DeleteMessage(DeleteMessage),
     /// Make one call for each row of a CSV file
     Bulk(Bulk),
     /// Print a completion script for a shell
@@ -96,12 +104,8 @@ pub(crate) enum CallCommand {
     Add(RoomAndUser),
     /// Remove a user from a room
     Remove(RoomAndUser),
-    /// List the members of a room
-    Members {
-        /// The room's id
-        #[arg(allow_negative_numbers = true, value_parser = room_id)]
-        room: RoomId,
-    },
+    /// List the members of a room, or add and remove many at once
+    Members(Members),
     /// Count the members of rooms
     Count {
         /// The rooms' ids
@@ -130,6 +134,19 @@ pub(crate) struct RoomAndUser {
     /// The user's id
     #[arg(allow_negative_numbers = true, value_parser = user_id)]
     pub(crate) user: UserId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Members {
+    /// The room's id
+    #[arg(allow_negative_numbers = true, value_parser = room_id)]
+    pub(crate) room: RoomId,
+    /// Add these users to the room
+    #[arg(long, value_name = "USER", num_args = 1.., allow_negative_numbers = true, value_parser = user_id)]
+    pub(crate) add: Vec<UserId>,
+    /// Remove these users from the room
+    #[arg(long, value_name = "USER", num_args = 1.., allow_negative_numbers = true, value_parser = user_id)]
+    pub(crate) remove: Vec<UserId>,
 }
 
 #[derive(Debug, Args)]

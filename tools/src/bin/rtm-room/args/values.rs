@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rtm_server_sdk::{RoomId, UserId};
+use rtm_server_sdk::{MessageId, RoomId, UserId};
 
 pub(crate) fn room_id(text: &str) -> Result<RoomId, String> {
     text.parse().map_err(|_| "a room id is a whole number of up to 64 bits, such as 42".into())
@@ -10,6 +10,15 @@ pub(crate) fn room_id(text: &str) -> Result<RoomId, String> {
 
 pub(crate) fn user_id(text: &str) -> Result<UserId, String> {
     text.parse().map_err(|_| "a user id is a whole number of up to 64 bits, such as 1001".into())
+}
+
+pub(crate) fn message_id(text: &str) -> Result<MessageId, String> {
+    text.parse().map_err(|_| "a message id is a whole number of up to 64 bits".into())
+}
+
+pub(crate) fn message_type(text: &str) -> Result<i32, String> {
+    let what = "a message type is a number from 1 to 127, such as 30 for a chat";
+    text.parse().ok().filter(|mtype| (1..=127).contains(mtype)).ok_or_else(|| what.into())
 }
 
 pub(crate) fn project_id(text: &str) -> Result<i32, String> {

@@ -7,10 +7,9 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use terminal_size::terminal_size_of;
 
 use super::tally::Tally;
+use crate::table::NARROW;
 
 const BETWEEN_UPDATES: Duration = Duration::from_millis(100);
-/// Below so many columns there is room for the figures alone.
-const NARROW: usize = 72;
 
 #[derive(Clone)]
 pub(super) struct Progress {

@@ -1,0 +1,94 @@
+//! `members`: lists the members of a room, adds and removes many at once.
+
+use std::collections::HashSet;
+
+use rtm_server_sdk::{Client, Error, ErrorCode, Pending, RoomId, UserId};
+use serde_json::json;
+
+use crate::args::Members;
+use crate::failure::{Failure, sentence};
+use crate::output::Reply;
+use crate::table::Column;
+
+/// How many users one call names. No page of the vendor's says how many a server takes; groups take 100.
+const BATCH: usize = 100;
+
+pub(crate) fn run(client: &Client, Members { room, add, remove }: &Members) -> Result<Reply, Failure> {
+    if add.is_empty() && remove.is_empty() {
+        return list(client, *room);
+    }
+    let not_added = change(client, *room, add, Change::Add)?;
+    let not_removed = change(client, *room, remove, Change::Remove)?;
+    let json = json!({
+        "room": room,
+        "added": add.len() - not_added.len(), "not_added": not_added,
+        "removed": remove.len() - not_removed.len(), "not_removed": not_removed,
+        "done": not_added.is_empty() && not_removed.is_empty(),
+    });
+    if !not_added.is_empty() || !not_removed.is_empty() {
+        let names = |users: &[UserId]| users.iter().map(UserId::to_string).collect::<Vec<_>>().join(", ");
+        let parts = [("not added", not_added), ("not removed", not_removed)];
+        let parts = parts.iter().filter(|(_, users)| !users.is_empty());
+        let parts: Vec<_> = parts.map(|(what, users)| format!("{what}: {}", names(users))).collect();
+        return Err(Failure::Refused { message: format!("room {room}: {}", parts.join("; ")), json });
+    }
+    let sentence = format!("Room {room}: {} added, {} removed.", add.len(), remove.len());
+    Ok(Reply::words(json, sentence, None))
+}
+
+fn list(client: &Client, room: RoomId) -> Result<Reply, Failure> {
+    let members = client.get_room_members(room).call().map_err(Failure::Read)?;
+    let rows = members.iter().map(|user| vec![user.to_string()]).collect();
+    Ok(Reply::table(json!({"room": room, "members": members}), &[Column::Number("USER")], rows))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Add,
+    Remove,
+}
+
+/// Changes the members, batch by batch. Returns the users for whom it did not work.
+fn change(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Result<Vec<UserId>, Failure> {
+    let mut refused = Vec::new();
+    for batch in users.chunks(BATCH) {
+        let call = match change {
+            Change::Add => client.add_room_members(room, batch),
+            Change::Remove => client.delete_room_members(room, batch),
+        };
+        match call.call() {
+            Ok(changed) => {
+                let changed: HashSet<UserId> = changed.into_iter().collect();
+                refused.extend(batch.iter().filter(|user| !changed.contains(user)));
+            }
+            Err(error) if error.code() == ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD => {
+                refused.extend(change_one_by_one(client, room, batch, change)?);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(refused)
+}
+
+/// For servers that know no batches: a call a user, all in flight together.
+fn change_one_by_one(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Result<Vec<UserId>, Failure> {
+    let submit = |user: &UserId| match change {
+        Change::Add => client.add_room_member(room, *user).submit(),
+        Change::Remove => client.delete_room_member(room, *user).submit(),
+    };
+    let calls: Vec<(UserId, Pending<()>)> = users.iter().map(|user| (*user, submit(user))).collect();
+    let outcomes: Vec<(UserId, Result<(), Error>)> =
+        calls.into_iter().map(|(user, call)| (user, call.wait())).collect();
+    let mut refused = Vec::new();
+    for (user, outcome) in outcomes {
+        match outcome {
+            Ok(()) => {}
+            Err(error @ Error::Answer(_)) => {
+                log::warn!("user {user}: {}", sentence(&error));
+                refused.push(user);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(refused)
+}

@@ -1,0 +1,60 @@
+//! `say` and `delete-message`.
+
+use std::io::{self, BufRead};
+
+use rtm_server_sdk::{Client, MessageType, NewMessage};
+use serde_json::json;
+
+use crate::args::{Common, DeleteMessage, Say};
+use crate::failure::Failure;
+use crate::output::{Output, Reply};
+use crate::room::single_call_client;
+use crate::session::{check_stdin_is_wanted_once, client_builder};
+use crate::table::Column;
+
+pub(crate) fn say(common: &Common, say: &Say, output: Output) -> Result<(), Failure> {
+    if say.text != "-" {
+        return say_one(&single_call_client(common)?, say, &say.text, None, output);
+    }
+    if say.mid.is_some() {
+        return Err(Failure::usage("--mid names one message, and `-` sends many"));
+    }
+    let secret_file = (common.secret_file.as_deref(), "--secret-file");
+    check_stdin_is_wanted_once(&[secret_file, (Some("-".as_ref()), "the text")])?;
+    let client = client_builder(common)?.build()?;
+    for (index, line) in io::stdin().lock().lines().enumerate() {
+        let number = index as u64 + 1;
+        let line = line.map_err(|error| Failure::Usage(format!("line {number} of stdin: {error}")))?;
+        if !line.is_empty() {
+            say_one(&client, say, &line, Some(number), output)?;
+        }
+    }
+    Ok(())
+}
+
+fn say_one(client: &Client, say: &Say, text: &str, line: Option<u64>, output: Output) -> Result<(), Failure> {
+    let mtype = match say.mtype {
+        Some(mtype) => MessageType::new(mtype),
+        None if say.cmd => MessageType::CMD,
+        None => MessageType::CHAT,
+    };
+    let mut message = NewMessage::new(mtype, text).attrs(say.attrs.as_deref().unwrap_or_default());
+    if let Some(mid) = say.mid {
+        message = message.with_mid(mid);
+    }
+    let sent = client.send_room_message(say.room, say.from, &message).call();
+    let sent = sent.map_err(|error| Failure::Say { error, mid: message.mid(), line })?;
+    let json = json!({"room": say.room, "from": say.from, "mid": sent.mid, "time": sent.mtime, "done": true});
+    let reply = match output {
+        Output::Terminal(_) => Reply::words(json, format!("Message {} is sent to room {}.", sent.mid, say.room), None),
+        _ => Reply::table(json, &[Column::Number("ID")], vec![vec![sent.mid.to_string()]]),
+    };
+    Ok(output.print(&reply)?)
+}
+
+pub(crate) fn delete(common: &Common, message: &DeleteMessage, output: Output) -> Result<(), Failure> {
+    let DeleteMessage { room, mid, from } = message;
+    single_call_client(common)?.delete_room_message(*room, *from, *mid).call()?;
+    let json = json!({"room": room, "from": from, "mid": mid, "done": true});
+    Ok(output.print(&Reply::words(json, format!("Message {mid} of user {from} is deleted."), None))?)
+}
