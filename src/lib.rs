@@ -1,7 +1,6 @@
-//! A client for the Room API of RTM, the real-time messaging cloud, for servers.
-//!
-//! Every function can block, take a callback, or be waited for later. One connection and one I/O thread serve all
-//! clones of a [`Client`]. No async runtime is needed.
+//! A client for the Room API of RTM, the real-time messaging cloud, for servers written in Rust. Every function can block,
+//! take a callback, or be waited for later. One connection and one I/O thread serve all clones of a client. No async
+//! runtime is needed, and a local gate for tests comes with it.
 //!
 //! 1. [A first call](#a-first-call)
 //! 2. [Three ways to call](#three-ways-to-call)
@@ -16,7 +15,7 @@
 //!
 //! # A first call
 //!
-//! A client needs the project's number, its secret, and the endpoint as `host:port`. There is no network before the
+//! A client needs the project's number, its secret, and the endpoint as `host:port`. Nothing is sent before the
 //! first call.
 //!
 //! ```no_run
@@ -30,52 +29,57 @@
 //! }
 //! ```
 //!
-//! The nine functions have the vendor's names: [`add_room_member`](Client::add_room_member),
-//! [`delete_room_member`](Client::delete_room_member), [`set_room_info`](Client::set_room_info),
-//! [`get_room_info`](Client::get_room_info), [`add_room_ban`](Client::add_room_ban),
-//! [`remove_room_ban`](Client::remove_room_ban), [`is_ban_of_room`](Client::is_ban_of_room),
-//! [`get_room_members`](Client::get_room_members) and [`get_room_count`](Client::get_room_count).
+//! The functions have the vendor's names. Of a room's
+//!
+//! - members: [`add_room_member`](Client::add_room_member), [`delete_room_member`](Client::delete_room_member),
+//!   [`get_room_members`](Client::get_room_members), [`get_room_count`](Client::get_room_count), and batches of them;
+//! - info: [`set_room_info`](Client::set_room_info), [`get_room_info`](Client::get_room_info);
+//! - bans: [`add_room_ban`](Client::add_room_ban), [`remove_room_ban`](Client::remove_room_ban),
+//!   [`is_ban_of_room`](Client::is_ban_of_room);
+//! - messages: [`send_room_message`](Client::send_room_message), [`send_room_chat`](Client::send_room_chat),
+//!   [`edit_room_message`](Client::edit_room_message), [`delete_room_message`](Client::delete_room_message) and more;
+//! - history: [`get_room_message`](Client::get_room_message), [`get_room_chat`](Client::get_room_chat),
+//!   [`room_messages`](Client::room_messages).
 //!
 //! # Three ways to call
 //!
-//! Each function returns a [`Call`], which does nothing until it is made. The samples from here on talk to a gate: a
-//! server inside the program, of which [more below](#testing-your-own-code).
+//! Every function returns a [`Call`], which does nothing until one of three methods makes it.
 //!
 //! ```
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # #[cfg(feature = "gate")] {
-//! # use rtm_server_sdk::{Client, gate::Gate};
-//! # let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
-//! # let client = Client::new(80000001, "secret", gate.endpoint())?;
-//! // 1. Block until the outcome is there.
-//! client.add_room_member(42, 1001).call()?;
+//! use rtm_server_sdk::{Client, Error};
+//! use std::time::Duration;
 //!
-//! // 2. Hand in a callback. This returns at once; the callback runs once, on another thread.
-//! let (sender, receiver) = std::sync::mpsc::channel();
-//! client.get_room_members(42).callback(move |outcome| {
-//!     let _ = sender.send(outcome);
-//! });
-//! assert_eq!(receiver.recv()??, [1001]);
+//! fn three_ways(client: &Client) -> Result<(), Error> {
+//!     // 1. Block for the answer, here with a time of its own.
+//!     let members = client.get_room_members(42).timeout(Duration::from_millis(300)).call()?;
+//!     println!("{members:?}");
 //!
-//! // 3. Submit now, wait later. One thread can keep thousands of calls in flight.
-//! let calls: Vec<_> = (1..=100).map(|uid| client.add_room_member(42, uid).submit()).collect();
-//! for call in calls {
-//!     call.wait()?;
+//!     // 2. Hand in a callback. Returns at once; the callback runs exactly once, on another thread.
+//!     client.is_ban_of_room(42, 1001).callback(|outcome| match outcome {
+//!         Ok(banned) => println!("banned: {banned}"),
+//!         Err(error) => eprintln!("{error:#} ({})", error.code()),
+//!     });
+//!
+//!     // 3. Submit now, wait later: one thread can keep thousands of calls in flight.
+//!     let pending = client.get_room_info(42).submit();
+//!     println!("{:?}", pending.wait()?.oinfo);
+//!     Ok(())
 //! }
-//! assert_eq!(client.get_room_count(&[42]).call()?[&42], 101);
+//! # #[cfg(feature = "gate")] {
+//! # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+//! # three_ways(&Client::new(80000001, "secret", gate.endpoint())?)?;
 //! # }
-//! # Ok(()) }
+//! # Ok::<(), Error>(())
 //! ```
 //!
 //! [`Pending::try_wait`] looks without blocking. Dropping a [`Pending`] abandons the answer, not the call.
 //!
 //! # Timeouts
 //!
-//! A call has 30 s, or what [`ClientBuilder::quest_timeout`] says, or what [`Call::timeout`] says for this one call. The
+//! A call has 30 s, or what [`ClientBuilder::quest_timeout`] sets, or what [`Call::timeout`] sets for this one call. The
 //! time covers everything: waiting for room among the calls in flight, connecting, sending, and waiting for the answer.
-//!
-//! When it runs out, the call fails with [`Error::Timeout`], whose [`stage`](error::TimeoutError::stage) tells where the
-//! time went. An answer that comes later is dropped and counted ([`Stats::late_answers`]). The connection stays in use.
+//! When it runs out, the call fails with [`Error::Timeout`], whose [`stage`](error::TimeoutError::stage) says where the
+//! time went. An answer that comes later is dropped, and the connection stays in use.
 //!
 //! ```
 //! use rtm_server_sdk::{Client, Error, error::Stage};
@@ -99,19 +103,20 @@
 //!
 //! | variant | what to do |
 //! | --- | --- |
-//! | [`Answer`](Error::Answer) | the server said no: its [`code`](AnswerError::code) and [`message`](AnswerError::message) say why |
+//! | [`Answer`](Error::Answer) | the server refused the call: its [`code`](AnswerError::code) and [`message`](AnswerError::message) say why |
 //! | [`Timeout`](Error::Timeout) | give it more time, or make fewer calls at once |
-//! | [`ConnectionClosed`](Error::ConnectionClosed) | make the call again if it cannot have been executed, else ask the server first |
+//! | [`ConnectionClosed`](Error::ConnectionClosed) | repeat the call if it cannot have been executed, otherwise read the state from the server first |
 //! | [`Connect`](Error::Connect) | check the endpoint and the network; the next call tries again |
 //! | [`NotConnected`](Error::NotConnected) | wait for [`retry_after`](error::NotConnectedError::retry_after), or call [`Client::connect`] |
 //! | [`QueueFull`](Error::QueueFull) | use `call` or `submit`, which wait for room, or raise [`max_in_flight`](ClientBuilder::max_in_flight) |
-//! | [`Decode`](Error::Decode) | the call was executed, its answer makes no sense: ask the server for the state |
+//! | [`Decode`](Error::Decode) | the call was executed, and its answer makes no sense: read the state from the server |
 //! | [`InvalidArgument`](Error::InvalidArgument) | change the arguments: the text says which |
 //! | [`Closed`](Error::Closed) | nothing: the program closed the client |
-//! | [`System`](Error::System) | look at the limits of the process: it got no thread, or no socket |
+//! | [`System`](Error::System) | check the limits of the process: it got no thread, or no socket |
 //!
-//! [`Error::code`] is the number that the vendor's SDKs give, as an [`ErrorCode`]. [`Error::may_have_executed`] answers the
-//! question that comes before every repetition: `false` means that the server cannot have acted on the call.
+//! [`Error::code`] is the number that the vendor's SDKs give, as an [`ErrorCode`]. [`Error::retry`] says whether another try can
+//! help, and when; [`Error::may_have_executed`] whether the server may have acted on the call already. `docs/errors.md` has the
+//! same for every code, `docs/recipes.md` a retry loop.
 //!
 //! ```
 //! use rtm_server_sdk::{Client, Error, ErrorCode};
@@ -123,7 +128,7 @@
 //!             Err("leave another room first".into())
 //!         }
 //!         Err(error) if !error.may_have_executed() => Err(format!("nothing was changed: {error:#}")),
-//!         Err(error) => Err(format!("nobody knows whether it was done: {error:#}")),
+//!         Err(error) => Err(format!("the outcome is unknown: {error:#}")),
 //!     }
 //! }
 //!
@@ -223,10 +228,9 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `encryption` | yes | encrypted sessions: `Encryption`, `ClientBuilder::encryption` |
-//! | `gate` | no | the module `gate`, and the examples. It brings no further dependency |
+//! | `gate` | no | the local gate: the module `gate`, and the examples. It brings no further dependency |
 //! | `serde` | no | `Client::quest`: any method by its name, with types of your own |
-//!
-//! The feature `unstable-internals` is for this crate's own tests and benches.
+//! | `unstable-internals` | no | the codec, for benches; no promise of stability |
 //!
 //! The crate writes to [`log`]: losses at `warn`, connections at `info`, attempts at `debug`, each call at `trace`.
 //! [`Client::stats`] counts the rest.

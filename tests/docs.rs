@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +96,60 @@ fn every_code_is_in_the_table_of_errors_with_all_that_the_library_says_of_it() {
         let number = code.value().to_string();
         assert_eq!(*row, [&*number, code.name().unwrap(), code.meaning().unwrap(), &*retry, executed]);
     }
+}
+
+/// The sections of a page, by heading; what comes before the first heading is under the empty one. Words alone count: line
+/// ends, links and code that rustdoc hides are left out.
+fn sections(page: &str) -> HashMap<String, String> {
+    let mut sections: HashMap<String, String> = HashMap::new();
+    let (mut heading, mut is_code) = (String::new(), false);
+    for line in page.lines() {
+        match line.trim_start_matches('#') {
+            _ if line.starts_with("```") => {
+                is_code = !is_code;
+                *sections.entry(heading.clone()).or_default() += " ```";
+            }
+            _ if is_code && (line == "#" || line.starts_with("# ")) => {}
+            title if !is_code && title.len() < line.len() => heading = title.trim().to_owned(),
+            _ => *sections.entry(heading.clone()).or_default() += &format!(" {}", without_links(line)),
+        }
+    }
+    sections.values_mut().for_each(|text| *text = text.split_whitespace().collect::<Vec<_>>().join(" "));
+    sections
+}
+
+/// ``[`text`](target)`` and ``[`text`]`` as `` `text` ``.
+fn without_links(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((before, link)) = rest.split_once("[`") {
+        let Some((name, after)) = link.split_once("`]") else { break };
+        text += &format!("{before}`{name}`");
+        rest = after.strip_prefix('(').and_then(|target| target.split_once(')')).map_or(after, |(_, after)| after);
+    }
+    text + rest
+}
+
+#[test]
+fn readme_and_crate_page_share_the_parts_that_they_have_in_common() {
+    let source = read("src/lib.rs");
+    let page: String = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("//!"))
+        .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+        .collect();
+    let (readme, page) = (sections(&read("README.md")), sections(&page));
+    let shared = ["Three ways to call", "Timeouts", "Features", "Minimum Rust version"];
+    for heading in shared {
+        let (ours, theirs) = (&readme[heading], &page[heading]);
+        // One of them may go on.
+        let common = ours.len().min(theirs.len());
+        assert!(common > 20 && ours[..common] == theirs[..common], "{heading}:\n{ours}\n\n{theirs}");
+    }
+    let intro = page[""].split(" 1. ").next().unwrap();
+    assert!(readme["rtm-server-sdk"].ends_with(intro), "{intro}");
+    let length = read("README.md").lines().count();
+    assert!(length <= 180, "the README has {length} lines: move what is long into docs/");
 }
 
 #[test]
