@@ -274,5 +274,6 @@ pub use error::{AnswerError, Error, Retry};
 pub use fpnn::{CipherMode, Encryption, KeyBits};
 pub use rtm::methods::history::{History, HistoryPage};
 pub use rtm::methods::info::RoomInfo;
+pub use rtm::methods::listen::Listen;
 pub use rtm::methods::messages::{MessageCount, SentMessage};
-pub use rtm::{Message, MessageBody, MessageId, MessageType, NewMessage, RoomId, Target, UserId};
+pub use rtm::{Event, Message, MessageBody, MessageId, MessageType, NewMessage, RoomId, Target, UserId};

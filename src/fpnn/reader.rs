@@ -159,6 +159,15 @@ impl<'a> PayloadReader<'a> {
         self.bytes_body(marker)?.ok_or(DecodeError::WrongType { key, expected: "a string" })
     }
 
+    /// The bytes of a string or a bin, or nil for `None`.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else.
+    pub fn optional_bytes(&mut self, key: &'static str) -> Result<Option<&'a [u8]>, DecodeError> {
+        if self.take_nil() { Ok(None) } else { self.bytes(key).map(Some) }
+    }
+
     /// The bytes of a string or a bin, and whether it is a string.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 mod ids;
 mod message;
 pub mod methods;
+mod push;
 mod quest;
 mod request;
 mod salt;
@@ -16,6 +17,7 @@ mod sign;
 pub use ids::{MessageId, RoomId, UserId};
 pub use message::{Message, MessageBody, MessageType, NewMessage, Target};
 pub(crate) use message::{read_attrs, read_body, read_mtype};
+pub use push::{Event, EventRef, MessageRef, PushMethod, PushRef};
 pub use quest::UnsignedQuest;
 pub use request::{AnswerReader, Request};
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod bans;
 pub mod by_name;
 pub mod history;
 pub mod info;
+pub mod listen;
 pub mod members;
 pub mod messages;
 

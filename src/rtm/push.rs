@@ -1,0 +1,230 @@
+//! Pushes: the quests by which the server tells what happened (`docs/protocol.md`), and how they are read.
+
+use super::{Message, MessageBody, MessageType, Target};
+use crate::error::DecodeError;
+use crate::fpnn::{PayloadReader, RawString};
+
+/// The methods that a server calls on a client. Any other is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushMethod {
+    /// `pushmsg`: a message from user to user.
+    UserMessage,
+    /// `pushgroupmsg`: a message to a group.
+    GroupMessage,
+    /// `pushroommsg`: a message to a room.
+    RoomMessage,
+    /// `pushevent`: something that a user did.
+    Event,
+    /// `ping`: RTM's own keep-alive. Nobody is told of it.
+    Ping,
+}
+
+impl PushMethod {
+    /// Looks the method up. Names are compared byte by byte, as the server calls them.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<PushMethod> {
+        match name {
+            b"pushmsg" => Some(PushMethod::UserMessage),
+            b"pushgroupmsg" => Some(PushMethod::GroupMessage),
+            b"pushroommsg" => Some(PushMethod::RoomMessage),
+            b"pushevent" => Some(PushMethod::Event),
+            b"ping" => Some(PushMethod::Ping),
+            _ => None,
+        }
+    }
+}
+
+/// Something that a user did, such as `login` or `logout`.
+///
+/// # Examples
+///
+/// ```
+/// use rtm_server_sdk::Event;
+///
+/// let event = Event {
+///     pid: 80000001,
+///     name: "login".into(),
+///     uid: 1001,
+///     time: 1_700_000_000,
+///     endpoint: "10.0.0.1:13321".into(),
+///     data: None,
+/// };
+/// assert_eq!(event.name, "login");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Event {
+    /// The project.
+    pub pid: i32,
+    /// What happened: `login`, `logout`; the server's list grows.
+    pub name: String,
+    /// The user.
+    pub uid: i64,
+    /// When it happened, in seconds since the epoch.
+    pub time: i64,
+    /// Where the user is connected.
+    pub endpoint: String,
+    /// More about it, where the server says more.
+    pub data: Option<String>,
+}
+
+/// A push whose keys are all there and of the right kind, still in the bytes that it came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushRef<'a> {
+    Message(MessageRef<'a>),
+    Event(EventRef<'a>),
+}
+
+/// A pushed message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageRef<'a> {
+    pub target: Target,
+    pub from: i64,
+    pub mid: i64,
+    pub mtype: MessageType,
+    /// Its msgpack kind alone tells text from bytes.
+    pub body: RawString<'a>,
+    pub attrs: &'a [u8],
+    pub mtime: Option<i64>,
+}
+
+/// A pushed event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    pub pid: i32,
+    pub name: &'a [u8],
+    pub uid: i64,
+    pub time: i64,
+    pub endpoint: &'a [u8],
+    pub data: Option<&'a [u8]>,
+}
+
+impl<'a> PushRef<'a> {
+    /// Reads the payload of a push; `None` for a ping. Keys that are not known are skipped, and so are bytes behind the map.
+    ///
+    /// # Errors
+    ///
+    /// A key is missing, or holds a value of the wrong kind. `attrs` and `mtime` of a message and `data` of an event may be
+    /// missing.
+    pub fn read(method: PushMethod, payload: &'a [u8]) -> Result<Option<PushRef<'a>>, DecodeError> {
+        let message = |key, target: fn(i64) -> Target| MessageRef::read(payload, key, target).map(PushRef::Message);
+        match method {
+            PushMethod::UserMessage => message("to", Target::User).map(Some),
+            PushMethod::GroupMessage => message("gid", Target::Group).map(Some),
+            PushMethod::RoomMessage => message("rid", Target::Room).map(Some),
+            PushMethod::Event => EventRef::read(payload).map(|event| Some(PushRef::Event(event))),
+            PushMethod::Ping => Ok(None),
+        }
+    }
+}
+
+impl<'a> MessageRef<'a> {
+    fn read(payload: &'a [u8], target_key: &'static str, target: fn(i64) -> Target) -> Result<Self, DecodeError> {
+        let (mut to, mut from, mut mid, mut mtype, mut body) = (None, None, None, None, None);
+        let (mut attrs, mut mtime) = (&[][..], None);
+        let mut reader = PayloadReader::open(payload)?;
+        while let Some(key) = reader.next_key()? {
+            match key {
+                b"from" => from = Some(reader.integral("from")?),
+                b"mid" => mid = Some(reader.integral("mid")?),
+                b"mtype" => mtype = Some(read_mtype(&mut reader)?),
+                b"msg" => body = reader.optional_raw_string("msg")?,
+                b"attrs" => attrs = reader.optional_bytes("attrs")?.unwrap_or_default(),
+                b"mtime" => mtime = reader.optional_int("mtime")?,
+                key if key == target_key.as_bytes() => to = Some(reader.integral(target_key)?),
+                _ => reader.skip()?,
+            }
+        }
+        Ok(MessageRef {
+            target: target(to.ok_or(DecodeError::MissingKey(target_key))?),
+            from: from.ok_or(DecodeError::MissingKey("from"))?,
+            mid: mid.ok_or(DecodeError::MissingKey("mid"))?,
+            mtype: mtype.ok_or(DecodeError::MissingKey("mtype"))?,
+            body: body.ok_or(DecodeError::MissingKey("msg"))?,
+            attrs,
+            mtime,
+        })
+    }
+
+    /// Copies the message out of the bytes that it came in.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        Message {
+            target: self.target,
+            from: self.from,
+            mid: self.mid,
+            mtype: self.mtype,
+            body: to_body(self.body),
+            attrs: text(self.attrs),
+            mtime: self.mtime,
+        }
+    }
+}
+
+impl<'a> EventRef<'a> {
+    fn read(payload: &'a [u8]) -> Result<Self, DecodeError> {
+        let (mut pid, mut name, mut uid, mut time, mut endpoint, mut data) = (None, None, None, None, None, None);
+        let mut reader = PayloadReader::open(payload)?;
+        while let Some(key) = reader.next_key()? {
+            match key {
+                b"pid" => pid = Some(read_pid(&mut reader)?),
+                b"event" => name = Some(reader.bytes("event")?),
+                b"uid" => uid = Some(reader.integral("uid")?),
+                b"time" => time = Some(reader.integral("time")?),
+                b"endpoint" => endpoint = Some(reader.bytes("endpoint")?),
+                b"data" => data = reader.optional_bytes("data")?,
+                _ => reader.skip()?,
+            }
+        }
+        Ok(EventRef {
+            pid: pid.ok_or(DecodeError::MissingKey("pid"))?,
+            name: name.ok_or(DecodeError::MissingKey("event"))?,
+            uid: uid.ok_or(DecodeError::MissingKey("uid"))?,
+            time: time.ok_or(DecodeError::MissingKey("time"))?,
+            endpoint: endpoint.ok_or(DecodeError::MissingKey("endpoint"))?,
+            data,
+        })
+    }
+
+    /// Copies the event out of the bytes that it came in.
+    #[must_use]
+    pub fn to_event(&self) -> Event {
+        Event {
+            pid: self.pid,
+            name: text(self.name),
+            uid: self.uid,
+            time: self.time,
+            endpoint: text(self.endpoint),
+            data: self.data.map(text),
+        }
+    }
+}
+
+fn read_pid(reader: &mut PayloadReader<'_>) -> Result<i32, DecodeError> {
+    let wrong = DecodeError::WrongType { key: "pid", expected: "a 32-bit integer" };
+    i32::try_from(reader.integral("pid")?).map_err(|_| wrong)
+}
+
+fn read_mtype(reader: &mut PayloadReader<'_>) -> Result<MessageType, DecodeError> {
+    let wrong = DecodeError::WrongType { key: "mtype", expected: "an 8-bit integer" };
+    let value = i8::try_from(reader.integral("mtype")?).map_err(|_| wrong)?;
+    Ok(MessageType::new(value.into()))
+}
+
+/// A text that is not UTF-8, as clients without a binary kind send it, becomes bytes.
+fn to_body(body: RawString<'_>) -> MessageBody {
+    match body {
+        RawString::Bin(bytes) => bytes.into(),
+        RawString::Str(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => bytes.into(),
+        },
+    }
+}
+
+/// A text for people: what is not UTF-8 in it is marked.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;
