@@ -265,9 +265,10 @@ mod rtm;
 #[doc(hidden)]
 pub mod rtm;
 
-pub use client::{Call, Client, ClientBuilder, Pending, RoomMessages};
+pub use client::{Call, Client, ClientBuilder, ListenGuard, Listener, Listening, Pending, Pushes, RoomMessages};
 pub use code::ErrorCode;
 pub use config::{KeepAlive, ReconnectPolicy};
+pub use dispatch::{Gap, GapReason, Push};
 pub use engine::{ConnectionInfo, Stats};
 pub use error::{AnswerError, Error, Retry};
 #[cfg(feature = "encryption")]

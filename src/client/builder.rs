@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Client;
 use crate::config::{KeepAlive, ReconnectPolicy, bounded};
 use crate::dispatch::{
-    Callbacks, Executor, Hooks, Limits, OnClosed, OnConnected, Permits, Shared, UnfinishedCallbacks,
+    Callbacks, Executor, Hooks, Limits, Listeners, OnClosed, OnConnected, Permits, Shared, UnfinishedCallbacks,
 };
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error};
@@ -194,12 +194,14 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, Error> {
         self.check()?;
         renew_after_fork();
+        let has_executor = self.executor.is_some();
         let (callbacks, callback_threads) =
             Callbacks::start(self.callback_threads, self.executor).map_err(Error::System)?;
         let counters = Arc::new(Counters::default());
         let limits = Limits { calls: self.max_in_flight, unsent_bytes: self.max_unsent };
         let shared = Arc::new(Shared {
             permits: Arc::new(Permits::new(limits)),
+            listeners: Arc::new(Listeners::new(Arc::clone(&counters))),
             counters,
             callbacks,
             unfinished_callbacks: Arc::new(UnfinishedCallbacks::default()),
@@ -216,10 +218,13 @@ impl ClientBuilder {
             #[cfg(feature = "encryption")]
             encryption: self.encryption,
         };
-        let io_thread = IoThread::start(settings, Arc::clone(&shared), hooks).map_err(Error::System)?;
+        let signer = Arc::new(Signer::new(self.pid, &self.secret));
+        let sign_listen = super::call::listen_signer(Arc::clone(&signer));
+        let io_thread = IoThread::start(settings, Arc::clone(&shared), hooks, sign_listen).map_err(Error::System)?;
         Ok(Client::assemble(super::Inner {
             io_thread,
-            signer: Signer::new(self.pid, &self.secret),
+            signer,
+            has_executor,
             pid: self.pid,
             endpoint,
             quest_timeout: self.quest_timeout,

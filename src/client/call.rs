@@ -9,8 +9,9 @@ use crate::config::bounded;
 use crate::dispatch::{CallReply, Callback, Completion, PendingReply, Route};
 use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, Error, Stage};
-use crate::net::Command;
-use crate::rtm::{AnswerReader, Request, UnsignedQuest, next_salt};
+use crate::net::{Command, SignListen};
+use crate::rtm::methods::listen::set_listen;
+use crate::rtm::{AnswerReader, Request, Signer, UnsignedQuest, next_salt};
 
 /// The I/O thread ends a call at its deadline. Should the machine not let it run, the caller ends it this much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
@@ -199,6 +200,11 @@ fn make(
     if let Err(Command::Call(call)) = inner.io_thread.send(Command::Call(call)) {
         call.token.complete(Err(Error::closed(false)));
     }
+}
+
+/// Makes the quests by which the I/O thread asks for pushes. They are signed when they are sent, as calls are.
+pub(super) fn listen_signer(signer: Arc<Signer>) -> SignListen {
+    Box::new(move |listen| set_listen(listen).sign(&signer, next_salt(), unix_time()))
 }
 
 /// The result, or the error, in what the I/O thread handed over.

@@ -3,8 +3,11 @@
 mod bans;
 mod builder;
 mod call;
+mod catch_up;
 mod history;
 mod info;
+mod listen;
+mod listener;
 mod members;
 mod messages;
 #[cfg(feature = "serde")]
@@ -13,6 +16,8 @@ mod quest;
 pub use builder::ClientBuilder;
 pub use call::{Call, Pending};
 pub use history::RoomMessages;
+pub use listen::Listening;
+pub use listener::{ListenGuard, Listener, Pushes};
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,7 +63,8 @@ pub struct Client {
 /// everything before them may hand in a last callback.
 struct Inner {
     io_thread: IoThread,
-    signer: Signer,
+    signer: Arc<Signer>,
+    has_executor: bool,
     pid: i32,
     endpoint: Arc<str>,
     quest_timeout: Duration,

@@ -7,6 +7,7 @@
 mod callbacks;
 mod completion;
 mod hooks;
+mod listeners;
 mod permits;
 mod reply;
 mod shared;
@@ -15,6 +16,7 @@ mod unfinished;
 pub use callbacks::{CallbackThreads, Callbacks, Executor};
 pub use completion::{Callback, Completion, Route};
 pub use hooks::{Event, Hooks, OnClosed, OnConnected};
+pub use listeners::{CatchUp, Gap, GapReason, Handler, Listeners, OVERLAP_MS, Progress, Push, Sink, Taken, Work};
 pub use permits::{Limits, Permits};
 pub use reply::{CallReply, PendingReply};
 pub use shared::Shared;

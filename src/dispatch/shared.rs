@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::callbacks::Callbacks;
+use super::listeners::Listeners;
 use super::permits::Permits;
 use super::unfinished::UnfinishedCallbacks;
 use crate::engine::Counters;
@@ -12,5 +13,6 @@ pub struct Shared {
     pub permits: Arc<Permits>,
     pub counters: Arc<Counters>,
     pub callbacks: Callbacks,
+    pub listeners: Arc<Listeners>,
     pub unfinished_callbacks: Arc<UnfinishedCallbacks>,
 }

@@ -1,10 +1,14 @@
 //! What the engine asks its driver to do.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::info::ConnectionInfo;
+use super::listening::ListenerId;
 use crate::error::Error;
 use crate::fpnn::Answer;
+use crate::rtm::PushMethod;
+use crate::rtm::methods::listen::SetListen;
 
 /// What the driver is to do.
 #[derive(Debug)]
@@ -21,6 +25,14 @@ pub enum Action<T> {
     Opened(ConnectionInfo),
     /// Tell the user that a connection ended.
     Ended(ConnectionInfo, Option<Error>),
+    /// Sign a `setlisten`, and come back with `Engine::handle_listen_quest`.
+    AskToListen(SetListen),
+    /// The server granted a listener's wish. Connections are numbered for listeners alone.
+    Granted { connection: u64, listener: ListenerId },
+    /// The server refused a wish that it had granted on an earlier connection.
+    Refused { connection: u64, listener: ListenerId, error: Error },
+    /// A push came. It has its answer already.
+    Pushed { connection: u64, method: PushMethod, payload: Arc<[u8]> },
 }
 
 /// Names one attempt to reach one address. Never used twice.

@@ -10,11 +10,14 @@ use super::keepalive::{Due, KeepAliveTimer};
 use super::outbuf::OutBuffer;
 use super::settings::Settings;
 use crate::code::ErrorCode;
-use crate::error::{CloseReason, ConnectCause, ProtocolError};
-use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Quest, patch_seq};
+use crate::error::{CloseReason, ConnectCause, Error, ProtocolError, Stage};
+use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Quest, patch_seq, read_answer};
 
 /// FPNN's own method for a sign of life.
 const PING: MethodName<'static> = MethodName::literal("*ping");
+use crate::rtm::PushMethod;
+use crate::rtm::methods::read_nothing;
+
 /// Answers to the server's quests may fill the out-buffer up to this. A server that asks on without reading them is
 /// hostile.
 const MOST_UNREAD_ANSWERS: usize = 16 * 1024 * 1024;
@@ -27,11 +30,13 @@ pub struct Connection {
     info: ConnectionInfo,
     since: Instant,
     decoder: Decoder,
-    out: OutBuffer,
+    pub(super) out: OutBuffer,
     handshake: Handshake,
     keep_alive: KeepAliveTimer,
     /// The sequence numbers of the pings that wait for their answers.
     pings: Vec<u32>,
+    /// The sequence number of the `setlisten` that waits for its answer.
+    pub(super) listen_quest: Option<u32>,
 }
 
 /// What a received frame was.
@@ -41,6 +46,10 @@ pub enum Event<'a> {
     Answer(Answer<'a>),
     /// The server's own quest. It has its answer already.
     Quest,
+    /// A push that can be read, as far as its header says. It has its answer already.
+    Push(PushMethod, &'a [u8]),
+    /// The answer to what the server was asked to push.
+    Listened(Result<(), Error>),
     /// The answer to a ping.
     Pong,
     /// The handshake's step under way is done.
@@ -78,6 +87,7 @@ impl Connection {
             handshake: Handshake::new(settings),
             keep_alive: KeepAliveTimer::new(settings.keep_alive.clone(), now),
             pings: Vec::new(),
+            listen_quest: None,
         }
     }
 
@@ -94,6 +104,19 @@ impl Connection {
     /// The step could not begin, and with it ends the connection.
     pub fn begin_next_step(&mut self, seq: u32) -> Result<bool, ConnectCause> {
         self.handshake.begin_next(seq, &mut self.out, &mut self.decoder)
+    }
+
+    /// What a call waits for while the handshake is under way.
+    pub fn handshake_stage(&self) -> Stage {
+        if self.listen_quest.is_some() { Stage::Listening } else { Handshake::stage() }
+    }
+
+    /// Why there is no connection when it ends in the handshake.
+    pub fn handshake_interrupted_by(&self, reason: CloseReason) -> ConnectCause {
+        match self.listen_quest {
+            Some(_) => ConnectCause::Listening(reason),
+            None => Handshake::interrupted_by(reason),
+        }
     }
 
     /// Whether the out-buffer takes more calls.
@@ -118,7 +141,7 @@ impl Connection {
 
     /// Whether a quest of the connection's own waits for its answer under this number.
     pub fn uses_seq(&self, seq: u32) -> bool {
-        self.pings.contains(&seq) || self.handshake.awaits(seq)
+        self.pings.contains(&seq) || self.handshake.awaits(seq) || self.listen_quest == Some(seq)
     }
 
     /// Room for the next read.
@@ -141,8 +164,22 @@ impl Connection {
         match self.decoder.next_frame()? {
             None => Ok(None),
             Some(Frame::Quest(quest)) => {
-                answer_quest(&mut self.out, &quest)?;
-                Ok(Some(Event::Quest))
+                let push = PushMethod::from_name(quest.method);
+                answer_quest(&mut self.out, &quest, push)?;
+                Ok(Some(match push {
+                    Some(method) if method != PushMethod::Ping && quest.params().is_ok() => {
+                        Event::Push(method, quest.payload)
+                    }
+                    _ => Event::Quest,
+                }))
+            }
+            Some(Frame::Answer(answer)) if self.listen_quest == Some(answer.seq) => {
+                self.listen_quest = None;
+                let outcome = match read_answer(answer.status, answer.flag, answer.payload, read_nothing) {
+                    Ok(outcome) => outcome.map_err(Error::Answer),
+                    Err(error) => Err(Error::Decode(error.in_answer_to("setlisten".into()))),
+                };
+                Ok(Some(Event::Listened(outcome)))
             }
             Some(Frame::Answer(answer)) if self.handshake.awaits(answer.seq) => {
                 self.handshake.handle_answer(answer).map_err(Failure::Handshake)?;
@@ -192,11 +229,13 @@ impl Connection {
     }
 }
 
-/// Gives the server's quest the answer that it is owed. A one-way quest is owed none.
-fn answer_quest(out: &mut OutBuffer, quest: &Quest<'_>) -> Result<(), ProtocolError> {
+/// Gives the server's quest the answer that it is owed: a push is taken, whatever it holds and whether anybody listens;
+/// other methods there are none. A one-way quest is owed no answer.
+fn answer_quest(out: &mut OutBuffer, quest: &Quest<'_>, push: Option<PushMethod>) -> Result<(), ProtocolError> {
     let Some(seq) = quest.seq else { return Ok(()) };
     match quest.method {
-        b"ping" | b"*ping" => out.push_with(|out| FrameWriter::answer(out, seq, 0, 0).finish()),
+        _ if push.is_some() => out.push_with(|out| FrameWriter::answer(out, seq, 0, 0).finish()),
+        b"*ping" => out.push_with(|out| FrameWriter::answer(out, seq, 0, 0).finish()),
         method => {
             let message = format!("this client has no method {}", method.escape_ascii());
             let code = ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD.value();

@@ -15,7 +15,9 @@ mod counters;
 mod handshake;
 mod info;
 mod keepalive;
+mod listening;
 mod outbuf;
+mod pushes;
 mod settings;
 mod timers;
 
@@ -26,6 +28,7 @@ pub use action::{Action, DialId, Outcome, RawAnswer};
 pub use calls::NewCall;
 pub use counters::{Counters, Stats};
 pub use info::ConnectionInfo;
+pub use listening::{ListenerId, NewWish};
 pub use settings::Settings;
 
 use std::collections::VecDeque;
@@ -38,7 +41,7 @@ use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, Stag
 use calls::{Calls, InFlight, Progress};
 use connection::{Connection, Event, Failure};
 use connector::{Attempt, Connector, Request};
-use handshake::Handshake;
+use listening::Wishes;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -50,6 +53,9 @@ pub struct Engine<T> {
     state: State,
     calls: Calls<T>,
     connect_waiters: Vec<T>,
+    wishes: Wishes<T>,
+    /// When the answer to the `setlisten` in flight is late.
+    listen_deadline: Option<Instant>,
     /// Bytes of frames that wait in the queue no longer, since somebody asked.
     released: usize,
 }
@@ -94,6 +100,8 @@ impl<T> Engine<T> {
             state: State::Disconnected,
             calls: Calls::new(),
             connect_waiters: Vec::new(),
+            wishes: Wishes::new(),
+            listen_deadline: None,
             released: 0,
             settings,
         }
@@ -112,7 +120,7 @@ impl<T> Engine<T> {
             State::Ready(connection) => connection.keep_alive_due_at(),
             State::Closed => None,
         };
-        [self.calls.next_due(), state_due].into_iter().flatten().min()
+        [self.calls.next_due(), state_due, self.listening_due_at()].into_iter().flatten().min()
     }
 
     /// How many bytes have left the queue of unsent frames since this was asked last.
@@ -229,13 +237,14 @@ impl<T> Engine<T> {
             self.finish(call, Err(error));
         }
         self.calls.tidy_queue();
+        self.check_listening(now);
         match &mut self.state {
             State::Disconnected => {
                 let request = self.connector.handle_timeout(now);
                 self.follow(now, request);
             }
-            State::InHandshake(_, attempt) if attempt.deadline <= now => {
-                let cause = self.connector.timed_out(Handshake::stage());
+            State::InHandshake(connection, attempt) if attempt.deadline <= now => {
+                let cause = self.connector.timed_out(connection.handshake_stage());
                 self.end_connection(now, Failure::Handshake(cause));
             }
             State::Ready(connection) => {
@@ -260,7 +269,8 @@ impl<T> Engine<T> {
             let may_have_executed = has_left(&call, state.connection());
             self.finish(call, Err(Error::closed(may_have_executed)));
         }
-        for token in std::mem::take(&mut self.connect_waiters) {
+        self.stop_listening();
+        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_new()) {
             self.complete(token, Err(Error::closed(false)));
         }
     }
@@ -270,9 +280,9 @@ impl<T> Engine<T> {
 impl<T> Engine<T> {
     /// What a call that was not sent is waiting for.
     fn stage(&self) -> Stage {
-        match self.state {
+        match &self.state {
             State::Disconnected => self.connector.stage(),
-            State::InHandshake(..) => Handshake::stage(),
+            State::InHandshake(connection, _) => connection.handshake_stage(),
             State::Ready(_) | State::Closed => Stage::Queued,
         }
     }
@@ -312,6 +322,7 @@ impl<T> Engine<T> {
         let seq = self.calls.next_seq(|_| false);
         match connection.begin_next_step(seq) {
             Ok(true) => {}
+            Ok(false) if self.begin_listening() => {}
             Ok(false) => self.become_ready(now),
             Err(cause) => self.end_connection(now, Failure::Handshake(cause)),
         }
@@ -353,6 +364,14 @@ impl<T> Engine<T> {
             match connection.next_event() {
                 Ok(None) => return,
                 Ok(Some(Event::Quest)) => self.counters.quests_from_server.increment(),
+                Ok(Some(Event::Push(method, payload))) => {
+                    self.counters.quests_from_server.increment();
+                    if !self.wishes.is_empty() {
+                        let connection = self.wishes.connection();
+                        self.actions.push_back(Action::Pushed { connection, method, payload: payload.into() });
+                    }
+                }
+                Ok(Some(Event::Listened(outcome))) => self.handle_listen_answer(now, outcome),
                 Ok(Some(Event::Pong)) => {}
                 Ok(Some(Event::StepDone)) => self.continue_handshake(now),
                 Ok(Some(Event::Answer(answer))) => match self.calls.remove_sent(answer.seq) {
@@ -372,11 +391,12 @@ impl<T> Engine<T> {
 
     /// The connection is over, for whatever reason but the user's wish.
     fn end_connection(&mut self, now: Instant, failure: Failure) {
+        self.stop_listening();
         match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::InHandshake(..) => {
+            State::InHandshake(connection, _) => {
                 let cause = match failure {
                     Failure::Handshake(cause) => cause,
-                    Failure::Closed(reason) => Handshake::interrupted_by(reason),
+                    Failure::Closed(reason) => connection.handshake_interrupted_by(reason),
                 };
                 self.fail_attempt(now, cause);
             }
@@ -402,7 +422,7 @@ impl<T> Engine<T> {
         self.connector.take_back(now, info.lived, error(false));
         self.actions.push_back(Action::Ended(info, Some(error(true))));
         // Calls that were not sent go with the next attempt, if there is to be one at once.
-        if self.calls.queue_len() > 0 && self.connect_for_call(now).is_err() {
+        if (self.calls.queue_len() > 0 || self.wishes.has_new()) && self.connect_for_call(now).is_err() {
             self.fail_unsent(&error(false));
         }
     }
@@ -420,7 +440,7 @@ impl<T> Engine<T> {
         for call in self.calls.remove_all_unsent() {
             self.finish(call, Err(error.clone()));
         }
-        for token in std::mem::take(&mut self.connect_waiters) {
+        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_new()) {
             self.complete(token, Err(error.clone()));
         }
     }

@@ -25,6 +25,8 @@ pub enum Stage {
     Connecting,
     /// For the server's part of the key exchange.
     KeyExchange,
+    /// For the server to take what the client listens to (`Client::listen`), on a new connection.
+    Listening,
     /// To be sent: calls before it are not sent yet, or the server does not read.
     Queued,
     /// For the answer: the call was, or may have been, sent.
@@ -42,6 +44,7 @@ impl fmt::Display for Stage {
             Stage::Resolving => "resolving the server's name",
             Stage::Connecting => "connecting",
             Stage::KeyExchange => "exchanging keys",
+            Stage::Listening => "asking the server for pushes",
             Stage::Queued => "waiting to be sent",
             Stage::WaitingForAnswer => "waiting for the answer",
             Stage::ShuttingDown => "waiting for calls and callbacks to end",

@@ -182,6 +182,8 @@ pub enum ConnectCause {
     },
     /// The server took the connection and ended it before the keys were exchanged.
     KeyExchange(CloseReason),
+    /// The server took the connection and ended it before it took what the client listens to (`Client::listen`).
+    Listening(CloseReason),
     /// The server refused the key exchange.
     KeyRefused(AnswerError),
     /// The server's answer to the key exchange makes no sense.
@@ -197,6 +199,7 @@ impl fmt::Display for ConnectCause {
             ConnectCause::NoAddress => f.write_str("its name has no address"),
             ConnectCause::Dial { address, .. } => write!(f, "its address {address} took no connection"),
             ConnectCause::TimedOut { timeout, stage } => write!(f, "its {timeout:?} ran out while {stage}"),
+            ConnectCause::Listening(reason) => write!(f, "the connection ended while asking for pushes: {reason}"),
             ConnectCause::KeyExchange(reason) => {
                 write!(f, "the connection ended in the key exchange (is the key the server's own?): {reason}")
             }
@@ -216,7 +219,7 @@ impl StdError for ConnectCause {
             ConnectCause::Resolve(error) | ConnectCause::Dial { error, .. } | ConnectCause::KeyGeneration(error) => {
                 Some(&**error)
             }
-            ConnectCause::KeyExchange(reason) => reason.source(),
+            ConnectCause::KeyExchange(reason) | ConnectCause::Listening(reason) => reason.source(),
             ConnectCause::NoAddress
             | ConnectCause::TimedOut { .. }
             | ConnectCause::KeyRefused(_)

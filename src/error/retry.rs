@@ -110,6 +110,7 @@ impl ConnectCause {
             | ConnectCause::Dial { .. }
             | ConnectCause::TimedOut { .. }
             | ConnectCause::KeyExchange(_)
+            | ConnectCause::Listening(_)
             | ConnectCause::KeyGeneration(_) => Retry::After(A_SECOND),
         }
     }

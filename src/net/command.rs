@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 
 use crate::dispatch::Completion;
-use crate::engine::NewCall;
+use crate::engine::{ListenerId, NewCall, NewWish};
 
 /// What the I/O thread is told.
 pub enum Command {
@@ -17,6 +17,10 @@ pub enum Command {
     Call(NewCall<Completion>),
     /// Connect, if there is no connection.
     Connect(Completion),
+    /// Ask the server for pushes.
+    Listen(NewWish<Completion>),
+    /// Want these pushes no longer.
+    Unlisten(ListenerId),
     /// The name service has answered.
     Resolved { attempt: u64, result: io::Result<Vec<SocketAddr>> },
     /// End the connection and every call in flight, then stop.

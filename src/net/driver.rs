@@ -13,6 +13,7 @@ use super::resolve;
 use super::socket::Socket;
 use crate::dispatch::{Completion, Event, Hooks, Shared};
 use crate::engine::{Action, DialId, Engine};
+use crate::rtm::methods::listen::SetListen;
 
 /// The waker's token. Dials count up from 1.
 pub const WAKER: Token = Token(0);
@@ -22,6 +23,9 @@ const EVENTS: usize = 64;
 const READS_PER_TURN: usize = 16;
 /// Nor must callers that call without a pause keep the socket waiting.
 const COMMANDS_PER_TURN: usize = 4096;
+
+/// Makes the signed quest that asks for pushes.
+pub type SignListen = Box<dyn Fn(&SetListen) -> Vec<u8> + Send>;
 
 /// Everything that the I/O thread owns.
 pub struct Driver {
@@ -34,6 +38,7 @@ pub struct Driver {
     pub shared: Arc<Shared>,
     pub hooks: Arc<Hooks>,
     pub is_connected: Arc<AtomicBool>,
+    pub sign_listen: SignListen,
     pub link: Option<Socket>,
     pub dials: Vec<Socket>,
 }
@@ -99,6 +104,7 @@ impl Driver {
                 Err(error) => self.engine.handle_io_error(now, error),
             }
             self.act(now);
+            self.shared.listeners.wake_touched();
         }
     }
 
@@ -121,6 +127,8 @@ impl Driver {
                 None => return true,
                 Some(Command::Call(call)) => self.engine.handle_call(now, call),
                 Some(Command::Connect(completion)) => self.engine.handle_connect(now, completion),
+                Some(Command::Listen(wish)) => self.engine.handle_listen(now, wish),
+                Some(Command::Unlisten(listener)) => self.engine.handle_unlisten(listener),
                 Some(Command::Resolved { attempt, result }) => self.engine.handle_resolved(now, attempt, result),
                 Some(Command::Close) => self.engine.handle_close(now),
             }
@@ -150,6 +158,19 @@ impl Driver {
                     self.is_connected.store(false, Ordering::Release);
                     self.hooks.tell(Event::Ended(info, error), &self.shared.callbacks);
                 }
+                Action::AskToListen(listen) => {
+                    let frame = (self.sign_listen)(&listen);
+                    self.engine.handle_listen_quest(now, frame);
+                }
+                Action::Granted { connection, listener } => {
+                    self.shared.listeners.handle_granted(connection, listener);
+                }
+                Action::Refused { connection, listener, error } => {
+                    self.shared.listeners.handle_refused(connection, listener, &error);
+                }
+                Action::Pushed { connection, method, payload } => {
+                    self.shared.listeners.route(connection, method, &payload, now);
+                }
             }
         }
     }
@@ -170,6 +191,7 @@ impl Driver {
 
     /// Tells the callers' side what it needs to know.
     fn publish(&mut self) {
+        self.shared.listeners.wake_touched();
         match self.engine.take_released() {
             0 => {}
             bytes => self.shared.permits.release_bytes(bytes),
@@ -222,6 +244,7 @@ struct CloseGuard {
 impl Drop for CloseGuard {
     fn drop(&mut self) {
         self.shared.permits.close();
+        self.shared.listeners.close();
         self.is_connected.store(false, Ordering::Release);
     }
 }

@@ -6,6 +6,7 @@ mod resolve;
 mod socket;
 
 pub use command::{Command, CommandSender};
+pub use driver::SignListen;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -40,7 +41,12 @@ impl IoThread {
     /// # Errors
     ///
     /// The machine refused the thread, or what it needs to poll.
-    pub fn start(settings: Settings, shared: Arc<Shared>, hooks: Arc<Hooks>) -> Result<IoThread, SystemError> {
+    pub fn start(
+        settings: Settings,
+        shared: Arc<Shared>,
+        hooks: Arc<Hooks>,
+        sign_listen: SignListen,
+    ) -> Result<IoThread, SystemError> {
         let failed = |what: &'static str| move |error| SystemError::new(what, error);
         let poll = Poll::new().map_err(failed("making a poll"))?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(failed("making a waker"))?;
@@ -56,6 +62,7 @@ impl IoThread {
             shared,
             hooks,
             is_connected: Arc::clone(&is_connected),
+            sign_listen,
             link: None,
             dials: Vec::new(),
         };

@@ -1,6 +1,7 @@
 //! The engine on simulated time: no socket, no clock, no thread.
 
 mod connecting;
+mod listening;
 mod reconnecting;
 mod traffic;
 
@@ -13,6 +14,7 @@ use super::{Action, ConnectionInfo, Counters, DialId, Engine, NewCall, Outcome, 
 use crate::config::{KeepAlive, ReconnectPolicy};
 use crate::error::Error;
 use crate::fpnn::{Decoder, Frame, FrameWriter, MethodName};
+use crate::rtm::methods::listen::set_listen;
 use crate::rtm::{Signer, UnsignedQuest};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,6 +34,8 @@ struct Rig {
     opened: Vec<ConnectionInfo>,
     ended: Vec<(ConnectionInfo, Option<Error>)>,
     hang_ups: usize,
+    /// What was told of listeners, in words.
+    told: Vec<String>,
     /// What the engine wrote, as the server sees it.
     server: Decoder,
 }
@@ -73,6 +77,7 @@ impl Rig {
             opened: Vec::new(),
             ended: Vec::new(),
             hang_ups: 0,
+            told: Vec::new(),
             server: Decoder::new(1024 * 1024),
         }
     }
@@ -96,6 +101,19 @@ impl Rig {
                 }
                 Action::Opened(info) => self.opened.push(info),
                 Action::Ended(info, error) => self.ended.push((info, error)),
+                Action::AskToListen(listen) => {
+                    let frame = set_listen(&listen).sign(&Signer::new(1, "secret"), 1, 1);
+                    self.engine.handle_listen_quest(self.now, frame);
+                }
+                Action::Granted { connection, listener } => {
+                    self.told.push(format!("{connection}: {} granted", listener.0));
+                }
+                Action::Refused { connection, listener, .. } => {
+                    self.told.push(format!("{connection}: {} refused", listener.0));
+                }
+                Action::Pushed { connection, method, payload } => {
+                    self.told.push(format!("{connection}: {method:?} of {} bytes", payload.len()));
+                }
             }
         }
     }

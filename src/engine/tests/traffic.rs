@@ -61,7 +61,7 @@ fn server_ping_is_answered_and_other_quests_are_refused() {
     let mut rig = Rig::online();
     let mut bytes = Vec::new();
     FrameWriter::two_way_quest(&mut bytes, 5, MethodName::literal("ping")).finish();
-    FrameWriter::two_way_quest(&mut bytes, 6, MethodName::literal("pushmsg")).finish();
+    FrameWriter::two_way_quest(&mut bytes, 6, MethodName::literal("pushchat")).finish();
     rig.receive(&bytes);
     assert_eq!(rig.seen(), [Seen::Answer { seq: 5, status: 0 }, Seen::Answer { seq: 6, status: 1 }]);
     assert_eq!(rig.stats().quests_from_server, 2);

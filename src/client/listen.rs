@@ -1,0 +1,189 @@
+//! Listening: what a client asks for, and how it begins.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::listener::{ListenGuard, Listener, Subscription};
+use super::{Client, Inner, catch_up};
+use crate::config::bounded;
+use crate::dispatch::{CallReply, Completion, Handler, Push, Route, Sink};
+use crate::engine::NewWish;
+use crate::error::{ArgumentError, Error, Stage};
+use crate::net::Command;
+use crate::rtm::methods::listen::Listen;
+
+/// The most pushes that wait for a listener, unless it says otherwise.
+const USUAL_QUEUE: usize = 4096;
+/// The I/O thread ends a wait for the server's consent at its deadline. Should the machine not let it run, the caller ends
+/// it this much later.
+const BACKSTOP: Duration = Duration::from_millis(3);
+/// A listener that fills gaps waits so long to learn where its rooms stand. A server that does not say so in time has a
+/// gap told after the next reconnect.
+const NEWEST_WAIT: Duration = Duration::from_millis(500);
+
+/// # Listening
+impl Client {
+    /// Listens to what happens: messages and events that the server pushes (`setlisten`).
+    ///
+    /// Returns a lazy [`Listening`], which begins with [`start`](Listening::start) or
+    /// [`callback`](Listening::callback). Many listeners share one client: the server is asked for the union of what they
+    /// want, and each gets what it asked for itself. Listening outlives connections. See `docs/listening.md`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use rtm_server_sdk::{Client, Listen, Push};
+    ///
+    /// let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
+    /// let listener = client.listen(Listen::new().room(42).event("login")).start()?;
+    /// for push in &listener {
+    ///     match push {
+    ///         Push::Message(message) => println!("{:?} {}: {:?}", message.target, message.from, message.body),
+    ///         Push::Event(event) => println!("{} {}", event.name, event.uid),
+    ///         Push::Gap(gap) => eprintln!("messages may be missing: {gap}"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn listen(&self, listen: Listen) -> Listening<'_> {
+        Listening { client: self, listen, timeout: self.inner.quest_timeout, queue: USUAL_QUEUE, fill_gaps: false }
+    }
+}
+
+/// Listening that has not begun: [`start`](Listening::start) it, or give it a [`callback`](Listening::callback).
+#[derive(Clone)]
+#[must_use = "listening begins only with `start` or `callback`"]
+pub struct Listening<'a> {
+    client: &'a Client,
+    listen: Listen,
+    timeout: Duration,
+    queue: usize,
+    fill_gaps: bool,
+}
+
+impl Listening<'_> {
+    /// How long the server may take to agree. Zero means the client's own time (`ClientBuilder::quest_timeout`). Once
+    /// listening has begun it has no end of its own.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
+        self
+    }
+
+    /// How many pushes may wait to be taken: those beyond are dropped, and told by a [`Gap`](crate::Gap). Default 4,096;
+    /// more than zero. Payloads that wait take 32 MiB at most, whatever their number.
+    pub fn queue(mut self, pushes: usize) -> Self {
+        self.queue = pushes;
+        self
+    }
+
+    /// Whether to read up, after a reconnect, what was missed in the rooms that are named by id. Default false.
+    ///
+    /// Their messages are read from the history (`getroommsg`) and delivered, in order, before what is new. A
+    /// [`Gap`](crate::Gap) comes only where that failed, or where the history did not reach back. Messages that the server
+    /// does not store are missed all the same, and what else is listened to has no history: a gap tells of that.
+    pub fn fill_gaps(mut self, fill_gaps: bool) -> Self {
+        self.fill_gaps = fill_gaps;
+        self
+    }
+
+    /// Begins, and blocks until the server has agreed. What it pushes from then on is in the listener's queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] if nothing is named, or the queue has no room; [`Error::Answer`] if the server refuses;
+    /// otherwise what can go wrong with a call.
+    pub fn start(self) -> Result<Listener, Error> {
+        self.check()?;
+        let sink = Sink::new(self.client.inner.shared.listeners.new_queue(self.queue));
+        self.subscribe(&sink).map(Listener::new)
+    }
+
+    /// Begins, blocks until the server has agreed, and from then on hands every push to `handler`: one at a time, in order,
+    /// until the guard is dropped.
+    ///
+    /// The handler runs on a thread of its own, `rtm-listener`, or where `ClientBuilder::callback_executor` runs it. It may
+    /// block, panic, and make calls, blocking ones included: nobody else is held up. What comes meanwhile waits in the
+    /// queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Listening::start), and [`Error::System`] if the machine refuses a thread.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use rtm_server_sdk::{Client, Listen};
+    ///
+    /// let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
+    /// let guard = client.listen(Listen::new().all_events()).callback(|push| println!("{push:?}"))?;
+    /// // ... until the guard is dropped.
+    /// drop(guard);
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn callback(self, handler: impl FnMut(Push) + Send + 'static) -> Result<ListenGuard, Error> {
+        self.check()?;
+        let inner = &*self.client.inner;
+        let queue = inner.shared.listeners.new_queue(self.queue);
+        let handler: Handler = Box::new(handler);
+        if inner.has_executor {
+            let sink = Sink::in_executor(queue, handler, inner.shared.callbacks.clone());
+            return self.subscribe(&sink).map(ListenGuard::new);
+        }
+        let sink = Sink::new(queue);
+        // Before anything is asked for: a machine that refuses the thread must not leave a listener behind.
+        sink.run_on_thread(handler).map_err(Error::System)?;
+        self.subscribe(&sink).map(ListenGuard::new)
+    }
+
+    fn check(&self) -> Result<(), ArgumentError> {
+        self.listen.check()?;
+        if self.queue == 0 {
+            return Err(ArgumentError::new("the queue of a listener must be more than zero"));
+        }
+        Ok(())
+    }
+
+    /// Has the server agree. Whatever goes wrong, nothing is left behind.
+    fn subscribe(self, sink: &Arc<Sink>) -> Result<Subscription, Error> {
+        let inner = &self.client.inner;
+        let listeners = &inner.shared.listeners;
+        let catches_up = self.fill_gaps && self.listen.names_rooms();
+        let listen = Arc::new(self.listen);
+        let added = listeners.add(Arc::clone(&listen), catches_up, Arc::clone(sink));
+        let id = added.inspect_err(|_| sink.abandon())?;
+        let subscription = Subscription::new(id, sink, inner);
+        if catches_up {
+            catch_up::ensure_thread(inner).map_err(Error::System)?;
+        }
+        let deadline = Instant::now() + bounded(self.timeout);
+        let reply = CallReply::of_this_thread();
+        let token = Completion::uncounted(Arc::clone(&inner.shared), Route::Reply(reply.sender()));
+        let wish = NewWish { id, listen, deadline, timeout: self.timeout, token };
+        send(inner, wish);
+        let timed_out = || Err(Error::timed_out(Stage::WaitingForAnswer, self.timeout));
+        reply.wait(deadline + BACKSTOP).unwrap_or_else(timed_out)?;
+        if catches_up {
+            listeners.wait_newest(id, deadline.min(Instant::now() + NEWEST_WAIT));
+        }
+        Ok(subscription)
+    }
+}
+
+fn send(inner: &Inner, wish: NewWish<Completion>) {
+    if let Err(Command::Listen(wish)) = inner.io_thread.send(Command::Listen(wish)) {
+        wish.token.complete(Err(Error::closed(false)));
+    }
+}
+
+impl fmt::Debug for Listening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening")
+            .field("listen", &self.listen)
+            .field("timeout", &self.timeout)
+            .field("queue", &self.queue)
+            .field("fill_gaps", &self.fill_gaps)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,161 @@
+//! [`Listener`] and [`ListenGuard`]: both ends of a listening that has begun.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::Inner;
+use crate::config::bounded;
+use crate::dispatch::{Push, Sink, Taken};
+use crate::engine::ListenerId;
+use crate::error::Error;
+use crate::net::Command;
+
+/// A listening that has begun. It ends when this is dropped.
+pub(super) struct Subscription {
+    id: ListenerId,
+    sink: Arc<Sink>,
+    /// A listener does not keep its client alive.
+    client: Weak<Inner>,
+}
+
+impl Subscription {
+    pub(super) fn new(id: ListenerId, sink: &Arc<Sink>, client: &Arc<Inner>) -> Subscription {
+        Subscription { id, sink: Arc::clone(sink), client: Arc::downgrade(client) }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.sink.abandon();
+        if let Some(client) = self.client.upgrade() {
+            client.shared.listeners.remove(self.id);
+            let _ = client.io_thread.send(Command::Unlisten(self.id));
+        }
+    }
+}
+
+/// Gets what was listened to, in the order in which it came. Made by [`Listening::start`](crate::Listening::start).
+///
+/// Dropping it ends the listening. It does not keep the client alive: once the client is closed, or its last clone is
+/// dropped, the listener gives what it has, and then [`Error::Closed`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use rtm_server_sdk::{Client, Listen, Push};
+/// use std::time::Duration;
+///
+/// let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
+/// let listener = client.listen(Listen::new().all_events()).start()?;
+/// match listener.recv_timeout(Duration::from_secs(1))? {
+///     Some(push) => println!("{push:?}"),
+///     None => println!("nothing for a second"),
+/// }
+/// # Ok::<(), rtm_server_sdk::Error>(())
+/// ```
+#[must_use = "dropping a listener ends the listening"]
+pub struct Listener {
+    subscription: Subscription,
+}
+
+impl Listener {
+    pub(super) fn new(subscription: Subscription) -> Listener {
+        Listener { subscription }
+    }
+
+    /// Blocks until there is a push.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    pub fn recv(&self) -> Result<Push, Error> {
+        loop {
+            if let Some(push) = pushed(self.subscription.sink.queue.take(None))? {
+                return Ok(push);
+            }
+        }
+    }
+
+    /// Blocks until there is a push, for `timeout` at most: `None` if none came.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Option<Push>, Error> {
+        pushed(self.subscription.sink.queue.take(Some(Instant::now() + bounded(timeout))))
+    }
+
+    /// The next push, if there is one. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    pub fn try_recv(&self) -> Result<Option<Push>, Error> {
+        pushed(self.subscription.sink.queue.try_take())
+    }
+
+    /// Blocks for one push after the other, and ends when the client is closed.
+    pub fn iter(&self) -> Pushes<'_> {
+        Pushes { listener: self }
+    }
+}
+
+fn pushed(taken: Taken) -> Result<Option<Push>, Error> {
+    match taken {
+        Taken::Push(push) => Ok(Some(push)),
+        Taken::Nothing => Ok(None),
+        Taken::Closed => Err(Error::closed(false)),
+    }
+}
+
+/// The pushes of a [`Listener`], one after the other.
+#[derive(Debug)]
+#[must_use = "iterators are lazy"]
+pub struct Pushes<'a> {
+    listener: &'a Listener,
+}
+
+impl Iterator for Pushes<'_> {
+    type Item = Push;
+
+    fn next(&mut self) -> Option<Push> {
+        self.listener.recv().ok()
+    }
+}
+
+impl<'a> IntoIterator for &'a Listener {
+    type Item = Push;
+    type IntoIter = Pushes<'a>;
+
+    fn into_iter(self) -> Pushes<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
+    }
+}
+
+/// Keeps a handler listening. Made by [`Listening::callback`](crate::Listening::callback).
+///
+/// Dropping it ends the listening: the handler is not begun again. A push that it is busy with is not waited for, so that
+/// the guard may be dropped inside the handler.
+#[must_use = "dropping the guard ends the listening"]
+pub struct ListenGuard {
+    _subscription: Subscription,
+}
+
+impl ListenGuard {
+    pub(super) fn new(subscription: Subscription) -> ListenGuard {
+        ListenGuard { _subscription: subscription }
+    }
+}
+
+impl fmt::Debug for ListenGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListenGuard").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,240 @@
+//! Catching rooms up from their history: what is to be read, and who gets it.
+//!
+//! The thread that reads is the client's (`client/catch_up.rs`). Each row is entered into the memory of messages once, and
+//! given to every listener that catches the room up.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::duplicates::{MessageKey, RowVerdict};
+use super::rooms::{Base, RoomTrack};
+use super::{Listeners, Tables};
+use crate::engine::ListenerId;
+use crate::error::Error;
+use crate::rtm::Message;
+
+/// Something to be read from a history.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Find out what the newest messages of a room are, so that a later catch-up knows where to begin.
+    FindNewest { rid: i64, connection: u64 },
+    /// Catch a room up.
+    CatchUp(CatchUp),
+}
+
+/// What a room missed before a connection was made.
+#[derive(Debug, Clone)]
+pub struct CatchUp {
+    pub rid: i64,
+    /// The number of that connection.
+    pub connection: u64,
+    /// Where to begin; `None` if nothing is known of the room.
+    pub base: Option<Base>,
+}
+
+/// How far a catch-up has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The history may have more.
+    GoesOn,
+    /// From here on everything was pushed.
+    UpToDate,
+}
+
+/// What the catch-up thread asks and tells.
+impl Listeners {
+    /// Whether a thread must be started that does the work. The caller starts it.
+    pub fn must_start_thread(&self) -> bool {
+        let mut tables = self.tables.lock();
+        !tables.is_closed && !std::mem::replace(&mut tables.has_thread, true)
+    }
+
+    /// The thread could not be started.
+    pub fn forget_thread(&self) {
+        self.tables.lock().has_thread = false;
+    }
+
+    /// Waits for work; `None` once there can be none: the thread is to end.
+    pub fn next_work(&self) -> Option<Work> {
+        let mut tables = self.tables.lock();
+        loop {
+            if tables.is_closed || tables.rooms.is_empty() {
+                tables.has_thread = false;
+                tables.work.clear();
+                return None;
+            }
+            match tables.work.pop_front() {
+                Some(work) => return Some(work),
+                None => self.changed.wait(&mut tables),
+            }
+        }
+    }
+
+    /// Waits until the server listens to the room, on a connection with a number above `after`. `None` if it never will for
+    /// this catch-up: the room was refused, or nobody wants it any more.
+    pub fn wait_granted(&self, rid: i64, after: u64) -> Option<u64> {
+        let mut tables = self.tables.lock();
+        loop {
+            if tables.is_closed {
+                return None;
+            }
+            let connection = tables.connection;
+            let track = tables.rooms.get(&rid)?;
+            if track.granted == connection && connection > after {
+                return Some(connection);
+            }
+            if track.refused == connection && connection > after {
+                return None;
+            }
+            self.changed.wait(&mut tables);
+        }
+    }
+
+    /// Gives a page of the history to everybody who catches the room up.
+    pub fn take_rows(&self, catch_up: &CatchUp, rows: Vec<Message>, now: Instant) -> Progress {
+        let mut tables = self.tables.lock();
+        let mut progress = Progress::GoesOn;
+        for row in rows {
+            if tables.take_row(catch_up, row, now) == Progress::UpToDate {
+                progress = Progress::UpToDate;
+                break;
+            }
+        }
+        let touched = tables.take_touched();
+        drop(tables);
+        touched.iter().for_each(super::Sink::wake);
+        progress
+    }
+
+    /// Tells everybody who catches the room up that something may be missing in this place.
+    pub fn tell_gap(&self, catch_up: &CatchUp, error: Option<&Error>) {
+        let mut tables = self.tables.lock();
+        if let Some(track) = tables.rooms.get_mut(&catch_up.rid) {
+            track.settle();
+        }
+        for id in tables.participants(catch_up) {
+            tables.give(id, |sink| sink.queue.push_catch_up_gap(catch_up.connection, error.cloned()));
+        }
+    }
+
+    /// The catch-up is over.
+    pub fn finish(&self, catch_up: &CatchUp) {
+        let mut tables = self.tables.lock();
+        for id in tables.participants(catch_up) {
+            tables.give(id, |sink| sink.queue.finish_room(catch_up.connection));
+        }
+        // A room of which nothing is known yet must not begin its next catch-up like this one.
+        if tables.rooms.get(&catch_up.rid).is_some_and(RoomTrack::is_unknown) {
+            let connection = tables.connection;
+            tables.work.push_back(Work::FindNewest { rid: catch_up.rid, connection });
+        }
+        let touched = tables.take_touched();
+        drop(tables);
+        touched.iter().for_each(super::Sink::wake);
+    }
+
+    /// The newest messages of the room were read, or could not be. They count only if the connection is still the same.
+    pub fn handle_newest(&self, rid: i64, connection: u64, newest: Option<&[Message]>, now: Instant) {
+        let mut tables = self.tables.lock();
+        let is_same = tables.connection == connection;
+        if let Some(track) = tables.rooms.get_mut(&rid) {
+            track.awaits_newest = false;
+            if let Some(newest) = newest.filter(|_| is_same) {
+                let rows: Vec<_> = newest.iter().map(|row| (row.mtime.unwrap_or(0), row.from, row.mid)).collect();
+                track.record_newest(&rows, now);
+            }
+        }
+        drop(tables);
+        self.changed.notify_all();
+    }
+
+    /// Waits until it is known where the catch-ups of the listener's rooms will begin, or until `deadline`.
+    pub fn wait_newest(&self, id: ListenerId, deadline: Instant) {
+        let mut tables = self.tables.lock();
+        while tables.awaits_newest(id) && !tables.is_closed {
+            if self.changed.wait_until(&mut tables, deadline).timed_out() {
+                return;
+            }
+        }
+    }
+}
+
+impl Tables {
+    /// Plans the catch-ups of all rooms that somebody misses messages of.
+    pub(super) fn plan_catch_ups(&mut self, connection: u64) {
+        self.work.retain(|work| matches!(work, Work::CatchUp(_)));
+        for (&rid, track) in &mut self.rooms {
+            track.enter_connection(connection);
+            track.awaits_newest = false;
+            let is_missed = |id| self.listeners.get(id).is_some_and(|entry| entry.was_there_before(connection));
+            if track.listeners.iter().any(is_missed) {
+                let base = track.base(&self.duplicates);
+                self.work.push_back(Work::CatchUp(CatchUp { rid, connection, base }));
+            }
+        }
+    }
+
+    pub(super) fn note_granted(&mut self, connection: u64, id: ListenerId) {
+        let Some(entry) = self.listeners.get_mut(&id) else { return };
+        entry.first_granted.get_or_insert(connection);
+        if !entry.fills_gaps {
+            return;
+        }
+        for &rid in &entry.listen.rooms.named {
+            let Some(track) = self.rooms.get_mut(&rid) else { continue };
+            track.granted = connection;
+            // Only a room that nobody misses anything of begins at its newest message.
+            if track.is_unknown() && entry.first_granted == Some(connection) && !track.awaits_newest {
+                track.awaits_newest = true;
+                self.work.push_front(Work::FindNewest { rid, connection });
+            }
+        }
+    }
+
+    pub(super) fn note_refused(&mut self, connection: u64, id: ListenerId) {
+        let Some(entry) = self.listeners.get(&id).filter(|entry| entry.fills_gaps) else { return };
+        for rid in &entry.listen.rooms.named {
+            if let Some(track) = self.rooms.get_mut(rid).filter(|track| track.granted < connection) {
+                track.refused = connection;
+                // The refusal tells of what is missing until the room is granted again.
+                track.settle();
+            }
+        }
+    }
+
+    fn take_row(&mut self, catch_up: &CatchUp, row: Message, now: Instant) -> Progress {
+        let CatchUp { rid, connection, base } = catch_up;
+        let mtime = row.mtime.unwrap_or(0);
+        if base.as_ref().is_some_and(|base| base.covers(mtime, row.from, row.mid)) {
+            return Progress::GoesOn;
+        }
+        let key = MessageKey { target: row.target, from: row.from, mid: row.mid };
+        match self.duplicates.check_row(key, *connection, now) {
+            RowVerdict::Pushed => return Progress::UpToDate,
+            RowVerdict::Seen => return Progress::GoesOn,
+            RowVerdict::New => {}
+        }
+        if let Some(track) = self.rooms.get_mut(rid) {
+            track.record(mtime, row.from, row.mid, now);
+        }
+        let row = Arc::new(row);
+        for id in self.participants(catch_up) {
+            self.give(id, |sink| sink.queue.push_row(*connection, &row));
+        }
+        Progress::GoesOn
+    }
+
+    /// Everybody who misses what the catch-up brings.
+    fn participants(&self, catch_up: &CatchUp) -> Vec<ListenerId> {
+        let Some(track) = self.rooms.get(&catch_up.rid) else { return Vec::new() };
+        let takes_part =
+            |id: &&ListenerId| self.listeners.get(*id).is_some_and(|entry| entry.was_there_before(catch_up.connection));
+        track.listeners.iter().filter(takes_part).copied().collect()
+    }
+
+    fn awaits_newest(&self, id: ListenerId) -> bool {
+        let Some(entry) = self.listeners.get(&id) else { return false };
+        let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|track| track.awaits_newest);
+        entry.listen.rooms.named.iter().any(is_awaited)
+    }
+}

@@ -1,0 +1,287 @@
+//! All listeners of a client: who gets which push, and what is caught up from the history after a reconnect.
+//!
+//! The I/O thread routes pushes and tells what the server granted; users come and go; the catch-up thread reads histories.
+//! One lock holds the tables together. No user code runs under it, and nothing of the user's is dropped under it.
+
+mod catch_up;
+mod duplicates;
+mod push;
+mod queue;
+mod rooms;
+mod routes;
+mod sink;
+
+pub use catch_up::{CatchUp, Progress, Work};
+pub use push::{Gap, GapReason, Push};
+pub use queue::{Queue, Taken};
+pub use rooms::OVERLAP_MS;
+pub use sink::{Handler, Sink};
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+use rustc_hash::FxHashMap;
+
+use crate::engine::{Counters, ListenerId};
+use crate::error::Error;
+use crate::rtm::methods::listen::Listen;
+use crate::rtm::{MessageRef, PushMethod, PushRef, Target};
+use duplicates::{Duplicates, MessageKey, PushVerdict};
+use rooms::RoomTrack;
+use routes::Routes;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Listeners {
+    tables: Mutex<Tables>,
+    /// Something has happened that the catch-up thread, or a listener that starts, may be waiting for.
+    changed: Condvar,
+    counters: Arc<Counters>,
+    last_id: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    listeners: FxHashMap<ListenerId, Entry>,
+    routes: Routes,
+    duplicates: Duplicates,
+    /// The rooms that some listener catches up.
+    rooms: FxHashMap<i64, RoomTrack>,
+    work: VecDeque<Work>,
+    /// The number of the connection that was last heard of.
+    connection: u64,
+    /// Those who were given something and not woken yet.
+    touched: Vec<ListenerId>,
+    /// Room for the listeners of one push.
+    found: Vec<ListenerId>,
+    has_thread: bool,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    sink: Arc<Sink>,
+    listen: Arc<Listen>,
+    fills_gaps: bool,
+    /// The number of the connection that the wish was first granted on.
+    first_granted: Option<u64>,
+    is_touched: bool,
+}
+
+impl Entry {
+    /// Whether the listener was there before the connection of this number, and so misses what came in between.
+    fn was_there_before(&self, connection: u64) -> bool {
+        self.first_granted.is_some_and(|first| first < connection)
+    }
+
+    /// Whether the listener is told of missing messages in the room by the messages themselves.
+    fn fills(&self, rid: i64) -> bool {
+        self.fills_gaps && self.listen.rooms.named.contains(&rid)
+    }
+
+    /// Whether everything that the listener wants has a history.
+    fn fills_everything(&self) -> bool {
+        let Listen { users, groups, rooms, events } = &*self.listen;
+        let has_none = |all: bool, named: usize| !all && named == 0;
+        self.fills_gaps
+            && !rooms.all
+            && has_none(users.all, users.named.len())
+            && has_none(groups.all, groups.named.len())
+            && has_none(events.all, events.named.len())
+    }
+}
+
+impl Listeners {
+    pub fn new(counters: Arc<Counters>) -> Listeners {
+        Listeners { tables: Mutex::default(), changed: Condvar::new(), counters, last_id: AtomicU64::new(0) }
+    }
+
+    /// A queue for a listener, of at most `limit` pushes.
+    pub fn new_queue(&self, limit: usize) -> Queue {
+        Queue::new(limit, Arc::clone(&self.counters))
+    }
+
+    /// Takes a listener in. It gets pushes from here on; the server is still to be asked for them.
+    ///
+    /// # Errors
+    ///
+    /// The client was closed.
+    pub fn add(&self, listen: Arc<Listen>, fills_gaps: bool, sink: Arc<Sink>) -> Result<ListenerId, Error> {
+        let mut tables = self.tables.lock();
+        if tables.is_closed {
+            return Err(Error::closed(false));
+        }
+        // Given out under the lock, so that the routes list numbers in their order.
+        let id = ListenerId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
+        tables.routes.add(id, &listen);
+        if fills_gaps {
+            for &rid in &listen.rooms.named {
+                tables.rooms.entry(rid).or_insert_with(RoomTrack::new).listeners.push(id);
+            }
+        }
+        tables.listeners.insert(id, Entry { sink, listen, fills_gaps, first_granted: None, is_touched: false });
+        Ok(id)
+    }
+
+    /// Takes a listener out.
+    pub fn remove(&self, id: ListenerId) {
+        let mut tables = self.tables.lock();
+        let Some(entry) = tables.listeners.remove(&id) else { return };
+        tables.routes.remove(id, &entry.listen);
+        if entry.fills_gaps {
+            for rid in &entry.listen.rooms.named {
+                let Some(track) = tables.rooms.get_mut(rid) else { continue };
+                track.listeners.retain(|other| *other != id);
+                if track.listeners.is_empty() {
+                    tables.rooms.remove(rid);
+                }
+            }
+        }
+        drop(tables);
+        self.changed.notify_all();
+    }
+
+    /// A push came on the connection of this number.
+    pub fn route(&self, connection: u64, method: PushMethod, payload: &Arc<[u8]>, now: Instant) {
+        self.counters.pushes_received.increment();
+        let push = match PushRef::read(method, payload) {
+            Ok(Some(push)) => push,
+            Ok(None) => return,
+            Err(error) => return log::debug!("dropped a push that cannot be read: {error}"),
+        };
+        let mut tables = self.tables.lock();
+        tables.enter_connection(connection);
+        let mut found = std::mem::take(&mut tables.found);
+        found.clear();
+        tables.routes.find(&push, &mut found);
+        if !found.is_empty() {
+            let mtime = match &push {
+                PushRef::Message(message) => {
+                    if !tables.admit(message, connection, &mut found, now) {
+                        self.counters.pushes_duplicate.increment();
+                    }
+                    message.mtime
+                }
+                PushRef::Event(_) => None,
+            };
+            for id in &found {
+                tables.give(*id, |sink| sink.queue.push(method, payload, mtime));
+            }
+        }
+        tables.found = found;
+    }
+
+    /// The server granted the listener's wish on the connection of this number.
+    pub fn handle_granted(&self, connection: u64, id: ListenerId) {
+        let mut tables = self.tables.lock();
+        tables.enter_connection(connection);
+        tables.note_granted(connection, id);
+        drop(tables);
+        self.changed.notify_all();
+    }
+
+    /// The server refused a wish that it had granted before.
+    pub fn handle_refused(&self, connection: u64, id: ListenerId, error: &Error) {
+        log::warn!("the server no longer lets a listener listen: {error}");
+        let mut tables = self.tables.lock();
+        tables.enter_connection(connection);
+        tables.give(id, |sink| sink.queue.push_gap(GapReason::Refused, Some(error.clone())));
+        tables.note_refused(connection, id);
+        drop(tables);
+        self.changed.notify_all();
+    }
+
+    /// Wakes everybody who was given something.
+    pub fn wake_touched(&self) {
+        let mut tables = self.tables.lock();
+        if tables.touched.is_empty() {
+            return;
+        }
+        let touched = tables.take_touched();
+        drop(tables);
+        touched.iter().for_each(Sink::wake);
+    }
+
+    /// The client is closed: nothing more comes.
+    pub fn close(&self) {
+        let mut tables = self.tables.lock();
+        tables.is_closed = true;
+        tables.work.clear();
+        let sinks: Vec<Arc<Sink>> = tables.listeners.values().map(|entry| Arc::clone(&entry.sink)).collect();
+        drop(tables);
+        self.changed.notify_all();
+        let error = Error::closed(false);
+        sinks.iter().for_each(|sink| sink.close(&error));
+    }
+}
+
+impl Tables {
+    /// Adds to a listener's queue.
+    fn give(&mut self, id: ListenerId, add: impl FnOnce(&Sink)) {
+        let Some(entry) = self.listeners.get_mut(&id) else { return };
+        add(&entry.sink);
+        if !std::mem::replace(&mut entry.is_touched, true) {
+            self.touched.push(id);
+        }
+    }
+
+    fn take_touched(&mut self) -> Vec<Arc<Sink>> {
+        let listeners = &mut self.listeners;
+        let wake = |id| {
+            let entry: &mut Entry = listeners.get_mut(&id)?;
+            entry.is_touched = false;
+            Some(Arc::clone(&entry.sink))
+        };
+        self.touched.drain(..).filter_map(wake).collect()
+    }
+
+    /// Takes note of a message, and takes those out of `found` who have it. Says whether anybody is left.
+    fn admit(&mut self, message: &MessageRef<'_>, connection: u64, found: &mut Vec<ListenerId>, now: Instant) -> bool {
+        let key = MessageKey { target: message.target, from: message.from, mid: message.mid };
+        match self.duplicates.check_push(key, connection, now) {
+            PushVerdict::New => {}
+            PushVerdict::Duplicate => found.clear(),
+            PushVerdict::CaughtUp(caught_up) => {
+                let Target::Room(rid) = message.target else { return false };
+                found.retain(|id| {
+                    let has_it = |entry: &Entry| entry.fills(rid) && entry.was_there_before(caught_up);
+                    self.listeners.get(id).is_some_and(|entry| !has_it(entry))
+                });
+            }
+        }
+        if let (Target::Room(rid), Some(mtime)) = (message.target, message.mtime) {
+            if let Some(track) = self.rooms.get_mut(&rid) {
+                track.record(mtime, message.from, message.mid, now);
+            }
+        }
+        !found.is_empty()
+    }
+
+    /// The first sign of a connection: whoever was there before misses what came in between.
+    fn enter_connection(&mut self, connection: u64) {
+        if connection <= self.connection {
+            return;
+        }
+        self.connection = connection;
+        self.plan_catch_ups(connection);
+        let there: Vec<ListenerId> =
+            self.listeners.iter().filter(|(_, entry)| entry.was_there_before(connection)).map(|(&id, _)| id).collect();
+        for id in there {
+            let Some(entry) = self.listeners.get(&id) else { continue };
+            let (has_gap, rooms) = (!entry.fills_everything(), entry.listen.rooms.named.len());
+            let rooms = if entry.fills_gaps { rooms } else { 0 };
+            self.give(id, |sink| {
+                if has_gap {
+                    sink.queue.push_gap(GapReason::Reconnected, None);
+                }
+                sink.queue.begin_catch_up(connection, rooms);
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

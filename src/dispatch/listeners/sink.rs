@@ -1,0 +1,141 @@
+//! Where a listener's pushes end up: with a thread that waits for them, or in a handler.
+//!
+//! A handler has a thread of its own, so that one that blocks holds up neither other handlers nor callbacks. With an
+//! executor it is run there, one push after the other.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use parking_lot::Mutex;
+
+use super::push::Push;
+use super::queue::{Queue, Taken};
+use crate::dispatch::callbacks::{Callbacks, contained};
+use crate::error::{Error, SystemError};
+
+/// A handler in an executor is run for so many pushes at once, then others have their turn.
+const PUSHES_PER_JOB: usize = 64;
+
+/// A user's handler of pushes.
+pub type Handler = Box<dyn FnMut(Push) + Send>;
+
+/// A listener's queue, and whoever empties it.
+#[derive(Debug)]
+pub struct Sink {
+    pub queue: Queue,
+    executor: Option<InExecutor>,
+}
+
+/// A handler that is run by the user's executor.
+struct InExecutor {
+    /// Gone once the client is closed: it would keep the callback threads alive.
+    callbacks: Mutex<Option<Callbacks>>,
+    /// Taken by the job that runs it.
+    handler: Mutex<Option<Handler>>,
+    is_scheduled: AtomicBool,
+}
+
+impl fmt::Debug for InExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InExecutor").finish_non_exhaustive()
+    }
+}
+
+impl Sink {
+    /// For a thread that waits at the queue.
+    pub fn new(queue: Queue) -> Arc<Sink> {
+        Arc::new(Sink { queue, executor: None })
+    }
+
+    /// For a handler that is run by the executor behind `callbacks`.
+    pub fn in_executor(queue: Queue, handler: Handler, callbacks: Callbacks) -> Arc<Sink> {
+        let executor = InExecutor {
+            callbacks: Mutex::new(Some(callbacks)),
+            handler: Mutex::new(Some(handler)),
+            is_scheduled: AtomicBool::new(false),
+        };
+        Arc::new(Sink { queue, executor: Some(executor) })
+    }
+
+    /// Runs `handler` on a thread of its own, named `rtm-listener`, until the queue has come to its end.
+    ///
+    /// # Errors
+    ///
+    /// The machine refused the thread.
+    pub fn run_on_thread(self: &Arc<Sink>, mut handler: Handler) -> Result<(), SystemError> {
+        let sink = Arc::clone(self);
+        let run = move || {
+            loop {
+                match sink.queue.take(None) {
+                    Taken::Push(push) => contained("a listener", || handler(push)),
+                    Taken::Nothing => {}
+                    Taken::Closed => break,
+                }
+            }
+            contained("dropping a listener", || drop(handler));
+        };
+        let spawned = thread::Builder::new().name("rtm-listener".into()).spawn(run);
+        spawned.map(drop).map_err(|error| SystemError::new("starting a listener's thread", error))
+    }
+
+    /// Something was added to the queue.
+    pub fn wake(self: &Arc<Sink>) {
+        match &self.executor {
+            None => self.queue.wake(),
+            Some(_) => self.schedule(),
+        }
+    }
+
+    /// The client is closed.
+    pub fn close(self: &Arc<Sink>, error: &Error) {
+        self.queue.close(error);
+        if let Some(executor) = &self.executor {
+            self.schedule();
+            // What the job leaves is run by the job itself.
+            drop(executor.callbacks.lock().take());
+        }
+    }
+
+    /// Nobody listens any more.
+    pub fn abandon(self: &Arc<Sink>) {
+        self.queue.abandon();
+        self.schedule();
+    }
+
+    /// Has the executor run the handler, unless it is about to, or there is nothing to take.
+    fn schedule(self: &Arc<Sink>) {
+        let Some(executor) = &self.executor else { return };
+        if !self.queue.is_ready() || executor.is_scheduled.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let callbacks = executor.callbacks.lock().clone();
+        let sink = Arc::clone(self);
+        match callbacks {
+            Some(callbacks) => callbacks.submit(Box::new(move || sink.run_handler())),
+            None => executor.is_scheduled.store(false, Ordering::SeqCst),
+        }
+    }
+
+    /// Runs the handler for what is there. Only one such job is under way.
+    fn run_handler(self: Arc<Sink>) {
+        let Some(executor) = &self.executor else { return };
+        let Some(mut handler) = executor.handler.lock().take() else { return };
+        let mut pushes = 0;
+        while pushes < PUSHES_PER_JOB || executor.callbacks.lock().is_none() {
+            match self.queue.try_take() {
+                Taken::Push(push) => contained("a listener", || handler(push)),
+                Taken::Nothing => break,
+                Taken::Closed => {
+                    drop(executor.callbacks.lock().take());
+                    return contained("dropping a listener", || drop(handler));
+                }
+            }
+            pushes += 1;
+        }
+        *executor.handler.lock() = Some(handler);
+        executor.is_scheduled.store(false, Ordering::SeqCst);
+        self.schedule();
+    }
+}

@@ -1,0 +1,283 @@
+//! What is listened to: what was wished, what the server has granted, and which `setlisten` is due. No I/O.
+//!
+//! The server is asked for the union of all wishes, with one `setlisten` in flight at most. It forgets the union with the
+//! connection, so that each connection begins by asking for everything. A union that is refused is asked for again in
+//! smaller parts, until the wishes that cannot be granted stand alone; the others are not harmed by them.
+
+mod union;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Stage, TimeoutError};
+use crate::rtm::methods::listen::{Listen, SetListen};
+use union::Union;
+
+/// Names one listener of a client. Numbers count up and are never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenerId(pub u64);
+
+/// A new listener's wish.
+#[derive(Debug)]
+pub struct NewWish<T> {
+    pub id: ListenerId,
+    pub listen: Arc<Listen>,
+    /// When the time of the first grant runs out.
+    pub deadline: Instant,
+    /// The time that it had, for its error.
+    pub timeout: Duration,
+    /// Who waits for the first grant.
+    pub token: T,
+}
+
+/// What became of a wish.
+#[derive(Debug)]
+pub enum Decision<T> {
+    /// The server granted it. The token of whoever waited for that, the first time.
+    Granted(ListenerId, Option<T>),
+    /// The server refused a wish that it had granted on an earlier connection. The wish stays.
+    Refused(ListenerId, Error),
+    /// The first grant did not come. The wish is gone.
+    Failed(T, Error),
+}
+
+#[derive(Debug)]
+struct Wish<T> {
+    listen: Arc<Listen>,
+    standing: Standing,
+    /// Until the first grant.
+    waiter: Option<Waiter<T>>,
+}
+
+#[derive(Debug)]
+struct Waiter<T> {
+    token: T,
+    deadline: Instant,
+    timeout: Duration,
+}
+
+/// What the server said to a wish on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing yet: it was not asked.
+    Undecided,
+    /// It is being asked.
+    Asked,
+    Granted,
+    Refused,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Wishes<T> {
+    wishes: BTreeMap<ListenerId, Wish<T>>,
+    /// When the first grants are late, of those who wait for one.
+    deadlines: BTreeSet<(Instant, ListenerId)>,
+    /// The number of the connection, or of the last one: connections that failed in their handshake count too.
+    connection: u64,
+    /// Of the wishes that are granted or being asked for.
+    union: Union,
+    is_connected: bool,
+    is_asking: bool,
+    /// A wish was taken away that the server may still be pushing for.
+    has_shrunk: bool,
+    /// The `setlisten` in flight takes wishes away.
+    takes_away: bool,
+    /// How many undecided wishes are asked for at once.
+    batch: usize,
+}
+
+impl<T> Wishes<T> {
+    pub fn new() -> Wishes<T> {
+        Wishes {
+            wishes: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            connection: 0,
+            union: Union::default(),
+            is_connected: false,
+            is_asking: false,
+            has_shrunk: false,
+            takes_away: false,
+            batch: usize::MAX,
+        }
+    }
+
+    /// Whether nobody listens.
+    pub fn is_empty(&self) -> bool {
+        self.wishes.is_empty()
+    }
+
+    /// The number of the connection that decisions and pushes belong to.
+    pub fn connection(&self) -> u64 {
+        self.connection
+    }
+
+    /// Whether a `setlisten` is in flight.
+    pub fn is_asking(&self) -> bool {
+        self.is_asking
+    }
+
+    /// Takes in a listener's wish.
+    pub fn add(&mut self, wish: NewWish<T>) {
+        let NewWish { id, listen, deadline, timeout, token } = wish;
+        let waiter = Some(Waiter { token, deadline, timeout });
+        self.deadlines.insert((deadline, id));
+        self.wishes.insert(id, Wish { listen, standing: Standing::Undecided, waiter });
+    }
+
+    /// Takes a listener's wish away. Gives back who waits for its first grant.
+    pub fn remove(&mut self, id: ListenerId) -> Option<T> {
+        let wish = self.wishes.remove(&id)?;
+        if matches!(wish.standing, Standing::Asked | Standing::Granted) {
+            self.has_shrunk |= self.union.remove(&wish.listen);
+        }
+        let waiter = wish.waiter?;
+        self.deadlines.remove(&(waiter.deadline, id));
+        Some(waiter.token)
+    }
+
+    /// There is a new connection, which listens to nothing yet.
+    pub fn handle_connected(&mut self) {
+        self.handle_disconnected();
+        self.connection += 1;
+        self.is_connected = true;
+    }
+
+    /// The connection is gone, and what it listened to.
+    pub fn handle_disconnected(&mut self) {
+        let wishes = std::mem::take(&mut self.wishes);
+        let deadlines = std::mem::take(&mut self.deadlines);
+        *self = Wishes { wishes, deadlines, connection: self.connection, ..Wishes::new() };
+        self.wishes.values_mut().for_each(|wish| wish.standing = Standing::Undecided);
+    }
+
+    /// The next `setlisten`, if one is due. Wishes that the server grants already are decided at once.
+    pub fn next_request(&mut self, decisions: &mut Vec<Decision<T>>) -> Option<SetListen> {
+        if !self.is_connected || self.is_asking {
+            return None;
+        }
+        while !self.include_undecided() && !self.has_shrunk {
+            if !self.grant_asked(decisions) {
+                return None;
+            }
+        }
+        self.is_asking = true;
+        self.takes_away = std::mem::take(&mut self.has_shrunk);
+        Some(self.union.to_parameters())
+    }
+
+    /// The server answered the `setlisten` in flight, or never will.
+    pub fn handle_answer(&mut self, outcome: Result<(), Error>, decisions: &mut Vec<Decision<T>>) {
+        if !std::mem::take(&mut self.is_asking) {
+            return;
+        }
+        match outcome {
+            Ok(()) => {
+                self.batch = self.batch.saturating_mul(2);
+                self.grant_asked(decisions);
+            }
+            Err(error) => {
+                // Without an answer nobody knows what the server does now, so that it is to be asked again.
+                self.takes_away |= matches!(error, Error::Timeout(_));
+                self.handle_refusal(&error, decisions);
+            }
+        }
+        if !self.wishes.values().any(|wish| wish.standing == Standing::Undecided) {
+            self.batch = usize::MAX;
+        }
+    }
+
+    /// No connection came about: those who wait for their first grant wait no longer. Gives back their tokens.
+    pub fn fail_new(&mut self) -> Vec<T> {
+        let waiting: Vec<ListenerId> = self.deadlines.iter().map(|&(_, id)| id).collect();
+        waiting.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Whether anybody waits for a first grant.
+    pub fn has_new(&self) -> bool {
+        !self.deadlines.is_empty()
+    }
+
+    /// When the next first grant is late.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// Ends the wishes whose first grant did not come in time. `stage` is what they were waiting for.
+    pub fn handle_timeout(&mut self, now: Instant, stage: Stage, decisions: &mut Vec<Decision<T>>) {
+        while let Some(&(deadline, id)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
+            let timeout = self.wishes.get(&id).and_then(|wish| wish.waiter.as_ref()).map(|waiter| waiter.timeout);
+            let error = Error::Timeout(TimeoutError::new(stage, timeout.unwrap_or_default()));
+            self.deadlines.remove(&(deadline, id));
+            decisions.extend(self.remove(id).map(|token| Decision::Failed(token, error)));
+        }
+    }
+
+    /// Adds undecided wishes to the union, as many as are asked for at once. Says whether it is another one now.
+    fn include_undecided(&mut self) -> bool {
+        let mut has_grown = false;
+        let undecided = self.wishes.values_mut().filter(|wish| wish.standing == Standing::Undecided);
+        for wish in undecided.take(self.batch) {
+            wish.standing = Standing::Asked;
+            has_grown |= self.union.add(&wish.listen);
+        }
+        has_grown
+    }
+
+    /// Says whether there was anything to grant.
+    fn grant_asked(&mut self, decisions: &mut Vec<Decision<T>>) -> bool {
+        let before = decisions.len();
+        for (&id, wish) in self.wishes.iter_mut().filter(|(_, wish)| wish.standing == Standing::Asked) {
+            wish.standing = Standing::Granted;
+            let waiter = wish.waiter.take();
+            waiter.iter().for_each(|waiter| _ = self.deadlines.remove(&(waiter.deadline, id)));
+            decisions.push(Decision::Granted(id, waiter.map(|waiter| waiter.token)));
+        }
+        decisions.len() > before
+    }
+
+    /// The server keeps what it granted before: what was asked for in addition is taken back, and asked for in smaller
+    /// parts.
+    fn handle_refusal(&mut self, error: &Error, decisions: &mut Vec<Decision<T>>) {
+        let has_standing = |standing| move |(_, wish): &(&ListenerId, &mut Wish<T>)| wish.standing == standing;
+        let mut asked = Vec::new();
+        for (&id, wish) in self.wishes.iter_mut().filter(has_standing(Standing::Asked)) {
+            wish.standing = Standing::Undecided;
+            self.union.remove(&wish.listen);
+            asked.push(id);
+        }
+        match asked[..] {
+            // Nothing was added, so that there is nobody to tell. The server pushes more than is wanted.
+            [] => {
+                log::debug!("the server refused to listen to less: {error}");
+                self.has_shrunk |= matches!(error, Error::Timeout(_));
+            }
+            [id] => {
+                self.has_shrunk |= self.takes_away;
+                self.refuse(id, error, decisions);
+            }
+            _ => {
+                self.has_shrunk |= self.takes_away;
+                self.batch = asked.len() / 2;
+            }
+        }
+    }
+
+    fn refuse(&mut self, id: ListenerId, error: &Error, decisions: &mut Vec<Decision<T>>) {
+        match self.wishes.get_mut(&id) {
+            // It is not in the union, so that nothing but the wish itself has to go.
+            Some(wish) if wish.waiter.is_some() => {
+                decisions.extend(self.remove(id).map(|token| Decision::Failed(token, error.clone())));
+            }
+            Some(wish) => {
+                wish.standing = Standing::Refused;
+                decisions.push(Decision::Refused(id, error.clone()));
+            }
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

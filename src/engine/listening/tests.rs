@@ -1,0 +1,322 @@
+//! Listeners on a simulated server.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::code::ErrorCode;
+use crate::error::AnswerError;
+use crate::rtm::methods::listen::Subjects;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A server that refuses some rooms, and what the listeners were told.
+struct Table {
+    wishes: Wishes<u64>,
+    now: Instant,
+    refused_rooms: Vec<i64>,
+    /// What the server listens to on this connection.
+    accepted: Option<SetListen>,
+    in_flight: Option<SetListen>,
+    requests: usize,
+    told: BTreeMap<u64, Vec<&'static str>>,
+}
+
+impl Table {
+    fn new(refused_rooms: &[i64]) -> Table {
+        Table {
+            wishes: Wishes::new(),
+            now: Instant::now(),
+            refused_rooms: refused_rooms.to_vec(),
+            accepted: None,
+            in_flight: None,
+            requests: 0,
+            told: BTreeMap::new(),
+        }
+    }
+
+    fn connected() -> Table {
+        let mut table = Table::new(&[]);
+        table.wishes.handle_connected();
+        table
+    }
+
+    fn add(&mut self, id: u64, listen: Listen) {
+        let deadline = self.now + TIMEOUT;
+        self.wishes.add(NewWish { id: ListenerId(id), listen: listen.into(), deadline, timeout: TIMEOUT, token: id });
+    }
+
+    /// Sends what is due, if anything. The server has not answered yet.
+    fn send(&mut self) -> bool {
+        let mut decisions = Vec::new();
+        let request = self.wishes.next_request(&mut decisions);
+        self.note(decisions);
+        let is_sent = request.is_some();
+        if is_sent {
+            assert!(self.in_flight.is_none(), "one `setlisten` is in flight at most");
+            self.requests += 1;
+            self.in_flight = request;
+        }
+        is_sent
+    }
+
+    fn answer(&mut self) {
+        let Some(request) = self.in_flight.take() else { return };
+        let is_refused = match &request.rooms {
+            Subjects::All => false,
+            Subjects::Only(rooms) => rooms.iter().any(|room| self.refused_rooms.contains(room)),
+        };
+        let outcome = if is_refused { Err(refusal()) } else { Ok(()) };
+        if !is_refused {
+            self.accepted = Some(request);
+        }
+        let mut decisions = Vec::new();
+        self.wishes.handle_answer(outcome, &mut decisions);
+        self.note(decisions);
+    }
+
+    /// Goes on until nothing is due.
+    fn settle(&mut self) {
+        self.answer();
+        while self.send() {
+            self.answer();
+        }
+    }
+
+    fn reconnect(&mut self) {
+        self.in_flight = None;
+        self.accepted = None;
+        self.wishes.handle_disconnected();
+        assert!(!self.send(), "nothing is sent without a connection");
+        self.wishes.handle_connected();
+    }
+
+    fn note(&mut self, decisions: Vec<Decision<u64>>) {
+        for decision in decisions {
+            let (id, word) = match decision {
+                Decision::Granted(id, Some(token)) => {
+                    assert_eq!(id.0, token);
+                    (token, "started")
+                }
+                Decision::Granted(id, None) => (id.0, "granted"),
+                Decision::Refused(id, _) => (id.0, "refused"),
+                Decision::Failed(token, _) => (token, "failed"),
+            };
+            self.told.entry(id).or_default().push(word);
+        }
+    }
+
+    fn told(&self, id: u64) -> &[&'static str] {
+        self.told.get(&id).map_or(&[], |told| told)
+    }
+
+    fn rooms(&self) -> Vec<i64> {
+        match &self.accepted.as_ref().expect("a union was accepted").rooms {
+            Subjects::Only(rooms) => rooms.clone(),
+            Subjects::All => panic!("all rooms"),
+        }
+    }
+}
+
+fn refusal() -> Error {
+    Error::Answer(AnswerError::new(ErrorCode::RTM_EC_PERMISSION_DENIED, None, None))
+}
+
+#[test]
+fn listeners_are_asked_for_together_and_one_request_at_a_time() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    assert!(table.send());
+    table.add(2, Listen::new().room(2));
+    table.add(3, Listen::new().room(3));
+    assert!(!table.send(), "one is in flight");
+    table.settle();
+    assert_eq!((table.requests, table.rooms()), (2, vec![1, 2, 3]));
+    assert!((1..=3).all(|id| table.told(id) == ["started"]));
+}
+
+#[test]
+fn listener_to_what_is_granted_already_starts_without_a_request() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().rooms(&[1, 2]));
+    table.settle();
+    table.add(2, Listen::new().room(2));
+    table.settle();
+    assert_eq!((table.requests, table.told(2)), (1, &["started"][..]));
+}
+
+#[test]
+fn union_shrinks_with_the_last_who_wanted_a_thing() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().rooms(&[1, 2]));
+    table.add(2, Listen::new().room(2));
+    table.settle();
+    assert_eq!(table.wishes.remove(ListenerId(1)), None);
+    table.settle();
+    assert_eq!(table.rooms(), [2]);
+    table.wishes.remove(ListenerId(2));
+    table.settle();
+    assert_eq!(table.rooms(), [] as [i64; 0]);
+}
+
+#[test]
+fn refused_wish_fails_its_own_listener_alone() {
+    let mut table = Table::new(&[13]);
+    table.wishes.handle_connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.add(2, Listen::new().room(13));
+    for id in 3..10 {
+        table.add(id, Listen::new().room(id as i64));
+    }
+    table.settle();
+    assert_eq!(table.told(2), ["failed"]);
+    assert!((1..10).filter(|id| *id != 2).all(|id| table.told(id) == ["started"]));
+    assert_eq!(table.rooms(), [1, 3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn every_connection_begins_with_the_whole_union() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.add(2, Listen::new().room(2));
+    table.settle();
+    table.reconnect();
+    table.settle();
+    assert_eq!((table.requests, table.rooms()), (2, vec![1, 2]));
+    assert_eq!(table.told(1), ["started", "granted"]);
+}
+
+#[test]
+fn wish_that_is_refused_later_stays_for_the_next_connection() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.add(2, Listen::new().room(13));
+    table.settle();
+    table.refused_rooms = vec![13];
+    table.reconnect();
+    table.settle();
+    assert_eq!(table.told(2), ["started", "refused"]);
+    assert_eq!((table.told(1), table.rooms()), (&["started", "granted"][..], vec![1]));
+    table.refused_rooms.clear();
+    table.reconnect();
+    table.settle();
+    assert_eq!(table.told(2), ["started", "refused", "granted"]);
+    assert_eq!(table.rooms(), [1, 13]);
+}
+
+#[test]
+fn loss_with_a_request_in_flight_asks_again_on_the_next_connection() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    assert!(table.send());
+    table.reconnect();
+    table.settle();
+    assert_eq!((table.requests, table.told(1)), (2, &["started"][..]));
+}
+
+#[test]
+fn first_grant_that_does_not_come_in_time_fails() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.send();
+    let due = table.wishes.next_due().unwrap();
+    assert_eq!(due, table.now + TIMEOUT);
+    let mut decisions = Vec::new();
+    table.wishes.handle_timeout(due, Stage::WaitingForAnswer, &mut decisions);
+    table.note(decisions);
+    assert_eq!((table.told(1), table.wishes.next_due()), (&["failed"][..], None));
+    table.settle();
+    assert_eq!(table.rooms(), [] as [i64; 0], "the server is told that nobody listens");
+}
+
+#[test]
+fn request_without_an_answer_is_made_again() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.wishes.remove(ListenerId(1));
+    assert!(table.send());
+    let timeout = Error::Timeout(TimeoutError::new(Stage::WaitingForAnswer, TIMEOUT));
+    table.in_flight = None;
+    table.wishes.handle_answer(Err(timeout), &mut Vec::new());
+    assert!(table.send());
+}
+
+#[test]
+fn those_who_wait_for_their_first_grant_fail_with_the_connection() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.wishes.handle_disconnected();
+    table.add(2, Listen::new().room(2));
+    assert!(table.wishes.has_new());
+    assert_eq!(table.wishes.fail_new(), [2]);
+    assert!(!table.wishes.has_new() && !table.wishes.is_empty());
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add(Vec<i64>),
+    AddAll,
+    Remove(prop::sample::Index),
+    Send,
+    Answer,
+    Reconnect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => prop::collection::vec(0..12_i64, 1..4).prop_map(Step::Add),
+        1 => Just(Step::AddAll),
+        4 => any::<prop::sample::Index>().prop_map(Step::Remove),
+        4 => Just(Step::Send),
+        3 => Just(Step::Answer),
+        1 => Just(Step::Reconnect),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn listeners_that_come_and_go_end_in_the_right_union(steps in prop::collection::vec(step(), 1..1000)) {
+        let mut table = Table::new(&[0, 7]);
+        table.wishes.handle_connected();
+        let mut live: BTreeMap<u64, Listen> = BTreeMap::new();
+        for (id, step) in (1..).zip(steps) {
+            match step {
+                Step::Add(rooms) => {
+                    live.insert(id, Listen::new().rooms(&rooms));
+                    table.add(id, live[&id].clone());
+                }
+                Step::AddAll => {
+                    live.insert(id, Listen::new().all_groups());
+                    table.add(id, live[&id].clone());
+                }
+                Step::Remove(at) if !live.is_empty() => {
+                    let id = *live.keys().nth(at.index(live.len())).unwrap();
+                    live.remove(&id);
+                    table.wishes.remove(ListenerId(id));
+                }
+                Step::Remove(_) => {}
+                Step::Send => _ = table.send(),
+                Step::Answer => table.answer(),
+                Step::Reconnect => table.reconnect(),
+            }
+            live.retain(|id, _| !table.told(*id).contains(&"failed"));
+        }
+        table.settle();
+        live.retain(|id, _| !table.told(*id).contains(&"failed"));
+        let is_refused = |listen: &Listen| [0, 7].iter().any(|room| listen.rooms.named.contains(room));
+        prop_assert!(!live.values().any(is_refused), "no new wish for a refused room is left");
+        let mut union = Union::default();
+        live.values().for_each(|listen| _ = union.add(listen));
+        if let Some(accepted) = table.accepted {
+            prop_assert_eq!(accepted, union.to_parameters());
+        } else {
+            prop_assert!(live.is_empty());
+        }
+    }
+}

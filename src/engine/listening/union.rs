@@ -1,0 +1,126 @@
+//! The union of what many listeners want, kept up to date by counting.
+
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
+
+use crate::rtm::methods::listen::{Listen, SetListen, Subjects, Wanted};
+
+/// How often each thing is wanted.
+#[derive(Debug, Default)]
+pub struct Union {
+    users: Counts<i64>,
+    groups: Counts<i64>,
+    rooms: Counts<i64>,
+    events: Counts<Box<str>>,
+}
+
+#[derive(Debug)]
+struct Counts<K> {
+    all: usize,
+    named: FxHashMap<K, usize>,
+}
+
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Counts { all: 0, named: FxHashMap::default() }
+    }
+}
+
+impl Union {
+    /// Adds one listener's wish. Says whether the union is another one now.
+    pub fn add(&mut self, listen: &Listen) -> bool {
+        let changes = [
+            self.users.add(&listen.users),
+            self.groups.add(&listen.groups),
+            self.rooms.add(&listen.rooms),
+            self.events.add(&listen.events),
+        ];
+        changes.contains(&true)
+    }
+
+    /// Takes one listener's wish away. Says whether the union is another one now.
+    pub fn remove(&mut self, listen: &Listen) -> bool {
+        let changes = [
+            self.users.remove(&listen.users),
+            self.groups.remove(&listen.groups),
+            self.rooms.remove(&listen.rooms),
+            self.events.remove(&listen.events),
+        ];
+        changes.contains(&true)
+    }
+
+    /// The union as the server is asked for it.
+    pub fn to_parameters(&self) -> SetListen {
+        SetListen {
+            users: self.users.to_subjects(),
+            groups: self.groups.to_subjects(),
+            rooms: self.rooms.to_subjects(),
+            events: self.events.to_subjects(),
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash + Ord> Counts<K> {
+    fn add(&mut self, wanted: &Wanted<K>) -> bool {
+        let was_all = self.all > 0;
+        self.all += usize::from(wanted.all);
+        let mut has_new_name = false;
+        for key in &wanted.named {
+            let count = self.named.entry(key.clone()).or_insert(0);
+            *count += 1;
+            has_new_name |= *count == 1;
+        }
+        // What is named makes no difference while everything of the kind is asked for.
+        !was_all && (self.all > 0 || has_new_name)
+    }
+
+    fn remove(&mut self, wanted: &Wanted<K>) -> bool {
+        let was_all = self.all > 0;
+        self.all -= usize::from(wanted.all);
+        let mut has_lost_name = false;
+        for key in &wanted.named {
+            if let Entry::Occupied(mut count) = self.named.entry(key.clone()) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                    has_lost_name = true;
+                }
+            }
+        }
+        if was_all { self.all == 0 } else { has_lost_name }
+    }
+
+    fn to_subjects(&self) -> Subjects<K> {
+        if self.all > 0 {
+            return Subjects::All;
+        }
+        let mut keys: Vec<K> = self.named.keys().cloned().collect();
+        keys.sort_unstable();
+        Subjects::Only(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_and_the_last_who_want_a_thing_change_the_union() {
+        let mut union = Union::default();
+        let room = Listen::new().room(1);
+        assert_eq!([union.add(&room), union.add(&room)], [true, false]);
+        assert_eq!([union.remove(&room), union.remove(&room)], [false, true]);
+    }
+
+    #[test]
+    fn names_make_no_difference_beside_all_of_their_kind() {
+        let mut union = Union::default();
+        assert!(union.add(&Listen::new().all_rooms()));
+        assert!(!union.add(&Listen::new().room(1)));
+        assert!(union.add(&Listen::new().group(1)), "a group is of another kind");
+        assert!(union.remove(&Listen::new().all_rooms()));
+        assert_eq!(union.to_parameters().rooms, Subjects::Only(vec![1]));
+    }
+}

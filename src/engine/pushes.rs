@@ -1,0 +1,133 @@
+//! What the engine does for listeners: it asks the server for pushes, and hands on what comes.
+
+use std::time::Instant;
+
+use super::connection::Connection;
+use super::listening::{Decision, ListenerId, NewWish};
+use super::{Action, Engine, RawAnswer, State};
+use crate::error::{Error, Stage, TimeoutError};
+
+impl<T> Engine<T> {
+    /// Somebody wants to listen. It makes a connection, where that is allowed, or fails at once, like a call.
+    pub fn handle_listen(&mut self, now: Instant, wish: NewWish<T>) {
+        let refusal = match self.connect_for_call(now) {
+            Ok(()) if wish.deadline <= now => Some(TimeoutError::new(self.stage(), wish.timeout).into()),
+            Ok(()) => None,
+            Err(error) => Some(error),
+        };
+        match refusal {
+            Some(error) => self.complete(wish.token, Err(error)),
+            None => {
+                self.wishes.add(wish);
+                self.ask_to_listen();
+            }
+        }
+    }
+
+    /// A listener listens no longer.
+    pub fn handle_unlisten(&mut self, listener: ListenerId) {
+        if let Some(token) = self.wishes.remove(listener) {
+            self.complete(token, Err(Error::closed(false)));
+        }
+        self.ask_to_listen();
+    }
+
+    /// The quest of [`Action::AskToListen`], signed.
+    pub fn handle_listen_quest(&mut self, now: Instant, frame: Vec<u8>) {
+        let connection = self.state.connection();
+        let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
+        if let Some(connection) = self.state.connection_mut() {
+            self.listen_deadline = Some(now + self.settings.connect_timeout);
+            connection.send_listen(seq, frame);
+        }
+    }
+
+    /// The handshake's other steps are done. Says whether what is listened to is to be settled before calls are carried.
+    pub(super) fn begin_listening(&mut self) -> bool {
+        self.wishes.handle_connected();
+        self.ask_to_listen();
+        self.wishes.is_asking()
+    }
+
+    /// Asks for what is wished now, if that is something else than before.
+    pub(super) fn ask_to_listen(&mut self) {
+        let mut decisions = Vec::new();
+        let request = self.wishes.next_request(&mut decisions);
+        self.tell(decisions);
+        self.actions.extend(request.map(Action::AskToListen));
+    }
+
+    /// The server answered the `setlisten` in flight.
+    pub(super) fn handle_listen_answer(&mut self, now: Instant, outcome: Result<(), Error>) {
+        self.listen_deadline = None;
+        let mut decisions = Vec::new();
+        self.wishes.handle_answer(outcome, &mut decisions);
+        self.tell(decisions);
+        if matches!(self.state, State::InHandshake(..)) {
+            self.become_ready(now);
+        }
+        self.ask_to_listen();
+    }
+
+    /// Gives up what is late. In the handshake, it is the attempt to connect that has a deadline.
+    pub(super) fn check_listening(&mut self, now: Instant) {
+        let stage = if self.wishes.is_asking() { Stage::WaitingForAnswer } else { self.stage() };
+        let mut decisions = Vec::new();
+        self.wishes.handle_timeout(now, stage, &mut decisions);
+        if !decisions.is_empty() {
+            self.tell(decisions);
+            self.ask_to_listen();
+        }
+        if let State::Ready(connection) = &mut self.state {
+            if self.listen_deadline.is_some_and(|deadline| deadline <= now) {
+                connection.forget_listen();
+                let error = TimeoutError::new(Stage::WaitingForAnswer, self.settings.connect_timeout);
+                self.handle_listen_answer(now, Err(error.into()));
+            }
+        }
+    }
+
+    /// When [`check_listening`](Engine::check_listening) has something to do.
+    pub(super) fn listening_due_at(&self) -> Option<Instant> {
+        let answer_due = self.listen_deadline.filter(|_| matches!(self.state, State::Ready(_)));
+        [self.wishes.next_due(), answer_due].into_iter().flatten().min()
+    }
+
+    /// The connection is gone, and with it what it listened to.
+    pub(super) fn stop_listening(&mut self) {
+        self.listen_deadline = None;
+        self.wishes.handle_disconnected();
+    }
+
+    fn tell(&mut self, decisions: Vec<Decision<T>>) {
+        let connection = self.wishes.connection();
+        for decision in decisions {
+            match decision {
+                Decision::Granted(listener, token) => {
+                    self.actions.push_back(Action::Granted { connection, listener });
+                    if let Some(token) = token {
+                        self.complete(token, Ok(RawAnswer::default()));
+                    }
+                }
+                Decision::Refused(listener, error) => {
+                    self.actions.push_back(Action::Refused { connection, listener, error });
+                }
+                Decision::Failed(token, error) => self.complete(token, Err(error)),
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Puts the quest into the out-buffer that tells the server what to push. One is in flight at most.
+    fn send_listen(&mut self, seq: u32, mut frame: Vec<u8>) {
+        crate::fpnn::patch_seq(&mut frame, seq);
+        self.out.push(&frame);
+        self.listen_quest = Some(seq);
+    }
+
+    /// Whatever the answer to that quest says, it comes too late.
+    fn forget_listen(&mut self) {
+        self.listen_quest = None;
+    }
+}

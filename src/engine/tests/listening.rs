@@ -1,0 +1,195 @@
+//! Asking for pushes, and what comes of it.
+
+use super::super::{ListenerId, NewWish};
+use super::*;
+use crate::fpnn::PayloadWriter;
+use crate::rtm::methods::listen::Listen;
+
+impl Rig {
+    fn listen(&mut self, id: u64, listen: Listen) {
+        let (deadline, timeout) = (self.now + 5 * SECOND, 5 * SECOND);
+        let wish = NewWish { id: ListenerId(id), listen: listen.into(), deadline, timeout, token: id as u32 };
+        self.engine.handle_listen(self.now, wish);
+        self.act();
+    }
+
+    fn dial(&mut self) {
+        self.resolve(&["192.0.2.1:13315"]);
+        assert!(self.dialed());
+    }
+
+    /// The number of the one `setlisten` that has reached the server, beside nothing else.
+    fn seen_listen(&mut self) -> u32 {
+        match &self.seen()[..] {
+            [Seen::Quest { seq: Some(seq), method }] if method == "setlisten" => *seq,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refuse_quest(&mut self, seq: u32) {
+        let mut bytes = Vec::new();
+        FrameWriter::error_answer(&mut bytes, seq, 200_021, "no");
+        self.receive(&bytes);
+    }
+
+    fn push(&mut self, seq: u32, method: &'static str) {
+        let mut bytes = Vec::new();
+        FrameWriter::two_way_quest(&mut bytes, seq, MethodName::literal(method)).finish();
+        self.receive(&bytes);
+    }
+
+    /// A client that listens.
+    fn listening() -> Rig {
+        let mut rig = Rig::online();
+        rig.listen(1, Listen::new().room(1));
+        let seq = rig.seen_listen();
+        rig.answer(seq);
+        assert_eq!(rig.codes(), [(1, 0)]);
+        rig.told.clear();
+        rig
+    }
+}
+
+#[test]
+fn listening_begins_with_the_connection_and_calls_wait_behind_it() {
+    let mut rig = Rig::new();
+    rig.listen(1, Listen::new().room(1));
+    rig.call(7, SECOND);
+    rig.dial();
+    let seq = rig.seen_listen();
+    assert!(!rig.is_ready());
+    rig.answer(seq);
+    assert!(rig.is_ready());
+    assert_eq!((rig.codes(), &rig.told[..]), (vec![(1, 0)], &["1: 1 granted".to_owned()][..]));
+    assert_eq!(rig.seen().len(), 1, "the call");
+}
+
+#[test]
+fn every_connection_asks_again_before_any_call() {
+    let mut rig = Rig::listening();
+    rig.hang_up();
+    rig.pass(MILLI);
+    rig.call(7, SECOND);
+    rig.dial();
+    let seq = rig.seen_listen();
+    rig.refuse_quest(seq);
+    assert_eq!(rig.told, ["2: 1 refused"]);
+    assert!(rig.is_ready(), "a refusal is no reason to do without the connection");
+    assert_eq!(rig.seen().len(), 1, "the call");
+}
+
+#[test]
+fn push_is_answered_at_once_and_handed_on() {
+    let mut rig = Rig::listening();
+    rig.push(77, "pushroommsg");
+    assert_eq!(rig.seen(), [Seen::Answer { seq: 77, status: 0 }]);
+    assert_eq!(rig.told, ["1: RoomMessage of 1 bytes"]);
+}
+
+#[test]
+fn push_is_answered_though_nobody_listens() {
+    let mut rig = Rig::online();
+    for method in ["pushmsg", "pushgroupmsg", "pushroommsg", "pushevent", "ping"] {
+        rig.push(77, method);
+        assert_eq!(rig.seen(), [Seen::Answer { seq: 77, status: 0 }], "{method}");
+    }
+    assert!(rig.told.is_empty());
+}
+
+#[test]
+fn unknown_method_is_answered_with_an_error() {
+    let mut rig = Rig::listening();
+    for method in ["pushchat", "destroy", "PushRoomMsg"] {
+        rig.push(77, method);
+        assert_eq!(rig.seen(), [Seen::Answer { seq: 77, status: 1 }], "{method}");
+    }
+    assert!(rig.told.is_empty());
+}
+
+#[test]
+fn payload_that_is_not_a_map_is_answered_and_not_handed_on() {
+    let mut rig = Rig::listening();
+    let mut bytes = Vec::new();
+    FrameWriter::two_way_quest(&mut bytes, 77, MethodName::literal("pushevent")).finish();
+    *bytes.last_mut().unwrap() = 0x90;
+    rig.receive(&bytes);
+    assert_eq!(rig.seen(), [Seen::Answer { seq: 77, status: 0 }]);
+    assert!(rig.told.is_empty());
+}
+
+#[test]
+fn failed_attempt_fails_those_who_wait_to_begin() {
+    let mut rig = Rig::new();
+    rig.listen(1, Listen::new().room(1));
+    rig.resolve(&["192.0.2.1:13315"]);
+    rig.refuse();
+    assert_eq!(rig.codes(), [(1, 20_012)]);
+}
+
+#[test]
+fn loss_before_the_first_grant_waits_for_the_next_connection() {
+    let mut rig = Rig::online();
+    rig.listen(1, Listen::new().room(1));
+    rig.seen_listen();
+    rig.hang_up();
+    rig.pass(MILLI);
+    rig.dial();
+    let seq = rig.seen_listen();
+    rig.answer(seq);
+    assert_eq!((rig.codes(), &rig.told[..]), (vec![(1, 0)], &["2: 1 granted".to_owned()][..]));
+}
+
+#[test]
+fn server_that_does_not_answer_fails_the_new_listener_in_its_time() {
+    let mut rig = Rig::online();
+    rig.listen(1, Listen::new().room(1));
+    rig.seen_listen();
+    rig.pass(5 * SECOND);
+    assert_eq!(rig.codes(), [(1, 20_003)]);
+    // The answer is still out. Once it counts as lost, the server is told that nobody listens.
+    rig.pass(20 * SECOND);
+    assert!(rig.seen().iter().all(|seen| !matches!(seen, Seen::Quest { method, .. } if method == "setlisten")));
+    let ping = rig.engine.calls.next_seq(|_| false) - 1;
+    rig.answer(ping);
+    rig.pass(6 * SECOND);
+    assert!(rig.seen().iter().any(|seen| matches!(seen, Seen::Quest { method, .. } if method == "setlisten")));
+}
+
+#[test]
+fn answer_that_does_not_come_in_the_handshake_fails_the_attempt() {
+    let mut rig = Rig::listening();
+    rig.hang_up();
+    rig.pass(MILLI);
+    rig.call(7, 60 * SECOND);
+    rig.dial();
+    rig.seen_listen();
+    rig.pass(31 * SECOND);
+    let error = rig.error();
+    assert!(matches!(&error, Error::Connect(_)), "{error:?}");
+    assert!(error.to_string().contains("asking the server for pushes"), "{error}");
+}
+
+#[test]
+fn closing_ends_those_who_wait_to_begin() {
+    let mut rig = Rig::online();
+    rig.listen(1, Listen::new().room(1));
+    rig.engine.handle_close(rig.now);
+    rig.act();
+    assert_eq!(rig.codes(), [(1, 20_015)]);
+    rig.listen(2, Listen::new().room(1));
+    assert_eq!(rig.codes(), [(2, 20_015)]);
+}
+
+#[test]
+fn payload_is_handed_on_as_it_came() {
+    let mut rig = Rig::listening();
+    let mut payload = Vec::new();
+    PayloadWriter::new(&mut payload).map(0);
+    payload.extend_from_slice(b"more");
+    let mut bytes = Vec::new();
+    FrameWriter::two_way_quest(&mut bytes, 77, MethodName::literal("pushmsg")).finish();
+    bytes.extend_from_slice(b"more");
+    bytes[8] = payload.len() as u8;
+    rig.receive(&bytes);
+    assert_eq!(rig.told, ["1: UserMessage of 5 bytes"]);
+}
