@@ -9,6 +9,8 @@ pub mod fixtures;
 pub mod golden_files;
 pub mod process;
 pub mod proxy;
+pub mod pushes;
+pub mod pushing;
 pub mod scripted;
 pub mod tally;
 pub mod vectors;
