@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::error::ArgumentError;
 
-/// Times beyond this are as good as for ever, and this is safe to add to any point in time.
+/// Times beyond this are treated as this: long enough for anything, and safe to add to any point in time.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// `time`, or a stand-in for it that can be reckoned with.
+/// `time`, cut to a length that can be added to any point in time.
 pub(crate) fn bounded(time: Duration) -> Duration {
     time.min(FOR_EVER)
 }
@@ -59,8 +59,8 @@ impl Default for ReconnectPolicy {
 }
 
 impl ReconnectPolicy {
-    /// No connection is made but for a call (with `auto_connect`) or for `Client::connect`, and none of them ever waits
-    /// for a policy.
+    /// Makes a connection only for a call (with `auto_connect`) or for `Client::connect`, neither of which ever waits for
+    /// the policy.
     #[must_use]
     pub fn never() -> ReconnectPolicy {
         ReconnectPolicy { enabled: false, ..ReconnectPolicy::default() }
@@ -101,10 +101,10 @@ impl ReconnectPolicy {
         self
     }
 
-    /// The largest part of a wait that chance may take off, 0.0 to 1.0. Default 0.2: a wait of 10 s becomes one of 8 s
+    /// The largest random part that is taken off a wait, 0.0 to 1.0. Default 0.2: a wait of 10 s becomes one of 8 s
     /// to 10 s.
     ///
-    /// Before the waits begin, a lost connection is made anew after a pause of chance: up to 250 ms times the jitter, twice
+    /// Before the waits begin, a lost connection is made anew after a random pause: up to 250 ms times the jitter, twice
     /// that for each failure in a row, and at most 32 times. With 0.0 there is no pause.
     #[must_use]
     pub fn jitter(mut self, part: f64) -> Self {
@@ -114,16 +114,16 @@ impl ReconnectPolicy {
 
     pub(crate) fn check(&self) -> Result<(), ArgumentError> {
         if !(0.0..=1.0).contains(&self.jitter) {
-            return Err(ArgumentError::new("the jitter of a reconnect policy lies between 0.0 and 1.0"));
+            return Err(ArgumentError::new("the jitter of a reconnect policy must be between 0.0 and 1.0"));
         }
         if self.first_delay > self.max_delay {
-            return Err(ArgumentError::new("the first delay of a reconnect policy is at most its longest"));
+            return Err(ArgumentError::new("the first delay of a reconnect policy must not exceed its longest"));
         }
         Ok(())
     }
 }
 
-/// When to ask a silent server for a sign of life.
+/// When to test a connection that is idle.
 ///
 /// After [`interval`](Self::interval) without a received byte the client sends FPNN's `*ping`. If nothing at all comes
 /// within [`timeout`](Self::timeout), it sends another, up to [`tries`](Self::tries); then the connection counts as
@@ -154,7 +154,7 @@ impl Default for KeepAlive {
 }
 
 impl KeepAlive {
-    /// No pings: a connection is taken for alive until the operating system says otherwise.
+    /// Sends no pings: a connection counts as alive until the operating system reports its end.
     #[must_use]
     pub fn disabled() -> KeepAlive {
         KeepAlive { enabled: false, ..KeepAlive::default() }
@@ -184,7 +184,7 @@ impl KeepAlive {
     pub(crate) fn check(&self) -> Result<(), ArgumentError> {
         if self.enabled && (self.interval.is_zero() || self.timeout.is_zero() || self.tries == 0) {
             return Err(ArgumentError::new(
-                "the interval, the timeout and the tries of a keep-alive are more than zero",
+                "the interval, the timeout and the tries of a keep-alive must be more than zero",
             ));
         }
         Ok(())

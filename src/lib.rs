@@ -161,7 +161,7 @@
 //! When the connection is lost, the calls in flight fail with [`Error::ConnectionClosed`], and the client makes a new
 //! connection by itself. No call whose bytes may have left is sent again. After several failures in a row the client
 //! stays away for a while, and calls fail at once with [`Error::NotConnected`]; [`ReconnectPolicy`] sets how long. A
-//! server that is silent is asked for a sign of life ([`KeepAlive`]), so that a dead one is noticed.
+//! connection that is idle is tested with a ping ([`KeepAlive`]), so that a dead one is noticed.
 //!
 //! ```
 //! use rtm_server_sdk::{Client, KeepAlive, ReconnectPolicy};

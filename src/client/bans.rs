@@ -11,7 +11,7 @@ impl Client {
     /// Bans `uid` from speaking in the room `rid`, or in every room of the project for `None` (`addroomban`). The user stays
     /// a member.
     ///
-    /// `btime` is the length of the ban, in whole seconds, rounded up. `None` and zero are for ever.
+    /// `btime` is the length of the ban, in whole seconds, rounded up. `None` and zero: no end.
     ///
     /// # Errors
     ///
@@ -27,7 +27,7 @@ impl Client {
     /// use std::time::Duration;
     ///
     /// client.add_room_ban(Some(42), 1001, Some(Duration::from_secs(600))).call()?; // One room, ten minutes.
-    /// client.add_room_ban(None, 1002, None).call()?; // Every room, for ever.
+    /// client.add_room_ban(None, 1002, None).call()?; // Every room, with no end.
     /// assert!(client.is_ban_of_room(42, 1001).call()?);
     /// assert!(client.is_ban_of_room(77, 1002).call()?);
     /// # }

@@ -15,7 +15,7 @@ use crate::error::{ArgumentError, Error};
 use crate::net::IoThread;
 use crate::rtm::{Signer, renew_after_fork};
 
-/// Settings of a client, with a default each. Made by [`Client::builder`].
+/// The settings of a client, each with a default. [`Client::builder`] makes one.
 ///
 /// # Examples
 ///
@@ -28,11 +28,11 @@ use crate::rtm::{Signer, renew_after_fork};
 ///     .reconnect(ReconnectPolicy::default().max_delay(Duration::from_secs(20)))
 ///     .keep_alive(KeepAlive::default().interval(Duration::from_secs(10)))
 ///     .on_closed(|connection, error| eprintln!("lost {}: {error:?}", connection.peer_addr()))
-///     .build()?; // No network yet: the first call connects.
+///     .build()?; // Not connected yet: the first call connects.
 /// assert!(!client.is_connected());
 /// # Ok::<(), rtm_server_sdk::Error>(())
 /// ```
-#[must_use = "a builder makes a client only by `build` or `connect`"]
+#[must_use = "a builder does nothing until `build` or `connect` is called"]
 pub struct ClientBuilder {
     pid: i32,
     secret: zeroize::Zeroizing<String>,
@@ -76,40 +76,40 @@ impl ClientBuilder {
         }
     }
 
-    /// The time of every call that sets none of its own. It covers connecting, queueing, sending and waiting.
+    /// Sets the time of every call that has none of its own. It covers connecting, queueing, sending and waiting.
     /// Default 30 s, as in the vendor's SDK; more than zero.
     pub fn quest_timeout(mut self, timeout: Duration) -> Self {
         self.quest_timeout = bounded(timeout);
         self
     }
 
-    /// The time for making one connection: resolving the name, trying its addresses, exchanging keys. A call whose own
+    /// Sets the time for making one connection: resolving the name, trying its addresses, exchanging keys. A call whose own
     /// time is shorter does not wait this long. Default 30 s; more than zero.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = bounded(timeout);
         self
     }
 
-    /// Whether a call made with no connection makes one. Default true. If not, such a call fails with
+    /// Sets whether a call that finds no connection makes one. Default true; without it such a call fails with
     /// [`Error::NotConnected`].
     pub fn auto_connect(mut self, auto_connect: bool) -> Self {
         self.auto_connect = auto_connect;
         self
     }
 
-    /// When to make a new connection after a loss or a failure. Default: the vendor's regressive policy.
+    /// Sets when to make a new connection after a loss or a failure. Default: the vendor's regressive policy.
     pub fn reconnect(mut self, policy: ReconnectPolicy) -> Self {
         self.reconnect = policy;
         self
     }
 
-    /// When to ask a silent server for a sign of life. Default: `*ping` after 20 s of silence, 3 tries.
+    /// Sets when to test a connection that is idle. Default: `*ping` after 20 s without traffic, 3 tries.
     pub fn keep_alive(mut self, keep_alive: KeepAlive) -> Self {
         self.keep_alive = keep_alive;
         self
     }
 
-    /// How many calls may be in flight at once. Over that, `call` and `submit` wait for room within their own time, and
+    /// Limits the calls in flight. Beyond the limit, `call` and `submit` wait for room within their own time, and
     /// `callback` gets [`Error::QueueFull`]. A call is in flight until its outcome is there. Callbacks that have not begun
     /// are bounded by the same number, apart from the calls, so that a callback that blocks takes no room from calls
     /// without one. Default 65,536; more than zero.
@@ -118,22 +118,22 @@ impl ClientBuilder {
         self
     }
 
-    /// How many bytes of calls may wait to be sent, behind a server that reads slowly or while connecting. Over that,
-    /// `call` and `submit` wait for room within their own time, and `callback` gets [`Error::QueueFull`]. One call is let
-    /// in as long as there is any room, so that its frame may exceed it. Default 16 MiB; more than zero.
+    /// Limits the bytes of calls that wait to be sent, to a server that reads slowly or while connecting. Beyond the limit,
+    /// `call` and `submit` wait for room within their own time, and `callback` gets [`Error::QueueFull`]. A call is
+    /// taken as long as there is any room, so that its frame may exceed the limit. Default 16 MiB; more than zero.
     pub fn max_unsent(mut self, bytes: usize) -> Self {
         self.max_unsent = bytes;
         self
     }
 
-    /// The largest payload, in bytes, that is accepted from the server. A larger one closes the connection by its
-    /// announcement. Default 64 MiB; more than zero.
+    /// Limits the payload, in bytes, that is accepted from the server. A header that announces more closes the
+    /// connection. Default 64 MiB; more than zero.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
     }
 
-    /// How many threads run callbacks and hooks. Default 1, which runs callbacks in the order of their answers; more
+    /// Sets how many threads run callbacks and hooks. Default 1, which runs callbacks in the order of their answers; more
     /// than zero.
     pub fn callback_threads(mut self, threads: usize) -> Self {
         self.callback_threads = threads;
@@ -166,14 +166,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Is told of every connection that was made. Hooks run one after the other, in the order of events, where
+    /// Sets a hook that is called after each connection was made. Hooks run one after the other, in the order of events, where
     /// callbacks run; they may block, and make calls.
     pub fn on_connected(mut self, hook: impl Fn(&ConnectionInfo) + Send + Sync + 'static) -> Self {
         self.on_connected = Some(Box::new(hook));
         self
     }
 
-    /// Is told of every connection that ended, and why; without an error if the client was closed.
+    /// Sets a hook that is called after each connection ended, with the reason; without an error if the client was closed.
     pub fn on_closed(mut self, hook: impl Fn(&ConnectionInfo, Option<&Error>) + Send + Sync + 'static) -> Self {
         self.on_closed = Some(Box::new(hook));
         self
@@ -186,11 +186,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes the client. There is no network yet: the first call connects, or [`Client::connect`].
+    /// Makes the client. Nothing is sent yet: the first call connects, or [`Client::connect`].
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] for a setting that makes no sense, [`Error::System`] if the machine refuses a thread.
+    /// [`Error::InvalidArgument`] for an invalid setting, [`Error::System`] if the operating system refuses a thread.
     pub fn build(self) -> Result<Client, Error> {
         self.check()?;
         renew_after_fork();

@@ -74,18 +74,19 @@ struct Inner {
 }
 
 impl Client {
-    /// A client with all defaults. There is no network yet: the first call connects.
+    /// Makes a client with all defaults. It is not connected yet: the first call connects.
     ///
     /// `pid` and `secret` are those of the project's server side, `endpoint` is `host:port`.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if `endpoint` is not `host:port`, [`Error::System`] if the machine refuses a thread.
+    /// [`Error::InvalidArgument`] if `endpoint` is not `host:port`, [`Error::System`] if the operating system refuses a
+    /// thread.
     pub fn new(pid: i32, secret: impl Into<String>, endpoint: impl Into<String>) -> Result<Client, Error> {
         Client::builder(pid, secret, endpoint).build()
     }
 
-    /// A client with settings of its own: see [`ClientBuilder`].
+    /// Begins a client with other settings: see [`ClientBuilder`].
     pub fn builder(pid: i32, secret: impl Into<String>, endpoint: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(pid, secret.into(), endpoint.into())
     }
@@ -157,7 +158,7 @@ impl Client {
         if is_done { Ok(()) } else { Err(TimeoutError::new(Stage::ShuttingDown, timeout).into()) }
     }
 
-    /// Whether there is a connection now. It may be gone by the time the answer is looked at.
+    /// Whether there is a connection now. It may be lost before the caller looks at the result.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.inner.io_thread.is_connected()
@@ -169,7 +170,7 @@ impl Client {
         &self.inner.endpoint
     }
 
-    /// What happened so far, counted.
+    /// Counts of what has happened so far.
     ///
     /// # Examples
     ///

@@ -39,7 +39,7 @@ impl Hooks {
         Hooks { on_connected, on_closed, waiting: Mutex::default() }
     }
 
-    /// Has the event told to the user. Never blocks, and never runs the user's code.
+    /// Queues the hooks of the event. Never blocks, and never runs the user's code.
     pub fn tell(self: &Arc<Hooks>, event: Event, callbacks: &Callbacks) {
         let wanted = match event {
             Event::Opened(_) => self.on_connected.is_some(),

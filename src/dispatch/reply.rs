@@ -1,4 +1,4 @@
-//! The channel through which one outcome reaches whoever waits for it: a blocked caller, or a `Pending`.
+//! The channel through which one outcome reaches its receiver: a blocked caller, or a `Pending`.
 //!
 //! A blocking call uses the crossbeam channel that its thread keeps, so that it allocates none. A `Pending` may be one of
 //! tens of thousands that a thread holds: it gets a `oneshot` channel, which takes a fraction of the memory.
@@ -72,7 +72,7 @@ impl PendingReply {
 }
 
 impl ReplySender {
-    /// Delivers the outcome, and wakes whoever waits for it. Never blocks: a receiver that is gone abandoned the outcome,
+    /// Delivers the outcome, and wakes the receiver. Never blocks: a receiver that is gone abandoned the outcome,
     /// as it may.
     pub fn send(self, outcome: Outcome) {
         match self.0 {

@@ -13,7 +13,7 @@ use crate::rtm::methods::listen::SetListen;
 /// What the driver is to do.
 #[derive(Debug)]
 pub enum Action<T> {
-    /// Give whoever waits the outcome.
+    /// Deliver the outcome.
     Complete(T, Outcome),
     /// Resolve the endpoint, and come back with `Engine::handle_resolved` and this number.
     Resolve(u64),

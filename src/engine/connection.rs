@@ -13,7 +13,7 @@ use crate::code::ErrorCode;
 use crate::error::{CloseReason, ConnectCause, Error, ProtocolError, Stage};
 use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Quest, patch_seq, read_answer};
 
-/// FPNN's own method for a sign of life.
+/// FPNN's own method that every peer answers: it shows that the peer is alive.
 const PING: MethodName<'static> = MethodName::literal("*ping");
 use crate::rtm::PushMethod;
 use crate::rtm::methods::read_nothing;
@@ -91,7 +91,7 @@ impl Connection {
         }
     }
 
-    /// What the user is told of the connection.
+    /// What the hooks are given about the connection.
     pub fn info(&self, now: Instant) -> ConnectionInfo {
         ConnectionInfo { lived: now.saturating_duration_since(self.since), ..self.info.clone() }
     }

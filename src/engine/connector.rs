@@ -222,7 +222,7 @@ impl Connector {
         self.plan_return(now);
     }
 
-    /// What a call is told for which there is no connection.
+    /// The error of a call for which there is no connection.
     pub fn not_connected(&self, retry_after: Option<Duration>) -> Error {
         Error::NotConnected(NotConnectedError::new(retry_after, self.last_error.clone()))
     }

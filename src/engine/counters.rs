@@ -42,7 +42,7 @@ counters! {
     failed_argument: "Calls with an argument that can never work.",
     failed_cancelled: "Calls that ended because the client was closed.",
     undecodable: "Answers that made no sense. Their calls count as `answered` or `refused` too.",
-    late_answers: "Answers that nobody waited for any more. They are dropped.",
+    late_answers: "Answers that came after their call had ended. They are dropped.",
     quests_from_server: "Quests that the server sent, one-way ones included.",
     pushes_received: "Pushes that came while anybody listened.",
     pushes_duplicate: "Messages that were pushed again, and not delivered again.",

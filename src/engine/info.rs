@@ -1,4 +1,4 @@
-//! What the user is told of a connection.
+//! [`ConnectionInfo`]: what hooks are given about a connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -381,7 +381,7 @@ impl<T> Engine<T> {
                     }
                     None => {
                         self.counters.late_answers.increment();
-                        log::debug!("dropped the answer to quest {}, which nobody waits for", answer.seq);
+                        log::debug!("dropped a late answer, to quest {}", answer.seq);
                     }
                 },
                 Err(failure) => self.end_connection(now, failure),

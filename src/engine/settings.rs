@@ -1,4 +1,4 @@
-//! Everything that the engine is told once.
+//! The settings that the engine is made with.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -19,7 +19,7 @@ pub enum CloseReason {
     Io(Arc<io::Error>),
     /// The server sent bytes that break the protocol.
     Protocol(ProtocolError),
-    /// The server gave no sign of life for this long, pings included.
+    /// The server was silent for this long, and answered no ping.
     KeepAlive(Duration),
     /// The client was closed.
     Client,
@@ -31,7 +31,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Peer => f.write_str("the server closed it"),
             CloseReason::Io(_) => f.write_str("the operating system reported an error"),
             CloseReason::Protocol(error) => write!(f, "{error}"),
-            CloseReason::KeepAlive(silence) => write!(f, "the server gave no sign of life for {silence:?}"),
+            CloseReason::KeepAlive(silence) => write!(f, "the server was silent for {silence:?} and answered no ping"),
             CloseReason::Client => f.write_str("the client was closed"),
         }?;
         write_causes(f, self)
@@ -60,7 +60,7 @@ pub enum ProtocolError {
     /// A packet that does not start with `FPNN`. Holds its first bytes.
     #[error("the peer sent {} where a packet should begin with FPNN", .0.escape_ascii())]
     BadMagic([u8; 4]),
-    /// A message type that is none of 0, 1 and 2.
+    /// A message type other than 0, 1 and 2.
     #[error("the peer sent a packet of the unknown message type {0}")]
     BadMessageType(u8),
     /// A packet that announces a payload over the limit.

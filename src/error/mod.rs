@@ -71,7 +71,7 @@ pub enum Error {
     /// No connection could be made.
     #[error(transparent)]
     Connect(ConnectError),
-    /// There is no connection, and none is being made for this call.
+    /// There is no connection, and the call does not wait for one.
     #[error(transparent)]
     NotConnected(NotConnectedError),
     /// A call with a callback found no room: too many calls are in flight or too many callbacks wait
@@ -96,7 +96,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error's number: the server's own for [`Error::Answer`], FPNN's for everything else.
+    /// The number of the error: the server's own for [`Error::Answer`], FPNN's for everything else.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {

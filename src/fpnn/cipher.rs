@@ -37,7 +37,7 @@ impl Encryptor {
     }
 
     /// Enciphers one frame in place. `wire` is the frame behind [`prefix_len`](Encryptor::prefix_len) free bytes, which
-    /// are filled in. Frames are to be sealed in the order in which they are sent.
+    /// are filled in. Encrypt the frames in the order in which they are sent.
     pub fn encrypt(&mut self, wire: &mut [u8]) {
         match self {
             Encryptor::Plain => _ = wire,

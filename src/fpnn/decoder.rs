@@ -76,7 +76,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// The borders of the frames cannot be known any more: the connection is to be closed.
+    /// Where the next frame begins is unknown from here on: close the connection.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, ProtocolError> {
         let frame = if self.decryptor.is_packaged() { self.find_package()? } else { self.find_frame()? };
         let Some((header, start)) = frame else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Reads payloads: msgpack maps with string keys, from bytes that nobody vouches for.
+//! Reads payloads: msgpack maps with string keys, from untrusted bytes.
 
 use byteorder::{BigEndian, ByteOrder};
 use rmp::Marker;
@@ -195,7 +195,7 @@ impl<'a> PayloadReader<'a> {
         }
     }
 
-    /// A string, told by whether it was sent as str or as bin, or nil for `None`.
+    /// A string, as str or as bin, whichever was sent, or nil for `None`.
     ///
     /// # Errors
     ///

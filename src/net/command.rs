@@ -11,7 +11,7 @@ use mio::Waker;
 use crate::dispatch::Completion;
 use crate::engine::{ListenerId, NewCall, NewWish};
 
-/// What the I/O thread is told.
+/// What the I/O thread is asked to do.
 pub enum Command {
     /// Make this call.
     Call(NewCall<Completion>),

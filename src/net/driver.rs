@@ -207,7 +207,7 @@ impl Driver {
         }
         let may_sleep = self.commands.fall_asleep() && has_nothing_to_do;
         let timeout = if may_sleep {
-            // A turn may have taken long: the time that it began at is no longer now.
+            // The turn may have taken long: read the clock again.
             self.engine.next_due().map(|due| due.saturating_duration_since(Instant::now()))
         } else {
             Some(Duration::ZERO)
@@ -235,7 +235,7 @@ impl Driver {
     }
 }
 
-/// However the thread ends, nobody waits for room any more, or believes in a connection.
+/// However the thread ends, marks the client as closed and not connected, so that no caller waits for room.
 struct CloseGuard {
     shared: Arc<Shared>,
     is_connected: Arc<AtomicBool>,

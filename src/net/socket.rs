@@ -34,7 +34,7 @@ impl Socket {
             return Err(error);
         }
         match self.stream.peer_addr() {
-            // A port of this machine that nobody listens on can be connected to itself, by chance.
+            // A socket that dials a free port of this machine may get that very port, and connect to itself.
             Ok(peer) if self.stream.local_addr()? == peer => Err(io::ErrorKind::ConnectionRefused.into()),
             Ok(peer) => {
                 self.stream.set_nodelay(true)?;

@@ -41,7 +41,7 @@ pub enum CipherMode {
     /// All frames of a direction are one stream of ciphertext: the default, and the mode to recommend.
     #[default]
     Stream,
-    /// Each frame is enciphered by itself, so that equal frames look equal to whoever listens.
+    /// Each frame is enciphered by itself, so that an eavesdropper sees which frames are equal.
     Package,
 }
 

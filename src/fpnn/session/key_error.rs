@@ -28,12 +28,12 @@ pub enum KeyError {
     #[error("it does not name its curve")]
     UnnamedCurve,
     /// A curve that FPNN does not use.
-    #[error("its curve ({0}) is none of secp256k1, secp256r1, secp224r1 and secp192r1")]
+    #[error("its curve ({0}) is not one of secp256k1, secp256r1, secp224r1 and secp192r1")]
     UnknownCurve(ObjectIdentifier),
-    /// The point that is no key on any curve.
+    /// The point at infinity, which is not a key on any curve.
     #[error("its point is the one at infinity")]
     PointAtInfinity,
-    /// Numbers that are no point of the curve, or not enough of them.
+    /// Numbers that are not a point of the curve, or too few of them.
     #[error("its bytes are not a point of the curve {0}")]
     NotOnCurve(Curve),
 }

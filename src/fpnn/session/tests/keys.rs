@@ -53,7 +53,7 @@ fn bad_keys_are_refused_when_they_are_loaded() {
         ("pem.garbage", "it holds no PEM block that begins with -----BEGIN PUBLIC KEY-----"),
         ("pem.empty", "it is empty"),
         ("pem.point_at_infinity", "its point is the one at infinity"),
-        ("pem.curve_secp384r1", "its curve (1.3.132.0.34) is none of secp256k1, secp256r1, secp224r1 and secp192r1"),
+        ("pem.curve_secp384r1", "its curve (1.3.132.0.34) is not one of secp256k1, secp256r1, secp224r1 and secp192r1"),
         ("pem.ed25519", "its algorithm (1.3.101.112) is not that of elliptic curve keys, 1.2.840.10045.2.1"),
     ];
     assert_eq!(texts.len(), expected.len());
