@@ -5,10 +5,13 @@
 mod common;
 
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use rtm_server_sdk::error::{CloseReason, ProtocolError};
-use rtm_server_sdk::{Client, Error, ReconnectPolicy};
+use rtm_server_sdk::{Client, Error, KeepAlive, ReconnectPolicy};
 
+use common::eventually;
 use common::fixtures;
 use common::process;
 use common::scripted::ScriptedServer;
@@ -16,6 +19,7 @@ use common::watchdog::guarded;
 use common::wire;
 
 const MIB: usize = 1024 * 1024;
+const SHORT: Duration = Duration::from_millis(50);
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -50,6 +54,44 @@ fn answers_that_nobody_waits_for_take_no_memory() {
         connection.answer(&live);
         pending.wait().unwrap();
         assert_eq!(client.stats().late_answers, 2_000);
+    });
+}
+
+/// 480 MiB of answers are due, and nobody takes them.
+#[test]
+fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
+    const CALLS: usize = 60;
+    const ANSWER: usize = 8 * MIB;
+    const LIMIT: usize = 64 * MIB;
+    // The answer that is being received may exceed the limit, twice over while its buffer grows; the server holds one.
+    within(LIMIT + 5 * ANSWER, || {
+        let server = ScriptedServer::start();
+        let keep_alive = KeepAlive::default().interval(SHORT).timeout(SHORT).tries(1);
+        let builder = fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never());
+        let client = builder.keep_alive(keep_alive).max_undelivered(LIMIT).build().unwrap();
+        let pending: Vec<_> = (0..CALLS as i64).map(|rid| client.get_room_info(rid).submit()).collect();
+        let connection = server.accept();
+        let quests = connection.take(CALLS);
+        let answering = thread::spawn(move || {
+            let mut answer = wire::answer(0, &wire::map([("oinfo", "x".repeat(ANSWER).into())]));
+            for quest in quests {
+                answer[12..16].copy_from_slice(&quest.seq().to_le_bytes());
+                connection.send(&answer);
+            }
+            connection
+        });
+        // As much as there may be has come: the client stops reading.
+        eventually("the limit is reached", || client.stats().bytes_in as usize > LIMIT);
+        // A call behind all that has its own time, many times that of the keep-alive.
+        let outcome = client.add_room_member(1, 1).timeout(10 * SHORT).call();
+        assert!(matches!(outcome, Err(Error::Timeout(_))), "{outcome:?}");
+        assert!((client.stats().bytes_in as usize) < LIMIT + 2 * ANSWER, "it reads on");
+        assert!(client.is_connected());
+        for pending in pending {
+            assert_eq!(pending.wait().unwrap().oinfo.map(|info| info.len()), Some(ANSWER));
+        }
+        drop(answering.join().unwrap());
+        assert_eq!(client.stats().connections, 1);
     });
 }
 

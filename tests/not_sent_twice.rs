@@ -204,3 +204,21 @@ fn calls_that_never_left_are_not_said_to_have_and_none_is_sent_twice() {
         assert!(!answered.is_empty() || !cannot_have.is_empty(), "everything was said to have left");
     });
 }
+
+/// The first of many calls learns of the end while the others have still to be told.
+#[test]
+fn client_is_not_connected_once_a_call_learns_that_its_connection_ended() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never()).build().unwrap();
+        let calls: Vec<_> = (0..5_000).map(|uid| client.add_room_member(1, uid).submit()).collect();
+        let connection = server.accept();
+        connection.take(calls.len());
+        connection.close();
+        let mut calls = calls.into_iter();
+        let first = calls.next().unwrap().wait();
+        assert!(!client.is_connected());
+        assert!(matches!(first, Err(Error::ConnectionClosed(_))), "{first:?}");
+        assert!(calls.all(|call| matches!(call.wait(), Err(Error::ConnectionClosed(_)))));
+    });
+}

@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::Client;
 use crate::config::{KeepAlive, ReconnectPolicy, bounded};
 use crate::dispatch::{
-    Callbacks, Executor, Hooks, Limits, Listeners, OnClosed, OnConnected, Permits, Shared, UnfinishedCallbacks,
+    Callbacks, Executor, Hooks, Limits, Listeners, OnClosed, OnConnected, Permits, Shared, Undelivered,
+    UnfinishedCallbacks,
 };
 use crate::engine::{ConnectionInfo, Counters, Settings};
-use crate::error::{ArgumentError, Error};
+use crate::error::{ArgumentError, Error, Stage};
 use crate::net::IoThread;
 use crate::rtm::{Signer, renew_after_fork};
 
@@ -44,6 +47,7 @@ pub struct ClientBuilder {
     keep_alive: KeepAlive,
     max_in_flight: usize,
     max_unsent: usize,
+    max_undelivered: usize,
     max_payload: usize,
     callback_threads: usize,
     executor: Option<Executor>,
@@ -66,6 +70,7 @@ impl ClientBuilder {
             keep_alive: KeepAlive::default(),
             max_in_flight: 65_536,
             max_unsent: 16 * 1024 * 1024,
+            max_undelivered: 256 * 1024 * 1024,
             max_payload: 64 * 1024 * 1024,
             callback_threads: 1,
             executor: None,
@@ -123,6 +128,15 @@ impl ClientBuilder {
     /// taken as long as there is any room, so that its frame may exceed the limit. Default 16 MiB; more than zero.
     pub fn max_unsent(mut self, bytes: usize) -> Self {
         self.max_unsent = bytes;
+        self
+    }
+
+    /// How many bytes of answers may be there that nobody has taken yet: in `Pending`s that are not waited for, and in
+    /// callbacks that have not begun. Above it the connection is not read until some are taken or dropped; calls that wait
+    /// for their answers meanwhile run out of their own time, and keep-alive does not hold the silence against the server.
+    /// The answer that is being received may exceed it. Answers of up to 512 bytes are not counted. Default 256 MiB; more than zero.
+    pub fn max_undelivered(mut self, bytes: usize) -> Self {
+        self.max_undelivered = bytes;
         self
     }
 
@@ -205,6 +219,8 @@ impl ClientBuilder {
             counters,
             callbacks,
             unfinished_callbacks: Arc::new(UnfinishedCallbacks::default()),
+            undelivered: Arc::new(Undelivered::new(self.max_undelivered)),
+            unsent_stage: Mutex::new(Stage::Connecting),
         });
         let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
         let endpoint: Arc<str> = self.endpoint.into();
@@ -257,6 +273,7 @@ impl ClientBuilder {
             (self.connect_timeout.is_zero(), "connect_timeout"),
             (self.max_in_flight == 0, "max_in_flight"),
             (self.max_unsent == 0, "max_unsent"),
+            (self.max_undelivered == 0, "max_undelivered"),
             (self.max_payload == 0, "max_payload"),
             (self.callback_threads == 0, "callback_threads"),
         ];
@@ -337,6 +354,7 @@ mod tests {
             builder().connect_timeout(Duration::ZERO),
             builder().max_in_flight(0),
             builder().max_unsent(0),
+            builder().max_undelivered(0),
             builder().max_payload(0),
             builder().callback_threads(0),
             builder().keep_alive(KeepAlive::default().tries(0)),

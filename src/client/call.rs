@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Client, Inner};
 use crate::config::bounded;
-use crate::dispatch::{CallReply, Callback, Completion, PendingReply, Route};
+use crate::dispatch::{CallReply, Callback, Completion, GaveUp, PendingReply, Route, Shared};
 use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, Error, Stage};
 use crate::net::{Command, SignListen};
@@ -78,8 +78,8 @@ impl<'a, T> Call<'a, T> {
         let reply = CallReply::of_this_thread();
         make(inner, quest, timeout, deadline, Route::Reply(reply.sender()));
         match reply.wait(deadline + BACKSTOP) {
-            Some(outcome) => decode(outcome, &answer, &inner.shared.counters),
-            None => Err(timed_out(timeout)),
+            Ok(outcome) => decode(outcome, &answer, &inner.shared.counters),
+            Err(gave_up) => Err(timed_out(timeout, gave_up, &inner.shared)),
         }
     }
 
@@ -91,7 +91,7 @@ impl<'a, T> Call<'a, T> {
         let deadline = deadline_after(timeout);
         let (sender, reply) = PendingReply::new();
         make(inner, quest, timeout, deadline, Route::Reply(sender));
-        Pending { reply: Some(reply), deadline, timeout, answer, counters: Arc::clone(&inner.shared.counters) }
+        Pending { reply: Some(reply), deadline, timeout, answer, shared: Arc::clone(&inner.shared) }
     }
 }
 
@@ -102,8 +102,7 @@ impl<T: 'static> Call<'_, T> {
     /// The outcome is [`Error::QueueFull`] with too many calls in flight, with as many callbacks that have not begun
     /// (`ClientBuilder::max_in_flight`), or with too many bytes that wait to be sent (`ClientBuilder::max_unsent`). Such
     /// refusals wait for a callback thread like all outcomes do, so that a program that goes on calling behind a blocked
-    /// callback fills its own memory. Dropping the
-    /// last client turns the outcome of a call that is still in flight into [`Error::Closed`].
+    /// callback fills its own memory. Dropping the last client turns the outcome of a call that is still in flight into [`Error::Closed`].
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
         let Call { client, request: Request { quest, answer }, timeout } = self;
         let inner = &*client.inner;
@@ -141,7 +140,7 @@ pub struct Pending<T> {
     deadline: Instant,
     timeout: Duration,
     answer: AnswerReader<T>,
-    counters: Arc<Counters>,
+    shared: Arc<Shared>,
 }
 
 impl<T> Pending<T> {
@@ -155,20 +154,33 @@ impl<T> Pending<T> {
             return Err(ArgumentError::new("the outcome of this call was taken by `try_wait` already").into());
         };
         match reply.wait(self.deadline + BACKSTOP) {
-            Some(outcome) => decode(outcome, &self.answer, &self.counters),
-            None => Err(timed_out(self.timeout)),
+            Ok(outcome) => decode(outcome, &self.answer, &self.shared.counters),
+            Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.shared)),
         }
     }
 
     /// The outcome if it is there, `None` while it is not, and `None` again once it was taken. Never blocks.
     pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
+        let deadline = self.deadline + BACKSTOP;
         let outcome = match self.reply.as_ref()?.try_take() {
-            Some(outcome) => decode(outcome, &self.answer, &self.counters),
-            None if Instant::now() < self.deadline + BACKSTOP => return None,
-            None => Err(timed_out(self.timeout)),
+            Some(outcome) => decode(outcome, &self.answer, &self.shared.counters),
+            None if Instant::now() < deadline => return None,
+            None => match self.reply.take()?.wait(deadline) {
+                Ok(outcome) => decode(outcome, &self.answer, &self.shared.counters),
+                Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.shared)),
+            },
         };
         self.reply = None;
         Some(outcome)
+    }
+}
+
+/// An answer that is there already is counted like one that comes to nobody.
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        if let Some(Ok(abandoned)) = self.reply.take().and_then(|reply| reply.try_take()) {
+            self.shared.counters.record_abandoned(&abandoned);
+        }
     }
 }
 
@@ -227,7 +239,11 @@ fn deadline_after(timeout: Duration) -> Instant {
     Instant::now() + bounded(timeout)
 }
 
-/// The I/O thread did not get to end the call, so that nobody knows how far it got.
-fn timed_out(timeout: Duration) -> Error {
-    Error::timed_out(Stage::WaitingForAnswer, timeout)
+/// The I/O thread did not get to end the call in time, so that its caller has given up.
+fn timed_out(timeout: Duration, gave_up: GaveUp, shared: &Shared) -> Error {
+    let stage = match gave_up {
+        GaveUp::Unsent => *shared.unsent_stage.lock(),
+        GaveUp::Sent | GaveUp::Delivered => Stage::WaitingForAnswer,
+    };
+    Error::timed_out(stage, timeout)
 }

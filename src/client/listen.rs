@@ -162,7 +162,7 @@ impl Listening<'_> {
         let token = Completion::uncounted(Arc::clone(&inner.shared), Route::Reply(reply.sender()));
         let wish = NewWish { id, listen, deadline, timeout: self.timeout, token };
         send(inner, wish);
-        let timed_out = || Err(Error::timed_out(Stage::WaitingForAnswer, self.timeout));
+        let timed_out = |_| Err(Error::timed_out(Stage::WaitingForAnswer, self.timeout));
         reply.wait(deadline + BACKSTOP).unwrap_or_else(timed_out)?;
         if catches_up {
             listeners.wait_newest(id, deadline.min(Instant::now() + NEWEST_WAIT));

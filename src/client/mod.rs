@@ -112,7 +112,7 @@ impl Client {
             let cause = ConnectCause::TimedOut { timeout: inner.connect_timeout, stage: Stage::Connecting };
             Error::Connect(ConnectError::new(Arc::clone(&inner.endpoint), cause))
         };
-        reply.wait(deadline).unwrap_or_else(|| Err(timed_out())).map(drop)
+        reply.wait(deadline).unwrap_or_else(|_| Err(timed_out())).map(drop)
     }
 
     /// Ends the connection and every call in flight, and stops the I/O thread. Later calls fail with [`Error::Closed`].

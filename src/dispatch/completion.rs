@@ -7,9 +7,13 @@ use super::callbacks::{Job, contained};
 use super::permits::{AcquireError, Permit, Permits};
 use super::reply::ReplySender;
 use super::shared::Shared;
+use super::undelivered::ChargedOutcome;
 use super::unfinished::Unfinished;
-use crate::engine::{Counters, Outcome};
+use crate::engine::{Counters, Outcome, Token};
 use crate::error::{Error, Stage, TimeoutError};
+
+/// An abandoned answer of at most this many bytes is looked at by the I/O thread, a larger one by a callback thread.
+const LOOKED_AT_HERE: usize = 64 * 1024;
 
 /// How the outcome gets back.
 pub enum Route {
@@ -110,15 +114,37 @@ impl Drop for Completion {
     }
 }
 
+impl Token for Completion {
+    fn begin_sending(&self) -> bool {
+        match &self.open {
+            Some(Open { route: OpenRoute::Reply(sender), .. }) => sender.begin_sending(),
+            // Nobody gives up waiting for a callback.
+            _ => true,
+        }
+    }
+}
+
 impl Open {
     fn deliver(self, outcome: Outcome) {
         let Open { shared, route, permit, is_counted } = self;
+        let is_awaited = match &route {
+            OpenRoute::Reply(sender) => sender.is_awaited(),
+            OpenRoute::Callback { .. } => true,
+        };
         if is_counted {
-            count(&shared.counters, &outcome);
+            count(&shared.counters, &outcome, is_awaited);
         }
         permit.into_iter().for_each(|permit| shared.permits.release(permit));
+        if !is_awaited {
+            return;
+        }
+        let outcome = shared.undelivered.charge(outcome);
         match route {
-            OpenRoute::Reply(sender) => sender.send(outcome),
+            OpenRoute::Reply(sender) => {
+                if let Err(abandoned) = sender.send(outcome) {
+                    look_at(abandoned.take(), &shared);
+                }
+            }
             OpenRoute::Callback { callback, permit, unfinished } => {
                 let permits = Arc::clone(&shared.permits);
                 let delivery = Delivery { outcome, permit, permits, unfinished };
@@ -128,8 +154,24 @@ impl Open {
     }
 }
 
-fn count(counters: &Counters, outcome: &Outcome) {
+/// Nobody reads an abandoned answer, and yet one that makes no sense is counted.
+fn look_at(outcome: Outcome, shared: &Shared) {
+    let Ok(answer) = outcome else { return };
+    if answer.payload.len() <= LOOKED_AT_HERE {
+        return shared.counters.record_abandoned(&answer);
+    }
+    let counters = Arc::clone(&shared.counters);
+    shared.callbacks.submit(Box::new(move || counters.record_abandoned(&answer)));
+}
+
+fn count(counters: &Counters, outcome: &Outcome, is_awaited: bool) {
     let counter = match outcome {
+        // The caller gave up by itself, and says that the time ran out.
+        Ok(_) if !is_awaited => {
+            counters.late_answers.increment();
+            &counters.failed_timeout
+        }
+        _ if !is_awaited => &counters.failed_timeout,
         Ok(answer) if answer.status == 0 => &counters.answered,
         Ok(_) | Err(Error::Answer(_) | Error::Decode(_)) => &counters.refused,
         Err(Error::Timeout(_)) => &counters.failed_timeout,
@@ -159,7 +201,7 @@ trait Deliver: Send {
 /// It must not hold on to the queue of the callback threads, since it may lie in an event loop for long after they have
 /// nothing else to do.
 struct Delivery {
-    outcome: Outcome,
+    outcome: ChargedOutcome,
     permit: Option<Permit>,
     permits: Arc<Permits>,
     unfinished: Unfinished,
@@ -183,7 +225,7 @@ impl<F: FnOnce(Outcome) + Send> Job for WithRoom<F> {
         let Some(Delivery { outcome, permit, permits, unfinished }) = delivery else { return };
         // The callback may make calls with callbacks of their own.
         permit.into_iter().for_each(|permit| permits.release(permit));
-        contained("a callback", || code(outcome));
+        contained("a callback", || code(outcome.take()));
         drop(unfinished);
     }
 }

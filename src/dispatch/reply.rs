@@ -4,11 +4,17 @@
 //! tens of thousands that a thread holds: it gets a `oneshot` channel, which takes a fraction of the memory.
 
 use std::cell::Cell;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::progress::{GaveUp, Progress};
+use super::undelivered::ChargedOutcome;
 use crate::engine::Outcome;
+
+/// An outcome that is about to be delivered when its caller gives up is waited for a little longer.
+const IMMINENT: Duration = Duration::from_millis(50);
 
 thread_local! {
     static SPARE: Cell<Option<CallReply>> = const { Cell::new(None) };
@@ -16,19 +22,26 @@ thread_local! {
 
 /// Where a blocking call waits for its outcome.
 pub struct CallReply {
-    sender: Sender<Outcome>,
-    receiver: Receiver<Outcome>,
+    sender: Sender<ChargedOutcome>,
+    receiver: Receiver<ChargedOutcome>,
+    progress: Arc<Progress>,
 }
 
 /// Where a `Pending` waits for its outcome.
-pub struct PendingReply(oneshot::Receiver<Outcome>);
+pub struct PendingReply {
+    receiver: oneshot::Receiver<ChargedOutcome>,
+    progress: Arc<Progress>,
+}
 
 /// The end at which an outcome is delivered.
-pub struct ReplySender(Inner);
+pub struct ReplySender {
+    channel: Channel,
+    progress: Arc<Progress>,
+}
 
-enum Inner {
-    Call(Sender<Outcome>),
-    Pending(oneshot::Sender<Outcome>),
+enum Channel {
+    Call(Sender<ChargedOutcome>),
+    Pending(oneshot::Sender<ChargedOutcome>),
 }
 
 impl CallReply {
@@ -36,20 +49,26 @@ impl CallReply {
     pub fn of_this_thread() -> CallReply {
         SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
             let (sender, receiver) = bounded(1);
-            CallReply { sender, receiver }
+            CallReply { sender, receiver, progress: Arc::default() }
         })
     }
 
     pub fn sender(&self) -> ReplySender {
-        ReplySender(Inner::Call(self.sender.clone()))
+        ReplySender { channel: Channel::Call(self.sender.clone()), progress: Arc::clone(&self.progress) }
     }
 
-    /// Waits for the outcome; `None` if it has not come by `deadline`.
-    pub fn wait(self, deadline: Instant) -> Option<Outcome> {
-        let outcome = self.receiver.recv_deadline(deadline).ok()?;
+    /// Waits for the outcome until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// It has not come, and the call was given up.
+    pub fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
+        let receive = |deadline| self.receiver.recv_deadline(deadline).ok();
+        let outcome = wait_or_give_up(deadline, &self.progress, receive)?;
         // Only a channel whose one outcome was taken is clean: into any other it may still come.
+        self.progress.restart();
         let _ = SPARE.try_with(|spare| spare.set(Some(self)));
-        Some(outcome)
+        Ok(outcome.take())
     }
 }
 
@@ -57,27 +76,61 @@ impl PendingReply {
     /// A channel for one outcome.
     pub fn new() -> (ReplySender, PendingReply) {
         let (sender, receiver) = oneshot::channel();
-        (ReplySender(Inner::Pending(sender)), PendingReply(receiver))
+        let progress = Arc::<Progress>::default();
+        let sender = ReplySender { channel: Channel::Pending(sender), progress: Arc::clone(&progress) };
+        (sender, PendingReply { receiver, progress })
     }
 
     /// Takes the outcome if it is there.
     pub fn try_take(&self) -> Option<Outcome> {
-        self.0.try_recv().ok()
+        self.receiver.try_recv().ok().map(ChargedOutcome::take)
     }
 
-    /// Waits for the outcome; `None` if it has not come by `deadline`.
-    pub fn wait(self, deadline: Instant) -> Option<Outcome> {
-        self.0.recv_deadline(deadline).ok()
+    /// Waits for the outcome until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// It has not come, and the call was given up.
+    pub fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
+        let receive = |deadline| self.receiver.recv_deadline(deadline).ok();
+        wait_or_give_up(deadline, &self.progress, receive).map(ChargedOutcome::take)
+    }
+}
+
+fn wait_or_give_up(
+    deadline: Instant,
+    progress: &Progress,
+    receive: impl Fn(Instant) -> Option<ChargedOutcome>,
+) -> Result<ChargedOutcome, GaveUp> {
+    if let Some(outcome) = receive(deadline) {
+        return Ok(outcome);
+    }
+    match progress.give_up() {
+        GaveUp::Delivered => receive(Instant::now() + IMMINENT).ok_or(GaveUp::Delivered),
+        gave_up => Err(gave_up),
     }
 }
 
 impl ReplySender {
-    /// Delivers the outcome, and wakes the receiver. Never blocks: a receiver that is gone abandoned the outcome,
-    /// as it may.
-    pub fn send(self, outcome: Outcome) {
-        match self.0 {
-            Inner::Call(sender) => _ = sender.try_send(outcome),
-            Inner::Pending(sender) => _ = sender.send(outcome),
+    /// See [`Progress::begin_sending`].
+    pub(super) fn begin_sending(&self) -> bool {
+        self.progress.begin_sending()
+    }
+
+    /// See [`Progress::deliver`].
+    pub(super) fn is_awaited(&self) -> bool {
+        self.progress.deliver()
+    }
+
+    /// Delivers the outcome, and wakes whoever waits for it. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// The receiver is gone. The outcome comes back.
+    pub(super) fn send(self, outcome: ChargedOutcome) -> Result<(), ChargedOutcome> {
+        match self.channel {
+            Channel::Call(sender) => sender.try_send(outcome).map_err(crossbeam_channel::TrySendError::into_inner),
+            Channel::Pending(sender) => sender.send(outcome).map_err(oneshot::SendError::into_inner),
         }
     }
 }
@@ -85,11 +138,15 @@ impl ReplySender {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch::undelivered::Undelivered;
     use crate::error::Error;
-    use std::time::Duration;
 
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(60)
+    }
+
+    fn outcome() -> ChargedOutcome {
+        Arc::new(Undelivered::new(1)).charge(Err(Error::QueueFull))
     }
 
     #[test]
@@ -97,24 +154,24 @@ mod tests {
         let reply = CallReply::of_this_thread();
         let sender = reply.sender();
         let waiter = std::thread::spawn(move || reply.wait(later()));
-        sender.send(Err(Error::QueueFull));
-        assert!(matches!(waiter.join().unwrap(), Some(Err(Error::QueueFull))));
+        assert!(sender.send(outcome()).is_ok());
+        assert!(matches!(waiter.join().unwrap(), Ok(Err(Error::QueueFull))));
     }
 
     #[test]
     fn outcome_that_came_before_the_wait_is_there() {
         let (sender, reply) = PendingReply::new();
         assert!(reply.try_take().is_none());
-        sender.send(Err(Error::QueueFull));
-        assert!(reply.wait(Instant::now()).is_some());
+        assert!(sender.send(outcome()).is_ok());
+        assert!(reply.wait(Instant::now()).is_ok());
     }
 
     #[test]
     fn wait_ends_at_its_deadline() {
         let deadline = Instant::now() + Duration::from_millis(10);
-        assert!(CallReply::of_this_thread().wait(deadline).is_none());
+        assert!(matches!(CallReply::of_this_thread().wait(deadline), Err(GaveUp::Unsent)));
         let (_sender, reply) = PendingReply::new();
-        assert!(reply.wait(deadline).is_none());
+        assert!(matches!(reply.wait(deadline), Err(GaveUp::Unsent)));
         assert!(Instant::now() >= deadline);
     }
 
@@ -122,8 +179,19 @@ mod tests {
     fn late_outcome_does_not_reach_the_next_call_of_the_thread() {
         let late = CallReply::of_this_thread();
         let sender = late.sender();
-        assert!(late.wait(Instant::now()).is_none());
-        sender.send(Err(Error::QueueFull));
-        assert!(CallReply::of_this_thread().wait(Instant::now()).is_none());
+        assert!(late.wait(Instant::now()).is_err());
+        assert!(!sender.is_awaited());
+        assert!(sender.send(outcome()).is_err());
+        assert!(CallReply::of_this_thread().wait(Instant::now()).is_err());
+    }
+
+    #[test]
+    fn channel_that_is_used_again_begins_unsent() {
+        let first = CallReply::of_this_thread();
+        let sender = first.sender();
+        assert!(sender.begin_sending() && sender.is_awaited());
+        assert!(sender.send(outcome()).is_ok());
+        assert!(first.wait(later()).is_ok());
+        assert!(matches!(CallReply::of_this_thread().wait(Instant::now()), Err(GaveUp::Unsent)));
     }
 }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::callbacks::Callbacks;
 use super::listeners::Listeners;
 use super::permits::Permits;
+use super::undelivered::Undelivered;
 use super::unfinished::UnfinishedCallbacks;
 use crate::engine::Counters;
+use crate::error::Stage;
 
 /// The state that the callers, the I/O thread and every call under way share.
 pub struct Shared {
@@ -15,4 +19,7 @@ pub struct Shared {
     pub callbacks: Callbacks,
     pub listeners: Arc<Listeners>,
     pub unfinished_callbacks: Arc<UnfinishedCallbacks>,
+    pub undelivered: Arc<Undelivered>,
+    /// What calls that were not sent are waiting for now.
+    pub unsent_stage: Mutex<Stage>,
 }

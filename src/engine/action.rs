@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::info::ConnectionInfo;
 use super::listening::ListenerId;
 use crate::error::Error;
-use crate::fpnn::Answer;
+use crate::fpnn::{Answer, PayloadReader, read_answer};
 use crate::rtm::PushMethod;
 use crate::rtm::methods::listen::SetListen;
 
@@ -50,6 +50,17 @@ pub struct RawAnswer {
 }
 
 impl RawAnswer {
+    /// Whether the payload can be read at all, whatever it is the answer to.
+    pub fn is_readable(&self) -> bool {
+        let skip_all = |reader: &mut PayloadReader<'_>| {
+            while reader.next_key()?.is_some() {
+                reader.skip()?;
+            }
+            Ok(())
+        };
+        read_answer(self.status, self.flag, &self.payload, skip_all).is_ok()
+    }
+
     /// Copies an answer out of the decoder's buffer, into the memory that `spare` has.
     pub(super) fn copy(answer: Answer<'_>, mut spare: Vec<u8>) -> RawAnswer {
         spare.clear();

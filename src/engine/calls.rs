@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use super::timers::Timers;
+use super::token::Token;
 
 /// Below this size, the queue is not worth clearing of calls that are over.
 const WORTH_CLEARING: usize = 1024;
@@ -120,10 +121,17 @@ impl<T> Calls<T> {
         self.places.insert(seq, place as u32);
     }
 
-    /// Takes the next number out of the queue, and has `send` send its frame if the call is not over.
-    pub fn send_next(&mut self, send: impl FnOnce(u32, Vec<u8>) -> Sent) {
+    /// Takes the next number out of the queue, and has `send` send its frame if the call is not over, and its caller has
+    /// not given up. One that has lets the call expire.
+    pub fn send_next(&mut self, send: impl FnOnce(u32, Vec<u8>) -> Sent)
+    where
+        T: Token,
+    {
         let Some(seq) = self.queue.pop_front() else { return };
         let Some(call) = self.get_mut(seq) else { return };
+        if !call.token.begin_sending() {
+            return;
+        }
         if let Progress::Queued(frame) = &mut call.progress {
             let frame = std::mem::take(frame);
             call.progress = Progress::Sent(send(seq, frame));

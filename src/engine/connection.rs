@@ -155,6 +155,11 @@ impl Connection {
         self.decoder.advance(received);
     }
 
+    /// The server is not to be asked for a sign of life for now.
+    pub fn record_activity(&mut self, now: Instant) {
+        self.keep_alive.record_activity(now);
+    }
+
     /// What the next whole frame was, or `None` until more bytes came.
     ///
     /// # Errors

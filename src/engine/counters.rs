@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::action::RawAnswer;
+
 macro_rules! counters {
     ($($name:ident: $meaning:literal,)+) => {
         /// The counters, as they are kept: by any thread, without a lock.
@@ -41,7 +43,7 @@ counters! {
     failed_queue_full: "Calls for which there was no room (`Error::QueueFull`).",
     failed_argument: "Calls with an argument that can never work.",
     failed_cancelled: "Calls that ended because the client was closed.",
-    undecodable: "Answers that made no sense. Their calls count as `answered` or `refused` too.",
+    undecodable: "Answers that made no sense; of those that were abandoned, only whether they can be read is looked at. Their calls count as `answered` or `refused` too.",
     late_answers: "Answers that came after their call had ended. They are dropped.",
     quests_from_server: "Quests that the server sent, one-way ones included.",
     pushes_received: "Pushes that came while anybody listened.",
@@ -53,6 +55,15 @@ counters! {
     bytes_out: "Bytes sent.",
     connections: "Connections made.",
     connect_failures: "Attempts to connect that failed.",
+}
+
+impl Counters {
+    /// Nobody reads this answer. One that cannot be read is counted all the same.
+    pub fn record_abandoned(&self, answer: &RawAnswer) {
+        if !answer.is_readable() {
+            self.undecodable.increment();
+        }
+    }
 }
 
 /// One counter.

@@ -20,6 +20,7 @@ mod outbuf;
 mod pushes;
 mod settings;
 mod timers;
+mod token;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use counters::{Counters, Stats};
 pub use info::ConnectionInfo;
 pub use listening::{ListenerId, NewWish};
 pub use settings::Settings;
+pub use token::Token;
 
 use std::collections::VecDeque;
 use std::io;
@@ -37,7 +39,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, Stage};
+use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, Stage, SystemError};
 use calls::{Calls, InFlight, Progress};
 use connection::{Connection, Event, Failure};
 use connector::{Attempt, Connector, Request};
@@ -90,7 +92,7 @@ impl State {
 }
 
 /// What the driver tells and asks.
-impl<T> Engine<T> {
+impl<T: Token> Engine<T> {
     /// An engine without a connection. `seed` decides what chance decides.
     pub fn new(settings: Settings, counters: Arc<Counters>, seed: u64) -> Engine<T> {
         Engine {
@@ -147,7 +149,9 @@ impl<T> Engine<T> {
         let connection = self.state.connection();
         let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
         let progress = match &mut self.state {
-            State::Ready(connection) if self.calls.queue_len() == 0 && connection.has_room() => {
+            State::Ready(connection)
+                if self.calls.queue_len() == 0 && connection.has_room() && token.begin_sending() =>
+            {
                 self.released += frame.len();
                 self.counters.sent.increment();
                 Progress::Sent(connection.send(seq, frame))
@@ -258,28 +262,48 @@ impl<T> Engine<T> {
         }
     }
 
+    /// The driver does not read for now: the silence is not the server's.
+    pub fn handle_reading_paused(&mut self, now: Instant) {
+        if let Some(connection) = self.state.connection_mut() {
+            connection.record_activity(now);
+        }
+    }
+
     /// The client is closed. Every call in flight ends.
     pub fn handle_close(&mut self, now: Instant) {
+        self.end(now, None);
+    }
+
+    /// The driver cannot go on. Every call in flight ends.
+    pub fn handle_failure(&mut self, now: Instant, error: SystemError) {
+        self.end(now, Some(error));
+    }
+
+    fn end(&mut self, now: Instant, failure: Option<SystemError>) {
+        let error = |may_have_executed| match &failure {
+            None => Error::closed(may_have_executed),
+            Some(failure) => Error::System(failure.clone().with_call(may_have_executed)),
+        };
         self.actions.push_back(Action::Disconnect);
         let state = std::mem::replace(&mut self.state, State::Closed);
         if let State::Ready(connection) = &state {
-            self.actions.push_back(Action::Ended(connection.info(now), None));
+            self.actions.push_back(Action::Ended(connection.info(now), failure.is_some().then(|| error(false))));
         }
         for call in self.calls.remove_all() {
             let may_have_executed = has_left(&call, state.connection());
-            self.finish(call, Err(Error::closed(may_have_executed)));
+            self.finish(call, Err(error(may_have_executed)));
         }
         self.stop_listening();
         for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_new()) {
-            self.complete(token, Err(Error::closed(false)));
+            self.complete(token, Err(error(false)));
         }
     }
 }
 
 /// What follows from it.
-impl<T> Engine<T> {
+impl<T: Token> Engine<T> {
     /// What a call that was not sent is waiting for.
-    fn stage(&self) -> Stage {
+    pub fn stage(&self) -> Stage {
         match &self.state {
             State::Disconnected => self.connector.stage(),
             State::InHandshake(connection, _) => connection.handshake_stage(),

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::connection::Connection;
 use super::listening::{Decision, ListenerId, NewWish};
-use super::{Action, Engine, RawAnswer, State};
+use super::{Action, Engine, RawAnswer, State, Token};
 use crate::error::{Error, Stage, TimeoutError};
 
-impl<T> Engine<T> {
+impl<T: Token> Engine<T> {
     /// Somebody wants to listen. It makes a connection, where that is allowed, or fails at once, like a call.
     pub fn handle_listen(&mut self, now: Instant, wish: NewWish<T>) {
         let refusal = match self.connect_for_call(now) {

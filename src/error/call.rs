@@ -135,11 +135,17 @@ impl StdError for ArgumentError {
 pub struct SystemError {
     what: Cow<'static, str>,
     source: Arc<io::Error>,
+    pub(super) may_have_executed: bool,
 }
 
 impl SystemError {
     pub(crate) fn new(what: impl Into<Cow<'static, str>>, source: io::Error) -> SystemError {
-        SystemError { what: what.into(), source: Arc::new(source) }
+        SystemError { what: what.into(), source: Arc::new(source), may_have_executed: false }
+    }
+
+    /// The same, as the outcome of a call that was in flight.
+    pub(crate) fn with_call(self, may_have_executed: bool) -> SystemError {
+        SystemError { may_have_executed, ..self }
     }
 }
 

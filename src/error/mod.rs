@@ -124,12 +124,9 @@ impl Error {
             Error::Timeout(error) => error.may_have_executed(),
             Error::ConnectionClosed(error) => error.may_have_executed,
             Error::Closed(error) => error.may_have_executed,
+            Error::System(error) => error.may_have_executed,
             Error::Decode(_) => true,
-            Error::Connect(_)
-            | Error::NotConnected(_)
-            | Error::QueueFull
-            | Error::InvalidArgument(_)
-            | Error::System(_) => false,
+            Error::Connect(_) | Error::NotConnected(_) | Error::QueueFull | Error::InvalidArgument(_) => false,
         }
     }
 }

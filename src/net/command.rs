@@ -62,13 +62,18 @@ impl CommandSender {
     /// The I/O thread has stopped. The command comes back.
     pub fn send(&self, command: Command) -> Result<(), Command> {
         self.queue.send(command).map_err(|refused| refused.0)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Wakes the thread if it sleeps, so that it looks at what was changed before this.
+    pub fn wake(&self) {
         // The queue comes first, then the flag; the thread does it the other way round. So one of both sees the other.
         if self.sleep.is_asleep.load(Ordering::SeqCst) && self.sleep.is_asleep.swap(false, Ordering::SeqCst) {
             if let Err(error) = self.sleep.waker.wake() {
                 log::error!("waking the I/O thread failed: {error}");
             }
         }
-        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use super::resolve;
 use super::socket::Socket;
 use crate::dispatch::{Completion, Event, Hooks, Shared};
 use crate::engine::{Action, DialId, Engine};
+use crate::error::{Stage, SystemError};
 use crate::rtm::methods::listen::SetListen;
 
 /// The waker's token. Dials count up from 1.
@@ -39,8 +40,9 @@ pub struct Driver {
     pub hooks: Arc<Hooks>,
     pub is_connected: Arc<AtomicBool>,
     pub sign_listen: SignListen,
-    pub link: Option<Socket>,
+    pub connection: Option<Socket>,
     pub dials: Vec<Socket>,
+    pub published_stage: Stage,
 }
 
 impl Driver {
@@ -67,8 +69,8 @@ impl Driver {
 
     fn take_events(&mut self, events: &Events, now: Instant) {
         for event in events {
-            match &mut self.link {
-                Some(link) if link.token() == event.token() => link.note(event),
+            match &mut self.connection {
+                Some(socket) if socket.token() == event.token() => socket.note(event),
                 _ => self.check_dial(event.token(), now),
             }
         }
@@ -83,7 +85,7 @@ impl Driver {
                 let socket = self.dials.swap_remove(at);
                 if self.engine.handle_dialed(now, token.0, peer) {
                     self.dials.clear();
-                    self.link = Some(socket);
+                    self.connection = Some(socket);
                 }
             }
             Err(error) => {
@@ -96,8 +98,11 @@ impl Driver {
 
     fn read(&mut self, now: Instant) {
         for _ in 0..READS_PER_TURN {
-            let (Some(link), Some(space)) = (&mut self.link, self.engine.input()) else { return };
-            match link.read(space) {
+            if self.shared.undelivered.must_pause() {
+                return self.engine.handle_reading_paused(now);
+            }
+            let (Some(socket), Some(space)) = (&mut self.connection, self.engine.input()) else { return };
+            match socket.read(space) {
                 Ok(None) => return,
                 Ok(Some(0)) => self.engine.handle_eof(now),
                 Ok(Some(received)) => self.engine.handle_received(now, received),
@@ -109,8 +114,8 @@ impl Driver {
     }
 
     fn write(&mut self, now: Instant) {
-        while let (Some(link), Some(bytes)) = (&mut self.link, self.engine.output()) {
-            match link.write(bytes) {
+        while let (Some(socket), Some(bytes)) = (&mut self.connection, self.engine.output()) {
+            match socket.write(bytes) {
                 Ok(None) => return,
                 Ok(Some(0)) => self.engine.handle_io_error(now, io::ErrorKind::WriteZero.into()),
                 Ok(Some(written)) => self.engine.handle_written(written),
@@ -147,17 +152,16 @@ impl Driver {
                     Err(error) => self.engine.handle_dial_failed(now, dial as DialId, error),
                 },
                 Action::Disconnect => {
-                    self.link = None;
+                    // Before any call learns that it ended.
+                    self.is_connected.store(false, Ordering::Release);
+                    self.connection = None;
                     self.dials.clear();
                 }
                 Action::Opened(info) => {
                     self.is_connected.store(true, Ordering::Release);
                     self.hooks.tell(Event::Opened(info), &self.shared.callbacks);
                 }
-                Action::Ended(info, error) => {
-                    self.is_connected.store(false, Ordering::Release);
-                    self.hooks.tell(Event::Ended(info, error), &self.shared.callbacks);
-                }
+                Action::Ended(info, error) => self.hooks.tell(Event::Ended(info, error), &self.shared.callbacks),
                 Action::AskToListen(listen) => {
                     let frame = (self.sign_listen)(&listen);
                     self.engine.handle_listen_quest(now, frame);
@@ -192,6 +196,11 @@ impl Driver {
     /// Tells the callers' side what it needs to know.
     fn publish(&mut self) {
         self.shared.listeners.wake_touched();
+        let stage = self.engine.stage();
+        if stage != self.published_stage {
+            self.published_stage = stage;
+            *self.shared.unsent_stage.lock() = stage;
+        }
         match self.engine.take_released() {
             0 => {}
             bytes => self.shared.permits.release_bytes(bytes),
@@ -199,13 +208,12 @@ impl Driver {
     }
 
     fn sleep(&mut self, events: &mut Events, now: Instant, is_drained: bool) {
-        let has_nothing_to_do = is_drained && !self.link.as_ref().is_some_and(Socket::is_readable);
-        if has_nothing_to_do {
+        if is_drained && !self.has_input() {
             // The callers that were just answered are about to call again. Let them: their calls need no wake then, and
             // go out together.
             thread::yield_now();
         }
-        let may_sleep = self.commands.fall_asleep() && has_nothing_to_do;
+        let may_sleep = self.commands.fall_asleep() && is_drained && !self.has_input();
         let timeout = if may_sleep {
             // The turn may have taken long: read the clock again.
             self.engine.next_due().map(|due| due.saturating_duration_since(Instant::now()))
@@ -218,10 +226,15 @@ impl Driver {
             events.clear();
             if error.kind() != io::ErrorKind::Interrupted {
                 log::error!("the client cannot go on: polling failed: {error}");
-                self.engine.handle_close(now);
+                self.engine.handle_failure(now, SystemError::new("polling", error));
                 self.act(now);
             }
         }
+    }
+
+    /// Whether a read may find something, and is wanted.
+    fn has_input(&self) -> bool {
+        self.connection.as_ref().is_some_and(Socket::is_readable) && !self.shared.undelivered.must_pause()
     }
 
     /// Commands that came too late end like those that came after them.

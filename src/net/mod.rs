@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 
 use crate::dispatch::{Hooks, Shared};
 use crate::engine::{Engine, Settings};
-use crate::error::SystemError;
+use crate::error::{Stage, SystemError};
 use driver::{Driver, WAKER};
 
 /// How long closing waits for the thread. The thread never blocks, so that it takes this long only on a machine that
@@ -53,6 +53,8 @@ impl IoThread {
         let (sender, commands) = command::command_queue(waker);
         let is_connected = Arc::new(AtomicBool::new(false));
         let (alive, ended) = crossbeam_channel::bounded(0);
+        let resume = sender.clone();
+        shared.undelivered.on_resume(move || resume.wake());
         let driver = Driver {
             poll,
             endpoint: Arc::clone(&settings.endpoint),
@@ -63,8 +65,9 @@ impl IoThread {
             hooks,
             is_connected: Arc::clone(&is_connected),
             sign_listen,
-            link: None,
+            connection: None,
             dials: Vec::new(),
+            published_stage: Stage::Connecting,
         };
         let run = move || {
             let _alive: crossbeam_channel::Sender<Infallible> = alive;

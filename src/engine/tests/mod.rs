@@ -47,6 +47,12 @@ enum Seen {
     Answer { seq: u32, status: u8 },
 }
 
+impl super::Token for u32 {
+    fn begin_sending(&self) -> bool {
+        true
+    }
+}
+
 impl Rig {
     fn new() -> Rig {
         Rig::with(|_| {})
