@@ -85,6 +85,13 @@ impl Decoder {
         Ok(Some(Frame::parse(header, &self.buffer[start..end])))
     }
 
+    /// How many bytes were received and not handed out.
+    #[must_use]
+    #[allow(dead_code, reason = "used by the feature `gate`")]
+    pub fn buffered(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Whether a frame has begun to arrive and is not whole.
     #[cfg(test)]
     pub fn is_mid_frame(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The two clocks of the gate, read together: what the layers below the server know of time.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment, on the clock of the wall and on the one that never jumps.
 #[derive(Debug, Clone, Copy)]
@@ -11,14 +11,29 @@ pub struct Now {
     pub monotonic: Instant,
 }
 
-impl Now {
-    /// Reads both clocks.
-    pub fn read() -> Now {
-        // A clock before the epoch is nobody's; it counts as the epoch, and every time stamp is then refused.
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { unix_ms: i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX), monotonic: Instant::now() }
+/// The gate's own time: the machine's, moved on by as much as a test wants.
+#[derive(Debug, Default)]
+pub struct Clock {
+    ahead: Duration,
+}
+
+impl Clock {
+    /// Moves both clocks on.
+    pub fn advance(&mut self, duration: Duration) {
+        self.ahead = self.ahead.saturating_add(duration);
     }
 
+    /// Reads both clocks.
+    pub fn now(&self) -> Now {
+        // A clock before the epoch is nobody's; it counts as the epoch, and every time stamp is then refused.
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(self.ahead);
+        let unix_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+        let machine = Instant::now();
+        Now { unix_ms, monotonic: machine.checked_add(self.ahead).unwrap_or(machine) }
+    }
+}
+
+impl Now {
     /// Whole seconds since the epoch.
     pub fn unix_s(&self) -> i64 {
         self.unix_ms.div_euclid(1000)
@@ -33,7 +48,7 @@ impl Now {
     }
 
     /// `duration` later on both clocks.
-    pub fn later(self, duration: std::time::Duration) -> Now {
+    pub fn later(self, duration: Duration) -> Now {
         let ms = i64::try_from(duration.as_millis()).unwrap();
         Now { unix_ms: self.unix_ms + ms, monotonic: self.monotonic + duration }
     }

@@ -22,6 +22,7 @@
 //! | one of the Room methods | as the service does; `uids` in ascending order, `cn` with the rooms as strings |
 //! | a batch of members or rooms | as the service does; `successedUids` names users who were there to be removed |
 //! | a message, its editing, its deletion, the history, the counts | as the service does |
+//! | `addlisten`, `removelisten`, `setlisten` | `{}`, and from then on pushes: see below |
 //! | `*ping` | `{ts}`, in milliseconds, without a signature |
 //! | an unknown method, whatever its signature | 20004 |
 //! | `pid`, `sign`, `salt` or `ts` missing or of a wrong type | 200034 |
@@ -29,6 +30,7 @@
 //! | a wrong signature | 200002 |
 //! | a `ts` more than 60 s away from the gate's clock | 200008 |
 //! | a signature that was used before | 200006 |
+//! | a call over [`calls_per_second`](GateBuilder::calls_per_second) | 200010 |
 //! | a parameter missing, of a wrong type, or out of range | 200034 |
 //! | an empty batch | 200033 |
 //! | an `mtype` outside 1..=127 | 200005 |
@@ -42,11 +44,12 @@
 //!
 //! The first of these lines that fits decides, from the unknown method downwards. A one-way quest is executed and gets
 //! no answer. Answers carry version 1 and the flag of msgpack, whatever the quest's header said; they come in the order
-//! of the quests.
+//! of the quests. Answers to the gate's own quests are accepted whatever they hold.
 //!
 //! What breaks the protocol closes its connection, and no other, without an answer: bytes that are no packet, a packet
 //! of more than 8 MiB, a payload that is empty, cut short or not a map with string keys, a flag byte that announces
-//! both or neither of msgpack and JSON, a quest without a method. An answer that comes unasked is ignored.
+//! both or neither of msgpack and JSON, a quest without a method.
+//! The answers to the quests before it are delivered first. An answer that comes unasked is ignored.
 //!
 //! - A room exists as soon as something names it. An info that was never set is the empty string.
 //! - A ban with a `btime` of 0 or less, or without one, is for ever. Without `rid` it holds in every room. A ban
@@ -56,13 +59,21 @@
 //! - Each room keeps its last 500 messages, of every type, for as long as the gate runs. Their `mtime` never goes back. A
 //!   deleted message keeps its row in the history, marked and without its content. The last 1,048,576 `mid`s of a
 //!   project are remembered.
+//! - A message is pushed to every connection that listens to its room, the sender's own included. The pushes of a connection
+//!   are numbered from 1 on. A connection that listens to events gets a `ping` every 20 s. Nothing happens to users by
+//!   itself here: groups, messages from user to user and events are pushed by [`Gate::push_message`] and
+//!   [`Gate::push_event`].
+//! - `setlisten` replaces the kinds that it names, by a list, a boolean or both, and keeps the others. A list by itself
+//!   ends "all of that kind". A map in place of a list is read as the list of its keys.
 //! - A text that is not UTF-8 is kept as binary.
 //! - Integers may be floats with a whole value; a nil counts as a parameter that was left out.
 //! - Used signatures are remembered until their time stamp is too old to pass, the last 16,777,216 of them at most.
 //! - With a key, the gate serves plain and encrypted sessions on one port. A key exchange that fails, or that is not the
 //!   connection's first packet, closes the connection.
-//! - A peer that does not read its answers is not read from any more, until it does. One that has sent its last byte
-//!   still gets its answers.
+//! - A peer that does not read its answers is not read from any more, until it does. One that is behind by 8 MiB of
+//!   pushes is closed. One that has sent its last byte still gets its answers.
+//! - There are at most 4,096 connections. Over 128 MiB of packets that are not whole and of bytes that were not read, of
+//!   all connections together, the connection that holds the most is closed.
 //!
 //! It logs with the crate `log`: what it refuses and why at `warn`, connections that end unplanned at `info`, all others
 //! at `debug`.
@@ -70,13 +81,16 @@
 // Lowest layer first; each file knows only those above it in this list.
 mod clock;
 mod failure;
+mod fault;
 #[cfg(feature = "encryption")]
 mod key;
 mod project;
 mod replay;
 
 mod handshake;
+mod outbox;
 mod params;
+mod push;
 mod reply;
 
 mod methods;
@@ -85,54 +99,52 @@ mod stats;
 mod service;
 mod session;
 
+mod command;
 mod connection;
+mod connections;
 mod server;
+
+mod builder;
 
 #[cfg(test)]
 mod tests;
 
 #[cfg(feature = "encryption")]
 pub use crate::fpnn::Curve;
+pub use builder::GateBuilder;
+pub use fault::Fault;
 #[cfg(feature = "encryption")]
-pub use key::{GateKey, PrivatePem};
+pub use key::GateKey;
 pub use stats::GateStats;
 
-use std::fmt::{self, Display};
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mio::Waker;
-use mio::net::TcpListener;
-use rustc_hash::FxHashMap;
-
-use crate::error::{Error, SystemError};
-use crate::rtm::Signer;
-use handshake::Handshake;
-use server::Server;
-use service::Service;
+use crate::rtm::{Message, UserId};
+use command::{Command, CommandSender};
 use stats::Counters;
 
 /// A running gate. It serves on a thread of its own, `rtm-gate-PORT`, until it is dropped.
 ///
 /// Dropping it closes its port and all its connections, and returns once the thread has ended. The port can be bound
 /// again at once.
+///
+/// The methods that make it misbehave, for tests, return once they have taken effect.
 pub struct Gate {
     address: SocketAddr,
     endpoint: String,
     counters: Arc<Counters>,
-    stop: Arc<AtomicBool>,
-    waker: Waker,
+    commands: CommandSender,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Gate {
     /// A builder for a gate, which serves no project yet.
     pub fn builder() -> GateBuilder {
-        GateBuilder { signers: FxHashMap::default(), idle_timeout: None, handshake: Handshake::default() }
+        GateBuilder::new()
     }
 
     /// The address that the gate listens on, with its real port, as a client takes it: `127.0.0.1:40123`.
@@ -152,13 +164,130 @@ impl Gate {
     pub fn stats(&self) -> GateStats {
         self.counters.snapshot()
     }
+
+    /// Makes the gate treat quests wrongly from now on. Of several faults, the first that fits a quest applies, in the order
+    /// in which they were injected.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::gate::{Fault, Gate};
+    /// use rtm_server_sdk::{Client, Error};
+    /// use std::time::Duration;
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// let client = Client::new(80000001, "secret", gate.endpoint())?;
+    ///
+    /// gate.inject(Fault::silence().on("getroommembers"));
+    /// let error = client.get_room_members(42).timeout(Duration::from_millis(50)).call().unwrap_err();
+    /// assert!(matches!(error, Error::Timeout(_)));
+    /// client.get_room_info(42).call()?;
+    ///
+    /// gate.clear_faults();
+    /// client.get_room_members(42).call()?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn inject(&self, fault: Fault) {
+        self.run(Command::Inject(fault));
+    }
+
+    /// Makes the gate treat all quests well again, those that it has received already apart.
+    pub fn clear_faults(&self) {
+        self.run(Command::ClearFaults);
+    }
+
+    /// Moves the gate's clock on, for good: bans run out, time stamps grow too old, idle connections are closed, late answers
+    /// are sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, gate::Gate};
+    /// use std::time::Duration;
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// let client = Client::new(80000001, "secret", gate.endpoint())?;
+    ///
+    /// client.add_room_ban(Some(42), 1001, Some(Duration::from_secs(30))).call()?;
+    /// assert!(client.is_ban_of_room(42, 1001).call()?);
+    /// gate.advance(Duration::from_secs(30));
+    /// assert!(!client.is_ban_of_room(42, 1001).call()?);
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn advance(&self, duration: Duration) {
+        self.run(Command::Advance(duration));
+    }
+
+    /// Closes every connection. New ones are taken as before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, gate::Gate};
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// let client = Client::builder(80000001, "secret", gate.endpoint()).connect()?;
+    ///
+    /// gate.disconnect_all();
+    /// assert_eq!(gate.stats().connections_open, 0);
+    /// # drop(client);
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn disconnect_all(&self) {
+        self.run(Command::DisconnectAll);
+    }
+
+    /// Stops serving, as a server does that hangs: connections are taken and stay open, and nothing is answered or pushed
+    /// until [`resume`](Gate::resume).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, gate::Gate};
+    /// use std::time::Duration;
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// let client = Client::new(80000001, "secret", gate.endpoint())?;
+    ///
+    /// gate.pause();
+    /// let pending = client.add_room_member(42, 1001).submit();
+    /// assert!(client.get_room_info(42).timeout(Duration::from_millis(50)).call().is_err());
+    /// gate.resume();
+    /// pending.wait()?;
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn pause(&self) {
+        self.run(Command::Pause);
+    }
+
+    /// Serves again after [`pause`](Gate::pause): what came meanwhile first.
+    pub fn resume(&self) {
+        self.run(Command::Resume);
+    }
+
+    /// Pushes an event, such as `login`, to every connection that listens to it. The project in it is the one that the
+    /// connection listens for, its time the gate's.
+    pub fn push_event(&self, name: &str, uid: UserId) {
+        self.run(Command::PushEvent(name.to_owned(), uid));
+    }
+
+    /// Pushes a message to every connection that listens to its target. It is not stored, and nothing of it is checked. One
+    /// without an `mtime` gets the gate's time.
+    pub fn push_message(&self, message: Message) {
+        self.run(Command::PushMessage(Box::new(message)));
+    }
+
+    fn run(&self, command: Command) {
+        if let Err(error) = self.commands.run(command) {
+            log::error!("the gate's thread cannot be woken: {error}");
+        }
+    }
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        let woken = self.waker.wake();
-        if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
+        let stopped = self.commands.run(Command::Stop);
+        if let (Ok(()), Some(thread)) = (stopped, self.thread.take()) {
             // If it panicked, the panic was reported there.
             _ = thread.join();
         }
@@ -169,92 +298,4 @@ impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("endpoint", &self.endpoint).field("stats", &self.stats()).finish_non_exhaustive()
     }
-}
-
-/// Configures a [`Gate`]; [`bind`](GateBuilder::bind) starts it.
-#[derive(Debug)]
-#[must_use = "a gate serves once `bind` was called"]
-pub struct GateBuilder {
-    signers: FxHashMap<i32, Signer>,
-    idle_timeout: Option<Duration>,
-    handshake: Handshake,
-}
-
-impl GateBuilder {
-    /// Serves a project. Call it once for each of several projects: each has rooms of its own. The later secret of one
-    /// project replaces the earlier.
-    pub fn project(mut self, pid: i32, secret: impl AsRef<str>) -> GateBuilder {
-        self.signers.insert(pid, Signer::new(pid, secret.as_ref()));
-        self
-    }
-
-    /// Closes a connection that has sent nothing for this long, as the reference server does after 60 s. Zero, the
-    /// default, is never.
-    pub fn idle_timeout(mut self, timeout: Duration) -> GateBuilder {
-        self.idle_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
-        self
-    }
-
-    /// Serves encrypted sessions too, on the same port: the first packet of each connection decides.
-    #[cfg(feature = "encryption")]
-    pub fn key(mut self, key: GateKey) -> GateBuilder {
-        self.handshake.key = Some(key);
-        self
-    }
-
-    /// Closes every connection that does not begin an encrypted session. Without a [`key`](GateBuilder::key), that is
-    /// every connection.
-    #[cfg(feature = "encryption")]
-    pub fn require_encryption(mut self) -> GateBuilder {
-        self.handshake.is_required = true;
-        self
-    }
-
-    /// Listens on an address such as `127.0.0.1:13325` and serves on a thread of its own. Port 0 takes a free port, which
-    /// [`Gate::endpoint`] tells.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`]: `address` is not an address, does not belong to this machine or is in use, or the thread cannot
-    /// be started.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use rtm_server_sdk::gate::Gate;
-    ///
-    /// let gate = Gate::builder().project(80000001, "secret").project(80000002, "other").bind("127.0.0.1:0")?;
-    /// let taken = Gate::builder().bind(gate.endpoint());
-    /// assert!(taken.unwrap_err().to_string().starts_with("listening on 127.0.0.1:"));
-    /// # Ok::<(), rtm_server_sdk::Error>(())
-    /// ```
-    pub fn bind(self, address: impl Display) -> Result<Gate, Error> {
-        let address = address.to_string();
-        self.start(&address).map_err(|error| Error::System(SystemError::new(format!("listening on {address}"), error)))
-    }
-
-    fn start(self, address: &str) -> io::Result<Gate> {
-        let listener = listen(address)?;
-        let address = listener.local_addr()?;
-        let counters = Arc::new(Counters::default());
-        let stop = Arc::new(AtomicBool::new(false));
-        let service = Service::new(self.signers, self.handshake, Arc::clone(&counters));
-        let (server, waker) =
-            Server::new(listener, service, Arc::clone(&counters), self.idle_timeout, Arc::clone(&stop))?;
-        let thread = thread::Builder::new().name(format!("rtm-gate-{}", address.port())).spawn(|| server.run())?;
-        Ok(Gate { address, endpoint: address.to_string(), counters, stop, waker, thread: Some(thread) })
-    }
-}
-
-/// Listens on the first address of that name that works. On Unix, the port of a gate that was dropped
-/// can be bound again at once: mio sets `SO_REUSEADDR`.
-fn listen(address: &str) -> io::Result<TcpListener> {
-    let mut last_error = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last_error = error,
-        }
-    }
-    Err(last_error)
 }

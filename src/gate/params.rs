@@ -114,6 +114,20 @@ impl<'a> Params<'a> {
         read_ints(&mut value, key).map(Some).map_err(|_| wrong_type(key, INTEGERS))
     }
 
+    /// A list of integers that may be left out. The vendor's Go SDK sends a map in its place, whose keys are the list.
+    pub fn optional_ints_or_keys(&self, key: &'static str) -> Result<Option<Vec<i64>>, ErrorAnswer> {
+        self.optional(key, INTEGERS, |value| read_list(value, key, |value| value.integral(key)))
+    }
+
+    /// A list of texts, or a map whose keys are the list.
+    pub fn optional_texts_or_keys(&self, key: &'static str) -> Result<Option<Vec<Box<str>>>, ErrorAnswer> {
+        let text = |value: &mut PayloadReader<'a>| match value.optional_str(key)? {
+            Some(text) => Ok(text.into()),
+            None => Err(DecodeError::WrongType { key, expected: "a string" }),
+        };
+        self.optional(key, "a list of strings in UTF-8", |value| read_list(value, key, text))
+    }
+
     fn optional<T>(
         &self,
         key: &'static str,
@@ -152,6 +166,23 @@ const INTEGERS: &str = "a list of 64-bit integers";
 
 fn read_ints(list: &mut PayloadReader<'_>, key: &'static str) -> Result<Vec<i64>, DecodeError> {
     (0..list.array_len(key)?).map(|_| list.integral(key)).collect()
+}
+
+fn read_list<'a, T>(
+    value: &mut PayloadReader<'a>,
+    key: &'static str,
+    mut element: impl FnMut(&mut PayloadReader<'a>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    if let Ok(len) = value.clone().array_len(key) {
+        value.array_len(key)?;
+        return (0..len).map(|_| element(value)).collect();
+    }
+    let mut list = Vec::new();
+    for _ in 0..value.map_len(key)? {
+        list.push(element(value)?);
+        value.skip()?;
+    }
+    Ok(list)
 }
 
 fn is_nil(value: &PayloadReader<'_>) -> bool {

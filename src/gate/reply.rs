@@ -1,4 +1,4 @@
-//! Writes the answer to a quest, straight into its connection's output.
+//! Writes the answer to a quest.
 
 use super::failure::ErrorAnswer;
 use crate::fpnn::{FrameWriter, HEADER_LEN, Header, PayloadWriter, SEQ_LEN};
@@ -7,21 +7,20 @@ use crate::rtm::MessageBody;
 /// The most pairs of an answer: what the one byte in front of a small msgpack map can count.
 const MOST_PAIRS: u8 = 15;
 
-/// One answer at the end of a connection's output, written pair by pair. It counts them itself.
+/// One answer, written pair by pair into a buffer of its own. It counts the pairs itself.
 #[derive(Debug)]
 pub struct Reply<'a> {
     out: &'a mut Vec<u8>,
-    start: usize,
     seq: u32,
     pairs: u8,
 }
 
 impl<'a> Reply<'a> {
-    /// Begins the answer to the quest `seq`: `{}` as long as nothing is written.
+    /// Begins the answer to the quest `seq`, in place of what `out` held: `{}` as long as nothing is written.
     pub fn new(out: &'a mut Vec<u8>, seq: u32) -> Reply<'a> {
-        let start = out.len();
+        out.clear();
         FrameWriter::answer(out, seq, 0, 0).finish();
-        Reply { out, start, seq, pairs: 0 }
+        Reply { out, seq, pairs: 0 }
     }
 
     /// `key: value`
@@ -57,7 +56,7 @@ impl<'a> Reply<'a> {
 
     /// Completes the answer.
     pub fn finish(self) {
-        let frame = &mut self.out[self.start..];
+        let frame = &mut self.out[..];
         let payload_start = HEADER_LEN + SEQ_LEN;
         frame[payload_start] |= self.pairs;
         let payload_len = frame.len() - payload_start;
@@ -66,13 +65,8 @@ impl<'a> Reply<'a> {
 
     /// Replaces everything that was written by an error answer.
     pub fn fail(self, error: &ErrorAnswer) {
-        self.out.truncate(self.start);
+        self.out.clear();
         FrameWriter::error_answer(self.out, self.seq, error.code.value(), &error.text);
-    }
-
-    /// Takes back everything that was written.
-    pub fn discard(self) {
-        self.out.truncate(self.start);
     }
 }
 

@@ -1,18 +1,16 @@
-//! The gate's thread: one poll for the listening socket and all connections.
+//! The gate's thread: one poll for the listening socket, all connections, and the commands of a test.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mio::event::Event;
+use crossbeam_channel::Receiver;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use slab::Slab;
 
-use super::connection::{Connection, Need};
+use super::command::{Command, CommandSender, Order, command_queue};
+use super::connections::Connections;
 use super::service::Service;
 use super::stats::Counters;
 
@@ -21,31 +19,34 @@ const WAKER: Token = Token(usize::MAX - 2);
 const EVENTS: usize = 1024;
 /// When the machine is out of file descriptors or memory, connections are taken again after this time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often those who listen to events get a `ping`. The vendor's Node SDK gives up after 40 s without one.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// The gate's thread, from the inside.
 #[derive(Debug)]
 pub struct Server {
     poll: Poll,
     listener: TcpListener,
-    service: Service,
-    counters: Arc<Counters>,
-    connections: Slab<Connection>,
-    /// Connections that had their turn and want another one.
-    queue: VecDeque<usize>,
+    connections: Connections,
+    commands: Receiver<Order>,
+    settings: SocketSettings,
     accept_at: Option<Instant>,
-    idle: Option<IdleCheck>,
-    stop: Arc<AtomicBool>,
+    ping_at: Instant,
+    idle_check_at: Instant,
+    is_stopped: bool,
 }
 
-/// Looks for idle connections every now and then.
-#[derive(Debug)]
-struct IdleCheck {
-    timeout: Duration,
-    next: Instant,
+/// How a server treats its sockets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SocketSettings {
+    /// A connection from which nothing came for this long is closed.
+    pub idle_timeout: Option<Duration>,
+    /// Whether Nagle's algorithm stays on.
+    pub nagle: bool,
 }
 
 impl Server {
-    /// A server of the connections that `listener` takes. The waker makes it look whether it is to stop.
+    /// A server of the connections that `listener` takes, and the way to command it.
     ///
     /// # Errors
     ///
@@ -54,31 +55,32 @@ impl Server {
         mut listener: TcpListener,
         service: Service,
         counters: Arc<Counters>,
-        idle_timeout: Option<Duration>,
-        stop: Arc<AtomicBool>,
-    ) -> io::Result<(Server, Waker)> {
+        settings: SocketSettings,
+    ) -> io::Result<(Server, CommandSender)> {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
+        let (sender, commands) = command_queue(Waker::new(poll.registry(), WAKER)?);
+        let connections = Connections::new(poll.registry().try_clone()?, service, counters);
+        let now = connections.now().monotonic;
         let server = Server {
             poll,
             listener,
-            service,
-            counters,
-            connections: Slab::new(),
-            queue: VecDeque::new(),
+            connections,
+            commands,
+            settings,
             accept_at: None,
-            idle: idle_timeout.map(|timeout| IdleCheck { timeout, next: Instant::now() }),
-            stop,
+            ping_at: now + PING_INTERVAL,
+            idle_check_at: now,
+            is_stopped: false,
         };
-        Ok((server, waker))
+        Ok((server, sender))
     }
 
     /// Serves until it is to stop. All connections end with it.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
-        while !self.stop.load(Ordering::Acquire) {
-            match self.poll.poll(&mut events, self.poll_timeout()) {
+        while !self.is_stopped {
+            match self.poll.poll(&mut events, Some(self.poll_timeout())) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
                     log::error!("the gate ends, for polling failed: {error}");
                     return;
@@ -91,116 +93,97 @@ impl Server {
 
     fn turn(&mut self, events: &Events) {
         // Those that queue now had their turn before these events came.
-        let queued = self.queue.len();
+        let queued = self.connections.queued();
+        // Whoever gave a command waits until this turn is over.
+        let _executed = self.execute_commands();
         for event in events {
             match event.token() {
                 LISTENER => self.accept(),
                 WAKER => {}
-                Token(key) => self.handle_event(key, event),
+                Token(key) => self.connections.handle_event(key, event),
             }
         }
-        for key in self.queue.drain(..queued).collect::<Vec<_>>() {
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.is_queued = false;
-                self.give_turn(key);
-            }
+        self.connections.give_queued_turns(queued);
+        let now = self.connections.now().monotonic;
+        if self.accept_at.is_some_and(|at| at <= now) {
+            self.accept();
         }
-        self.accept_after_pause();
-        self.close_idle();
+        self.ping(now);
+        self.connections.fire_timers(now);
+        self.close_idle(now);
     }
 
-    fn poll_timeout(&self) -> Option<Duration> {
-        if !self.queue.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let wake_at = [self.accept_at, self.idle.as_ref().map(|idle| idle.next)].into_iter().flatten().min()?;
-        Some(wake_at.saturating_duration_since(Instant::now()))
+    fn poll_timeout(&self) -> Duration {
+        let idle_check = self.settings.idle_timeout.map(|_| self.idle_check_at);
+        let times = [self.connections.wake_at(), self.accept_at, idle_check];
+        let wake_at = times.into_iter().flatten().fold(self.ping_at, Instant::min);
+        wake_at.saturating_duration_since(self.connections.now().monotonic)
     }
 
-    /// An event may be about a connection that was closed a moment ago, and its place taken by another: then it is one
-    /// without cause, which does no harm.
-    fn handle_event(&mut self, key: usize, event: &Event) {
-        if let Some(connection) = self.connections.get_mut(key) {
-            connection.note(event);
-            self.give_turn(key);
-        }
+    fn execute_commands(&mut self) -> Vec<oneshot::Sender<()>> {
+        let orders: Vec<Order> = self.commands.try_iter().collect();
+        orders
+            .into_iter()
+            .map(|Order { command, done }| {
+                self.execute(command);
+                done
+            })
+            .collect()
     }
 
-    fn give_turn(&mut self, key: usize) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        match connection.take_turn(&mut self.service) {
-            Need::Event => {}
-            Need::Close => self.close(key),
-            Need::Turn if connection.is_queued => {}
-            Need::Turn => {
-                connection.is_queued = true;
-                self.queue.push_back(key);
-            }
+    fn execute(&mut self, command: Command) {
+        let now = self.connections.now();
+        let connections = &mut self.connections;
+        match command {
+            Command::Advance(duration) => connections.advance(duration),
+            Command::DisconnectAll => connections.close_all(),
+            Command::Pause => connections.pause(),
+            Command::Resume => connections.resume(),
+            Command::Inject(fault) => connections.service().faults().inject(fault),
+            Command::ClearFaults => connections.service().faults().clear(),
+            Command::PushEvent(name, uid) => connections.service().push_event(&name, uid, now),
+            Command::PushMessage(message) => connections.service().push_message(*message, now),
+            Command::Stop => self.is_stopped = true,
         }
-    }
-
-    fn close(&mut self, key: usize) {
-        let mut connection = self.connections.remove(key);
-        log::debug!("connection from {} closed", connection.peer());
-        // The socket is closed in any case; a failure here would change nothing.
-        _ = self.poll.registry().deregister(connection.stream());
-        drop(connection);
-        self.counters.set_open(self.connections.len());
+        self.connections.deliver_pushes();
     }
 
     fn accept(&mut self) {
         self.accept_at = None;
         loop {
             match self.listener.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok((stream, peer)) => self.add(stream, peer),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if is_about_one_peer(&error) => {}
                 Err(error) => {
                     log::error!("cannot take a connection, will try again in {ACCEPT_PAUSE:?}: {error}");
-                    self.accept_at = Some(Instant::now() + ACCEPT_PAUSE);
+                    self.accept_at = Some(self.connections.now().monotonic + ACCEPT_PAUSE);
                     return;
                 }
             }
         }
     }
 
-    fn accept_after_pause(&mut self) {
-        if self.accept_at.is_some_and(|at| at <= Instant::now()) {
-            self.accept();
-        }
-    }
-
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = stream.set_nodelay(true) {
+    fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if let Err(error) = stream.set_nodelay(!self.settings.nagle) {
             log::debug!("connection from {peer} keeps its delay: {error}");
         }
-        let entry = self.connections.vacant_entry();
-        let key = entry.key();
-        let connection = entry.insert(Connection::new(stream, peer, Instant::now()));
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(connection.stream(), Token(key), interest) {
-            log::error!("connection from {peer} cannot be served: {error}");
-            self.connections.remove(key);
-            return;
-        }
-        log::debug!("connection from {peer} taken");
-        self.counters.count_accepted(self.connections.len());
+        self.connections.add(stream, peer);
     }
 
-    fn close_idle(&mut self) {
-        let Some(idle) = &mut self.idle else { return };
-        let now = Instant::now();
-        if now < idle.next {
-            return;
+    fn ping(&mut self, now: Instant) {
+        if now >= self.ping_at {
+            self.ping_at = now + PING_INTERVAL;
+            self.connections.service().ping();
+            self.connections.deliver_pushes();
         }
-        let timeout = idle.timeout;
-        idle.next = now + (timeout / 8).clamp(Duration::from_millis(1), Duration::from_secs(1));
-        let is_idle = |connection: &Connection| connection.idle_time(now) >= timeout;
-        let idle: Vec<usize> =
-            self.connections.iter().filter(|(_, connection)| is_idle(connection)).map(|(key, _)| key).collect();
-        for key in idle {
-            log::info!("connection from {} closed: idle for {timeout:?}", self.connections[key].peer());
-            self.close(key);
+    }
+
+    fn close_idle(&mut self, now: Instant) {
+        let Some(timeout) = self.settings.idle_timeout else { return };
+        if now >= self.idle_check_at {
+            self.idle_check_at = now + (timeout / 8).clamp(Duration::from_millis(1), Duration::from_secs(1));
+            self.connections.close_idle(timeout, now);
         }
     }
 }

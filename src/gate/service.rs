@@ -2,102 +2,226 @@
 //!
 //! A quest is checked in this order, and the first thing that is wrong decides: the packet (see [`Violation`]), the
 //! encoding of the payload (10008), the method (20004), the signature fields (200034), the project (200001), the
-//! signature (200002), the time stamp (200008), the repeated signature (200006), the method's own parameters. A
-//! signature counts as used from the moment when it was found right, whatever becomes of the call.
+//! signature (200002), the time stamp (200008), the repeated signature (200006), the rate (200010), the method's own
+//! parameters. A signature counts as used from the moment when it was found right, whatever becomes of the call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use super::clock::Now;
 use super::failure::{ErrorAnswer, Failure, Violation};
+use super::fault::{Effect, Faults};
 use super::handshake::Handshake;
-use super::methods::{self, Call, Handler};
+use super::methods::{self, Call, Handler, Method};
 use super::params::Params;
-use super::project::Project;
+use super::project::{ConnectionId, Project, Rules};
+use super::push::{EventPush, Push, Pushes};
 use super::replay::{CLOCK_TOLERANCE_S, Replays};
 use super::reply::Reply;
 use super::stats::Counters;
 use crate::code::ErrorCode;
 use crate::error::DecodeError;
 use crate::fpnn::{FLAG_MSGPACK, Quest};
-use crate::rtm::{SIGN_LEN, Signer};
+use crate::rtm::{Message, SIGN_LEN, Signer, UserId};
 
 /// The flag of a JSON payload. The vendor's server reads those too.
 const FLAG_JSON: u8 = 0x40;
+/// The buffer of an answer that was larger than this, in bytes, gives its memory back.
+const KEPT_ANSWER: usize = 64 * 1024;
 
 /// The projects, and the memory of the signatures.
 #[derive(Debug)]
 pub struct Service {
     projects: FxHashMap<i32, Project>,
-    replays: Replays,
+    /// `None` if a signature may be used again.
+    replays: Option<Replays>,
     counters: Arc<Counters>,
-    handshake: Handshake,
+    settings: Settings,
+    faults: Faults,
+    pushes: Pushes,
+    /// The answer to the last quest. Kept, so that answering does not allocate.
+    answer: Vec<u8>,
+}
+
+/// How a service treats its peers.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// How sessions begin.
+    pub handshake: Handshake,
+    /// What it follows of the real service's rules.
+    pub rules: Rules,
+    /// Whether a signature may be used again.
+    pub accept_repeated_signatures: bool,
+}
+
+/// What a connection does about a quest.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reaction<'a> {
+    /// Nothing: the quest was a one-way one, or a fault keeps it quiet.
+    Nothing,
+    /// Sends an answer.
+    Answer(&'a [u8]),
+    /// Sends an answer later.
+    AnswerLater(&'a [u8], Duration),
+    /// Ends.
+    Disconnect,
 }
 
 impl Service {
     /// A service for these projects, in which nothing has happened yet.
-    pub fn new(signers: FxHashMap<i32, Signer>, handshake: Handshake, counters: Arc<Counters>) -> Service {
-        let projects = signers.into_iter().map(|(pid, signer)| (pid, Project::new(signer))).collect();
-        Service { projects, replays: Replays::default(), counters, handshake }
+    pub fn new(signers: FxHashMap<i32, Signer>, settings: Settings, counters: Arc<Counters>) -> Service {
+        let project = |(pid, signer)| (pid, Project::new(signer, settings.rules));
+        Service {
+            projects: signers.into_iter().map(project).collect(),
+            replays: (!settings.accept_repeated_signatures).then(Replays::default),
+            counters,
+            settings,
+            faults: Faults::default(),
+            pushes: Pushes::default(),
+            answer: Vec::new(),
+        }
     }
 
     /// How sessions begin.
     pub fn handshake(&self) -> &Handshake {
-        &self.handshake
+        &self.settings.handshake
     }
 
-    /// Executes a quest and writes its answer at the end of `out`. For a one-way quest too: the caller drops it.
+    /// What it does wrong on purpose.
+    pub fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    /// Tells a message to those who listen, in every project. One without a time gets that of the gate.
+    pub fn push_message(&mut self, mut message: Message, now: Now) {
+        message.mtime.get_or_insert(now.unix_ms);
+        for project in self.projects.values() {
+            self.pushes.message(&project.listeners, &message);
+        }
+    }
+
+    /// Tells an event to those who listen, in every project.
+    pub fn push_event(&mut self, name: &str, uid: UserId, now: Now) {
+        for (&pid, project) in &self.projects {
+            self.pushes.event(&project.listeners, EventPush { pid, name, uid, time: now.unix_s() });
+        }
+    }
+
+    /// The pushes that calls have brought about since this was asked last.
+    pub fn take_pushes(&mut self) -> Vec<Push> {
+        self.pushes.take()
+    }
+
+    /// Has the gate's own `ping` sent to every connection that listens to events.
+    pub fn ping(&mut self) {
+        for project in self.projects.values() {
+            self.pushes.ping(&project.listeners);
+        }
+    }
+
+    /// Forgets what a connection listened to.
+    pub fn forget(&mut self, connection: ConnectionId) {
+        self.projects.values_mut().for_each(|project| project.listeners.forget(connection));
+    }
+
+    /// Counts the answer to a push.
+    pub fn count_push_answer(&self) {
+        self.counters.count_push_answered();
+    }
+
+    /// Executes a quest that came on `connection`, and says what is to be done about it.
     ///
     /// # Errors
     ///
-    /// The connection is to be closed. Nothing was written.
-    pub fn serve(&mut self, quest: &Quest<'_>, now: Now, out: &mut Vec<u8>) -> Result<(), Violation> {
-        let mut reply = Reply::new(out, quest.seq.unwrap_or_default());
-        match self.execute(quest, now, &mut reply) {
+    /// The quest breaks the protocol: the connection is to be closed.
+    pub fn serve(&mut self, quest: &Quest<'_>, connection: ConnectionId, now: Now) -> Result<Reaction<'_>, Violation> {
+        let params = match read_params(quest) {
+            Ok(params) => Ok(params),
+            Err(Failure::Answer(error)) => Err(error),
+            Err(Failure::Close(violation)) => return Err(violation),
+        };
+        let (params, delay) = match self.faults.apply(quest.method) {
+            None => (params, None),
+            Some(Effect::Delay(delay)) => (params, Some(delay)),
+            Some(Effect::Answer(code, text)) => (Err(ErrorAnswer::new(code, text)), None),
+            Some(Effect::Silence) => return Ok(Reaction::Nothing),
+            Some(Effect::Disconnect) => return Ok(Reaction::Disconnect),
+        };
+        self.write_answer(quest, |service, reply| service.execute(quest.method, &params?, connection, now, reply));
+        Ok(match (quest.seq, delay) {
+            (None, _) => Reaction::Nothing,
+            (Some(_), None) => Reaction::Answer(&self.answer),
+            (Some(_), Some(delay)) => Reaction::AnswerLater(&self.answer, delay),
+        })
+    }
+
+    /// Writes the answer to a quest: what `execute` writes, or its error. `execute` gives the number of the method.
+    fn write_answer(
+        &mut self,
+        quest: &Quest<'_>,
+        execute: impl FnOnce(&mut Service, &mut Reply<'_>) -> Result<usize, ErrorAnswer>,
+    ) {
+        let mut answer = std::mem::take(&mut self.answer);
+        answer.shrink_to(KEPT_ANSWER);
+        let mut reply = Reply::new(&mut answer, quest.seq.unwrap_or_default());
+        match execute(self, &mut reply) {
             Ok(method) => {
                 self.counters.count_executed(method);
                 reply.finish();
             }
-            Err(Failure::Answer(error)) => {
+            Err(error) => {
                 log::warn!("{} refused with {}: {}", quest.method.escape_ascii(), error.code, error.text);
                 self.counters.count_refused();
                 reply.fail(&error);
             }
-            Err(Failure::Close(violation)) => {
-                reply.discard();
-                return Err(violation);
-            }
         }
-        Ok(())
+        self.answer = answer;
     }
 
     /// Gives the number of the method that was executed.
-    fn execute(&mut self, quest: &Quest<'_>, now: Now, reply: &mut Reply<'_>) -> Result<usize, Failure> {
-        let params = read_params(quest)?;
-        let number = methods::find(quest.method).ok_or_else(|| unknown_method(quest.method))?;
-        let method = &methods::ALL[number];
-        match method.handler {
+    fn execute(
+        &mut self,
+        method: &[u8],
+        params: &Params<'_>,
+        connection: ConnectionId,
+        now: Now,
+        reply: &mut Reply<'_>,
+    ) -> Result<usize, ErrorAnswer> {
+        let number = methods::find(method).ok_or_else(|| unknown_method(method))?;
+        let Method { name, handler } = methods::ALL[number];
+        match handler {
             Handler::Unsigned(handler) => handler(now, reply),
             Handler::Signed(handler) => {
-                let project = self.authorize(&params, method.name, now)?;
-                handler(&mut Call { params: &params, project, now }, reply)?;
+                let project = authorize(&mut self.projects, self.replays.as_mut(), params, name, now)?;
+                handler(&mut Call { params, project, now, connection, pushes: &mut self.pushes }, reply)?;
             }
         }
         Ok(number)
     }
+}
 
-    /// The project of a call, once its signature is found right.
-    fn authorize(&mut self, params: &Params<'_>, method: &str, now: Now) -> Result<&mut Project, ErrorAnswer> {
-        let pid = params.int("pid")?;
-        let signature = Signature { sign: params.bytes("sign")?, salt: params.int("salt")?, ts: params.int("ts")? };
-        let Some(project) = i32::try_from(pid).ok().and_then(|pid| self.projects.get_mut(&pid)) else {
-            let text = format!("the project {pid} is not served by this gate");
-            return Err(ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_PID_OR_UID, text));
-        };
-        signature.check(method, &project.signer, &mut self.replays, now)?;
-        Ok(project)
+/// The project of a call, once its signature is found right.
+fn authorize<'a>(
+    projects: &'a mut FxHashMap<i32, Project>,
+    replays: Option<&mut Replays>,
+    params: &Params<'_>,
+    method: &str,
+    now: Now,
+) -> Result<&'a mut Project, ErrorAnswer> {
+    let pid = params.int("pid")?;
+    let signature = Signature { sign: params.bytes("sign")?, salt: params.int("salt")?, ts: params.int("ts")? };
+    let Some(project) = i32::try_from(pid).ok().and_then(|pid| projects.get_mut(&pid)) else {
+        let text = format!("the project {pid} is not served by this gate");
+        return Err(ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_PID_OR_UID, text));
+    };
+    signature.check(method, &project.signer, replays, now)?;
+    if !project.rate.as_mut().is_none_or(|rate| rate.admit(now.monotonic)) {
+        let text = "the project makes more calls a second than this gate allows";
+        return Err(ErrorAnswer::new(ErrorCode::RTM_EC_FREQUENCY_LIMITED, text));
     }
+    Ok(project)
 }
 
 /// Opens the payload and reads it to its end, so that no quest is executed that is not whole.
@@ -131,7 +255,7 @@ struct Signature<'a> {
 }
 
 impl Signature<'_> {
-    fn check(&self, method: &str, signer: &Signer, replays: &mut Replays, now: Now) -> Result<(), ErrorAnswer> {
+    fn check(&self, method: &str, signer: &Signer, replays: Option<&mut Replays>, now: Now) -> Result<(), ErrorAnswer> {
         let &Signature { sign, salt, ts } = self;
         let expected: [u8; SIGN_LEN] = signer.sign_bytes(salt.into(), method.as_bytes(), ts.into());
         if sign != expected {
@@ -143,7 +267,7 @@ impl Signature<'_> {
             let text = format!("ts is {ts} and the gate's clock says {now_s}, over {CLOCK_TOLERANCE_S} s apart");
             return Err(ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_SERVER_TIME, text));
         }
-        if !replays.is_first_use(&expected, ts, now_s) {
+        if !replays.is_none_or(|replays| replays.is_first_use(&expected, ts, now_s)) {
             let text =
                 format!("the signature with the salt {salt} was used before: every call needs a salt of its own");
             return Err(ErrorAnswer::new(ErrorCode::RTM_EC_SAME_SIGN, text));

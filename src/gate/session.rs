@@ -1,17 +1,23 @@
-//! One connection without its socket: received bytes go in, the answers' bytes come out.
+//! One connection without its socket: received bytes go in, the bytes of answers and pushes come out.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
 
 use super::clock::Now;
 use super::failure::Violation;
 use super::handshake::KEY_METHOD;
-use super::service::Service;
-use crate::fpnn::{Decoder, Encryptor, Frame, FrameWriter, Quest};
+use super::outbox::Outbox;
+use super::project::ConnectionId;
+use super::service::{Reaction, Service};
+use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Quest};
 
 /// The largest packet, from its header to the end of its payload: the reference server's default.
 pub const LARGEST_PACKET: usize = 8 * 1024 * 1024;
-/// Once this many bytes of answers wait for the peer to read them, no more of its quests are executed.
-const OUTPUT_LIMIT: usize = 1024 * 1024;
-/// An output buffer that was larger than this gives its memory back.
-const KEPT_OUTPUT: usize = 256 * 1024;
+/// Once this many bytes wait for the peer to read them, no more of its quests are executed.
+const ANSWERS_LIMIT: usize = 1024 * 1024;
+/// The most bytes that wait for a peer: one that is behind by more pushes than this is closed.
+const OUTBOX_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Why [`Session::serve`] stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,29 +26,40 @@ pub enum Served {
     All,
     /// The peer must read some answers first.
     OutputFull,
+    /// A fault was injected that closes the connection.
+    Disconnect,
 }
 
-/// The state of one connection: the bytes before they are packets, and the answers before they are sent.
+/// The state of one connection: the bytes before they are packets, and the packets before they are sent.
 #[derive(Debug)]
 pub struct Session {
+    id: ConnectionId,
     decoder: Decoder,
-    /// Encrypts the answers.
-    encryptor: Encryptor,
+    outbox: Outbox,
     /// Nothing has come yet: the first packet decides whether the session is encrypted.
     is_new: bool,
-    out: Vec<u8>,
-    sent: usize,
+    pushes_sent: u32,
+    /// Answers that a fault holds back, the next one first.
+    late: BinaryHeap<Reverse<LateAnswer>>,
+}
+
+/// An answer, by the time when it is to be sent.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct LateAnswer {
+    send_at: Instant,
+    frame: Vec<u8>,
 }
 
 impl Session {
-    /// A plain session.
-    pub fn new() -> Session {
+    /// A plain session of the connection `id`.
+    pub fn new(id: ConnectionId) -> Session {
         Session {
+            id,
             decoder: Decoder::with_max_frame(LARGEST_PACKET),
-            encryptor: Encryptor::default(),
+            outbox: Outbox::default(),
             is_new: true,
-            out: Vec::new(),
-            sent: 0,
+            pushes_sent: 0,
+            late: BinaryHeap::new(),
         }
     }
 
@@ -62,50 +79,82 @@ impl Session {
     ///
     /// The connection is to be closed, once the answers to the quests before the broken one are sent.
     pub fn serve(&mut self, service: &mut Service, now: Now) -> Result<Served, Violation> {
-        self.drop_sent();
-        while self.out.len() < OUTPUT_LIMIT {
+        self.outbox.drop_sent();
+        self.send_late_answers(now.monotonic);
+        while self.outbox.unsent().len() < ANSWERS_LIMIT {
             let Some(frame) = self.decoder.next_frame()? else { return Ok(Served::All) };
             let is_first = std::mem::take(&mut self.is_new);
-            let Frame::Quest(quest) = frame else {
-                log::info!("an answer came, though the gate never asks: it is ignored");
-                continue;
+            let quest = match frame {
+                Frame::Quest(quest) => quest,
+                Frame::Answer(answer) => {
+                    accept_answer(&answer, self.pushes_sent, service);
+                    continue;
+                }
             };
             match check_turn(&quest, is_first, service)? {
-                Turn::Call => {
-                    append(&mut self.out, &mut self.encryptor, quest.seq, |out| service.serve(&quest, now, out))?
-                }
+                Turn::Call => match service.serve(&quest, self.id, now)? {
+                    Reaction::Nothing => {}
+                    Reaction::Answer(answer) => self.outbox.append(answer),
+                    Reaction::AnswerLater(answer, delay) => {
+                        let send_at = now.monotonic.checked_add(delay).unwrap_or(now.monotonic);
+                        self.late.push(Reverse(LateAnswer { send_at, frame: answer.to_vec() }));
+                    }
+                    Reaction::Disconnect => return Ok(Served::Disconnect),
+                },
                 Turn::KeyExchange { seq } => {
                     let (encryptor, decryptor) = service.handshake().accept(&quest)?;
-                    self.encryptor = encryptor;
                     self.decoder.set_decryptor(decryptor);
-                    append(&mut self.out, &mut self.encryptor, Some(seq), |out| {
-                        FrameWriter::answer(out, seq, 0, 0).finish();
-                        Ok(())
-                    })?;
+                    self.outbox.set_encryptor(encryptor);
+                    self.outbox.append(&empty_answer(seq));
                 }
             }
         }
         Ok(Served::OutputFull)
     }
 
+    /// When the next late answer is to be sent.
+    pub fn next_late_answer(&self) -> Option<Instant> {
+        self.late.peek().map(|Reverse(late)| late.send_at)
+    }
+
+    /// Appends the late answers that are due.
+    pub fn send_late_answers(&mut self, now: Instant) {
+        while self.next_late_answer().is_some_and(|send_at| send_at <= now) {
+            if let Some(Reverse(late)) = self.late.pop() {
+                self.outbox.append(&late.frame);
+            }
+        }
+    }
+
+    /// Whether everything that was to be sent has been.
+    pub fn is_all_sent(&self) -> bool {
+        self.unsent().is_empty() && self.late.is_empty()
+    }
+
+    /// The bytes that it holds for its peer: packets that are not whole, and what was not read yet.
+    pub fn held_bytes(&self) -> usize {
+        self.decoder.buffered() + self.outbox.len()
+    }
+
+    /// Appends a push, under a sequence number of the gate's own. Gives whether there was room for it.
+    #[must_use]
+    pub fn push(&mut self, quest: &[u8]) -> bool {
+        if self.outbox.unsent().len() + quest.len() > OUTBOX_LIMIT {
+            return false;
+        }
+        self.pushes_sent = self.pushes_sent.wrapping_add(1);
+        self.outbox.append_as(quest, self.pushes_sent);
+        true
+    }
+
     /// What is to be sent.
     pub fn unsent(&self) -> &[u8] {
-        &self.out[self.sent..]
+        self.outbox.unsent()
     }
 
     /// The first `sent` bytes of [`unsent`](Session::unsent) were sent.
     pub fn mark_sent(&mut self, sent: usize) {
-        self.sent += sent;
-    }
-
-    fn drop_sent(&mut self) {
-        if self.sent == self.out.len() {
-            self.out.clear();
-            self.out.shrink_to(KEPT_OUTPUT);
-        } else if self.sent > 0 {
-            self.out.drain(..self.sent);
-        }
-        self.sent = 0;
+        self.outbox.mark_sent(sent);
     }
 }
 
@@ -124,20 +173,17 @@ fn check_turn(quest: &Quest<'_>, is_first: bool, service: &Service) -> Result<Tu
     }
 }
 
-/// Has `write` append one answer, and enciphers it. A one-way quest's answer is dropped.
-fn append(
-    out: &mut Vec<u8>,
-    encryptor: &mut Encryptor,
-    seq: Option<u32>,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Violation>,
-) -> Result<(), Violation> {
-    let start = out.len();
-    out.resize(start + encryptor.prefix_len(), 0);
-    let written = write(out);
-    if written.is_err() || seq.is_none() {
-        out.truncate(start);
+/// Pushes are numbered from 1 on. Whatever a peer answers to one, the gate is content.
+fn accept_answer(answer: &Answer<'_>, pushes_sent: u32, service: &Service) {
+    if (1..=pushes_sent).contains(&answer.seq) {
+        service.count_push_answer();
     } else {
-        encryptor.encrypt(&mut out[start..]);
+        log::info!("an answer with the sequence number {} came, which no push had: it is ignored", answer.seq);
     }
-    written
+}
+
+fn empty_answer(seq: u32) -> Vec<u8> {
+    let mut frame = Vec::new();
+    FrameWriter::answer(&mut frame, seq, 0, 0).finish();
+    frame
 }

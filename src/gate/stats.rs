@@ -16,6 +16,10 @@ pub struct GateStats {
     pub connections_open: u64,
     /// Quests that were answered with an error, or would have been, had they not been one-way.
     pub refused: u64,
+    /// Pushes, the gate's own `ping` included: one for each connection that got it.
+    pub pushes_sent: u64,
+    /// Pushes that were answered.
+    pub pushes_answered: u64,
     executed: [u64; methods::COUNT],
 }
 
@@ -47,6 +51,8 @@ pub struct Counters {
     accepted: Counter,
     open: AtomicU64,
     refused: Counter,
+    pushes_sent: Counter,
+    pushes_answered: Counter,
     executed: [Counter; methods::COUNT],
 }
 
@@ -56,6 +62,8 @@ impl Default for Counters {
             accepted: Counter::default(),
             open: AtomicU64::default(),
             refused: Counter::default(),
+            pushes_sent: Counter::default(),
+            pushes_answered: Counter::default(),
             executed: std::array::from_fn(|_| Counter::default()),
         }
     }
@@ -83,12 +91,24 @@ impl Counters {
         self.executed[number].add_one();
     }
 
+    /// A push was put into an outbox.
+    pub fn count_push_sent(&self) {
+        self.pushes_sent.add_one();
+    }
+
+    /// A push was answered.
+    pub fn count_push_answered(&self) {
+        self.pushes_answered.add_one();
+    }
+
     /// The numbers as they are.
     pub fn snapshot(&self) -> GateStats {
         GateStats {
             connections_accepted: self.accepted.value(),
             connections_open: self.open.load(Ordering::Acquire),
             refused: self.refused.value(),
+            pushes_sent: self.pushes_sent.value(),
+            pushes_answered: self.pushes_answered.value(),
             executed: std::array::from_fn(|index| self.executed[index].value()),
         }
     }

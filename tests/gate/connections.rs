@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rtm_server_sdk::gate::Gate;
 
 use crate::params;
-use crate::wire::{Peer, SECRET, WATCHDOG, gate, packet, payload, quest, signed};
+use crate::wire::{Peer, SECRET, WATCHDOG, gate, packet, payload, quest, signed, wait_until};
 
 fn signed_quest(seq: u32, method: &str, params: crate::wire::Params) -> Vec<u8> {
     quest(seq, method, signed(method, params))
@@ -126,6 +126,38 @@ fn answers_and_quests_before_a_broken_packet_count() {
     assert_eq!(gate.stats().executed("addroommember"), 1);
 }
 
+#[test]
+fn answers_before_a_broken_packet_arrive_though_they_do_not_fit_the_socket() {
+    const ASKS: u32 = 300;
+    const INFO: usize = 60_000;
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    peer.result("setroominfo", params! { "rid" => 1, "oinfo" => "x".repeat(INFO) });
+    let mut writer = peer.stream.try_clone().unwrap();
+    let sender = thread::spawn(move || {
+        for seq in 0..ASKS {
+            writer.write_all(&signed_quest(seq, "getroominfo", params! { "rid" => 1 })).unwrap();
+        }
+        // More than the gate reads at once, so that bytes are left in its socket when it has seen enough.
+        _ = writer.write_all(&[b'x'; 1_000_000]);
+    });
+    // Nothing is read until the gate is stuck with its answers.
+    let mut other = Peer::connect(&gate);
+    let (mut executed, mut quiet_calls) = (0, 0);
+    while quiet_calls < 500 {
+        assert_eq!(other.ask("*ping", vec![]).code(), 0);
+        let now = gate.stats().executed("getroominfo");
+        quiet_calls = if now == executed && executed > 0 { quiet_calls + 1 } else { 0 };
+        executed = now;
+    }
+    for seq in 0..ASKS {
+        let answer = peer.receive();
+        assert_eq!((answer.seq, answer.payload["oinfo"].as_str().unwrap().len()), (seq, INFO));
+    }
+    assert_eq!(peer.wait_for_close(), 0);
+    sender.join().unwrap();
+}
+
 /// A `*ping` of exactly `len` bytes.
 fn ping_of(len: usize) -> Vec<u8> {
     let overhead = packet(0x80, 1, Some(1), "*ping", b"").len() + b"\x81\xa1x\xc6....".len();
@@ -187,14 +219,6 @@ fn allow_open_files(wanted: u64) {
 
 #[cfg(not(unix))]
 fn allow_open_files(_wanted: u64) {}
-
-fn wait_until(is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < WATCHDOG, "it never came to be so");
-        thread::yield_now();
-    }
-}
 
 #[test]
 fn peer_that_does_not_read_is_not_executed_for_until_it_does() {

@@ -3,17 +3,26 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rmpv::Value;
 use rtm_server_sdk::gate::Gate;
 
-use crate::codec::{self, MSGPACK, Packet, TWO_WAY};
+use crate::codec::{self, ANSWER, MSGPACK, ONE_WAY, Packet, TWO_WAY};
 
 pub const PID: i64 = 80_000_001;
 pub const SECRET: &str = "secret";
 /// Nothing here takes a second; a test that would wait for ever fails after this time.
 pub const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// Waits for what is told by no packet.
+pub fn wait_until(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < WATCHDOG, "it never came to be so");
+        std::thread::yield_now();
+    }
+}
 
 pub fn gate() -> Gate {
     Gate::builder().project(80_000_001, SECRET).bind("127.0.0.1:0").unwrap()
@@ -111,14 +120,30 @@ impl Peer {
     }
 
     pub fn receive(&mut self) -> Answer {
-        let mut header = [0; 16];
-        self.stream.read_exact(&mut header).unwrap();
-        assert_eq!(header[..7], *b"FPNN\x01\x80\x02");
-        let mut frame = header.to_vec();
-        frame.resize(header.len() + u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize, 0);
-        self.stream.read_exact(&mut frame[header.len()..]).unwrap();
-        let answer = Packet::parse(&frame).unwrap();
-        Answer { seq: answer.seq(), status: answer.status(), payload: answer.map() }
+        let packet = self.receive_packet();
+        assert_eq!((packet.version, packet.flag, packet.mtype), (1, MSGPACK, ANSWER), "{packet:?}");
+        Answer { seq: packet.seq(), status: packet.status(), payload: packet.map() }
+    }
+
+    /// A push of this method.
+    pub fn receive_push(&mut self, method: &str) -> Packet {
+        let packet = self.receive_packet();
+        assert_eq!((packet.version, packet.flag, packet.mtype), (1, MSGPACK, TWO_WAY), "{packet:?}");
+        assert_eq!(packet.method, method);
+        packet
+    }
+
+    /// The next packet, whatever it is.
+    pub fn receive_packet(&mut self) -> Packet {
+        let mut frame = vec![0; 12];
+        self.stream.read_exact(&mut frame).unwrap();
+        let (mtype, ss) = (frame[6], usize::from(frame[7]));
+        let seq_len = if mtype == ONE_WAY { 0 } else { 4 };
+        let method_len = if mtype == ANSWER { 0 } else { ss };
+        let rest = seq_len + method_len + u32::from_le_bytes(frame[8..12].try_into().unwrap()) as usize;
+        frame.resize(12 + rest, 0);
+        self.stream.read_exact(&mut frame[12..]).unwrap();
+        Packet::parse(&frame).unwrap()
     }
 
     /// A quest with exactly these parameters, and its answer.

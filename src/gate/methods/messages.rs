@@ -36,6 +36,7 @@ fn send(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswe
     }
     let message = Message { target: Target::Room(room), from, mid, mtype, body, attrs, mtime: None };
     let row = call.project.messages.add(room, message, call.now.unix_ms);
+    call.pushes.message(&call.project.listeners, &row.message);
     reply.int("mtime", row.mtime);
     Ok(())
 }

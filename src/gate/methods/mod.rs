@@ -5,6 +5,7 @@
 mod bans;
 mod history;
 mod info;
+mod listening;
 mod members;
 mod messages;
 mod ping;
@@ -12,11 +13,19 @@ mod ping;
 use super::clock::Now;
 use super::failure::ErrorAnswer;
 use super::params::Params;
-use super::project::Project;
+use super::project::{ConnectionId, Project};
+use super::push::Pushes;
 use super::reply::Reply;
 
-const FAMILIES: [&[Method]; 6] =
-    [&ping::METHODS, &members::METHODS, &info::METHODS, &bans::METHODS, &messages::METHODS, &history::METHODS];
+const FAMILIES: [&[Method]; 7] = [
+    &ping::METHODS,
+    &members::METHODS,
+    &info::METHODS,
+    &bans::METHODS,
+    &messages::METHODS,
+    &history::METHODS,
+    &listening::METHODS,
+];
 
 /// How many methods the gate knows.
 pub const COUNT: usize = count(&FAMILIES);
@@ -51,6 +60,10 @@ pub struct Call<'a, 'p> {
     pub project: &'a mut Project,
     /// When it came.
     pub now: Now,
+    /// The connection that it came on.
+    pub connection: ConnectionId,
+    /// What it has to tell to those who listen.
+    pub pushes: &'a mut Pushes,
 }
 
 impl Method {

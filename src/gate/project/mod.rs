@@ -1,11 +1,15 @@
 //! The state of one project. No wire, and time is a parameter.
 
 mod bans;
+mod listeners;
 mod messages;
+mod rate;
 mod rooms;
 
 pub use bans::Bans;
+pub use listeners::{ConnectionId, Interest, Listeners, Subject};
 pub use messages::{Filter, Messages, Row, Span};
+pub use rate::Rate;
 pub use rooms::Rooms;
 
 use crate::rtm::Signer;
@@ -21,11 +25,31 @@ pub struct Project {
     pub bans: Bans,
     /// What was said in the rooms.
     pub messages: Messages,
+    /// Who is pushed what.
+    pub listeners: Listeners,
+    /// How many calls it may make, where that is limited.
+    pub rate: Option<Rate>,
+}
+
+/// The rules of the service that a gate follows only where it is told to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// The calls a second of each project.
+    pub calls_per_second: Option<u32>,
+    /// Whether a user who enters a room leaves the one before.
+    pub single_room: bool,
 }
 
 impl Project {
     /// A project in which nothing has happened yet.
-    pub fn new(signer: Signer) -> Project {
-        Project { signer, rooms: Rooms::default(), bans: Bans::default(), messages: Messages::default() }
+    pub fn new(signer: Signer, rules: Rules) -> Project {
+        Project {
+            signer,
+            rooms: Rooms::new(rules.single_room),
+            bans: Bans::default(),
+            messages: Messages::default(),
+            listeners: Listeners::default(),
+            rate: rules.calls_per_second.map(Rate::new),
+        }
     }
 }

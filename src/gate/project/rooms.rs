@@ -11,6 +11,8 @@ use crate::rtm::{RoomId, UserId};
 #[derive(Debug, Default)]
 pub struct Rooms {
     rooms: FxHashMap<RoomId, Room>,
+    /// Where each user is, if a user can be in one room alone.
+    whereabouts: Option<FxHashMap<UserId, RoomId>>,
 }
 
 #[derive(Debug, Default)]
@@ -28,8 +30,17 @@ impl Room {
 }
 
 impl Rooms {
+    /// No rooms yet. With `single_room`, a user who enters a room leaves the one before.
+    pub fn new(single_room: bool) -> Rooms {
+        Rooms { whereabouts: single_room.then(FxHashMap::default), ..Rooms::default() }
+    }
+
     /// Adds a user to a room. Doing so twice changes nothing.
     pub fn add_member(&mut self, room: RoomId, uid: UserId) {
+        let left = self.whereabouts.as_mut().and_then(|whereabouts| whereabouts.insert(uid, room));
+        if let Some(left) = left.filter(|&left| left != room) {
+            self.remove_member(left, uid);
+        }
         self.rooms.entry(room).or_default().members.insert(uid);
     }
 
@@ -92,6 +103,18 @@ mod tests {
         }
         assert_eq!(members(&rooms, 1), [i64::MIN, -3, 0, 5, i64::MAX]);
         assert_eq!((rooms.member_count(1), rooms.member_count(2)), (5, 0));
+    }
+
+    #[test]
+    fn user_of_a_single_room_leaves_it_for_the_next() {
+        let mut rooms = Rooms::new(true);
+        for room in [1, 2, 2, 3, 2] {
+            rooms.add_member(room, 7);
+        }
+        assert_eq!([1, 2, 3].map(|room| members(&rooms, room)), [vec![], vec![7], vec![]]);
+        rooms.remove_member(2, 7);
+        rooms.add_member(1, 7);
+        assert_eq!([1, 2].map(|room| members(&rooms, room)), [vec![7], vec![]]);
     }
 
     #[test]

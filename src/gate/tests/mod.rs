@@ -11,8 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::clock::Now;
 use super::failure::Violation;
-use super::handshake::Handshake;
-use super::service::Service;
+use super::service::{Service, Settings};
 use super::session::{Served, Session};
 use super::stats::Counters;
 use crate::rtm::Signer;
@@ -23,7 +22,7 @@ const TS: i64 = 1_700_000_000;
 
 fn service() -> Service {
     let signers = FxHashMap::from_iter([(PID, Signer::new(PID, SECRET))]);
-    Service::new(signers, Handshake::default(), Arc::new(Counters::default()))
+    Service::new(signers, Settings::default(), Arc::new(Counters::default()))
 }
 
 /// What a session answers to `bytes`, taken apart: sequence number, status, payload.
@@ -62,6 +61,10 @@ fn map(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
 
 /// A signed call, as a well-behaved client writes it.
 fn quest(method: &str, salt: i64, ts: i64, params: impl IntoIterator<Item = (&'static str, Value)>) -> Vec<u8> {
+    signed_quest(method, salt, ts, params.into_iter().map(|(key, value)| (key.into(), value)).collect())
+}
+
+fn signed_quest(method: &str, salt: i64, ts: i64, params: Vec<(Value, Value)>) -> Vec<u8> {
     let sign = Signer::new(PID, SECRET).sign_bytes(salt.into(), method.as_bytes(), ts.into());
     let signature = [
         ("pid", PID.into()),
@@ -69,7 +72,8 @@ fn quest(method: &str, salt: i64, ts: i64, params: impl IntoIterator<Item = (&'s
         ("salt", salt.into()),
         ("ts", ts.into()),
     ];
-    frame(1, method, &map(signature.into_iter().chain(params)))
+    let signature = signature.into_iter().map(|(key, value)| (key.into(), value));
+    frame(1, method, &Value::Map(signature.chain(params).collect()))
 }
 
 fn frame(kind: u8, method: &str, payload: &Value) -> Vec<u8> {
@@ -97,14 +101,14 @@ fn code(answer: &(u32, u8, Value)) -> i64 {
 fn signed_call_passes_while_its_time_stamp_is_near_the_clock() {
     for (offset, expected) in [(-61, 200_008), (-60, 0), (0, 0), (60, 0), (61, 200_008)] {
         let quest = quest("getroominfo", 1, TS + offset, [("rid", 1.into())]);
-        let answers = answers(&mut Session::new(), &mut service(), Now::at(TS), &quest);
+        let answers = answers(&mut Session::new(0), &mut service(), Now::at(TS), &quest);
         assert_eq!(code(&answers[0]), expected, "ts off by {offset} s");
     }
 }
 
 #[test]
 fn repeated_signature_is_refused_until_the_clock_check_takes_over() {
-    let (mut session, mut service, start) = (Session::new(), service(), Now::at(TS));
+    let (mut session, mut service, start) = (Session::new(0), service(), Now::at(TS));
     let quest = quest("getroominfo", 1, TS + 60, [("rid", 1.into())]);
     let codes: Vec<i64> = [0, 1, 60, 120, 121]
         .map(|seconds| start.later(Duration::from_secs(seconds)))
@@ -115,7 +119,7 @@ fn repeated_signature_is_refused_until_the_clock_check_takes_over() {
 
 #[test]
 fn ban_runs_out_on_the_clock() {
-    let (mut session, mut service, start) = (Session::new(), service(), Now::at(TS));
+    let (mut session, mut service, start) = (Session::new(0), service(), Now::at(TS));
     let ban = quest("addroomban", 1, TS, [("rid", 5.into()), ("uid", 7.into()), ("btime", 30.into())]);
     assert_eq!(answers(&mut session, &mut service, start, &ban)[0].2, map([]));
     for (salt, seconds, banned) in [(2, 29, true), (3, 30, false)] {
@@ -127,7 +131,7 @@ fn ban_runs_out_on_the_clock() {
 
 #[test]
 fn one_way_quest_is_executed_without_an_answer() {
-    let (mut session, mut service) = (Session::new(), service());
+    let (mut session, mut service) = (Session::new(0), service());
     let now = Now::at(TS);
     let mut one_way = quest("addroommember", 1, TS, [("rid", 5.into()), ("uid", 7.into())]);
     one_way[6] = 0;
@@ -141,7 +145,7 @@ fn one_way_quest_is_executed_without_an_answer() {
 
 #[test]
 fn session_stops_at_answers_that_nobody_takes() {
-    let (mut session, mut service, now) = (Session::new(), service(), Now::at(TS));
+    let (mut session, mut service, now) = (Session::new(0), service(), Now::at(TS));
     let info: Value = "x".repeat(60_000).into();
     let set = quest("setroominfo", 0, TS, [("rid", 1.into()), ("oinfo", info)]);
     answers(&mut session, &mut service, now, &set);
@@ -167,7 +171,7 @@ fn session_stops_at_answers_that_nobody_takes() {
 #[test]
 fn packet_over_8_mib_is_refused_by_its_header() {
     let refused = |payload_len: u32| {
-        let mut session = Session::new();
+        let mut session = Session::new(0);
         let mut header = frame(1, "getroominfo", &Value::Nil)[..12].to_vec();
         header[8..].copy_from_slice(&payload_len.to_le_bytes());
         session.space()[..12].copy_from_slice(&header);
@@ -184,7 +188,7 @@ fn broken_packet_is_told_from_a_refused_quest() {
     let outcome = |edit: fn(&mut Vec<u8>)| {
         let mut bytes = quest("getroominfo", 1, TS, [("rid", 1.into())]);
         edit(&mut bytes);
-        let mut session = Session::new();
+        let mut session = Session::new(0);
         session.space()[..bytes.len()].copy_from_slice(&bytes);
         session.advance(bytes.len());
         session.serve(&mut service(), Now::at(TS)).map(|_| split_answers(session.unsent()).first().map(code))

@@ -4,10 +4,11 @@ use rmpv::Value;
 use serde_json::Value as Json;
 
 use super::vectors::{int_input, ints_input, text_input};
-use super::{TS, answers, code, map, quest, service};
+use super::{TS, answers, code, map, quest, service, signed_quest};
 use crate::gate::clock::Now;
 use crate::gate::session::Session;
 use crate::golden_files::{load, unhex};
+use crate::rtm::{Message, MessageType, Target};
 
 /// The id that a client makes where the caller gives none.
 const MID: i64 = 7_234_567_890_123_456_781;
@@ -61,7 +62,7 @@ fn expected(vector: &Json) -> Result<Value, i64> {
         ])),
         "getmsgnum" => Ok(map([("sender", 0.into()), ("num", 0.into())])),
         "addroommembers" | "delroommembers" | "adduserrooms" | "deleteuserrooms" => batch(vector),
-        "cleanmsg" | "delconversationmsgs" => Ok(map([])),
+        "cleanmsg" | "delconversationmsgs" | "addlisten" | "removelisten" | "setlisten" => Ok(map([])),
         // Its parameters are not those of the method.
         "addroommember" => Err(200_034),
         _ => Err(20_004),
@@ -104,7 +105,7 @@ fn every_frame_of_the_vendors_sdks_is_understood() {
     for vector in vectors {
         let name = vector["name"].as_str().unwrap();
         // All vectors share one salt, so that each needs a gate without a memory.
-        let (mut session, mut service, now) = (Session::new(), service(), Now::at(TS));
+        let (mut session, mut service, now) = (Session::new(0), service(), Now::at(TS));
         if let Some(frame) = preparation(vector) {
             assert_eq!(code(&answers(&mut session, &mut service, now, &frame)[0]), 0, "{name}");
         }
@@ -119,6 +120,60 @@ fn every_frame_of_the_vendors_sdks_is_understood() {
             let ask = quest("getroommsg", 2, TS, [("rid", rid.into()), ("desc", true.into()), ("num", 9.into())]);
             let page = answers(&mut session, &mut service, now, &ask).remove(0).2;
             assert_eq!(page["msgs"], Value::Array(vec![expected_row(vector)]), "{name}");
+        }
+    }
+}
+
+/// A typed value of the golden files.
+fn typed(value: &Json) -> Value {
+    match value["t"].as_str().unwrap() {
+        "bool" => value["v"].as_bool().unwrap().into(),
+        "int" => int_input(&value["v"]).unwrap().into(),
+        "str" => value["v"].as_str().unwrap().into(),
+        "array" => Value::Array(value["v"].as_array().unwrap().iter().map(typed).collect()),
+        "map" => {
+            let pairs = value["v"].as_array().unwrap().iter();
+            Value::Map(pairs.map(|pair| (typed(&pair[0]), typed(&pair[1]))).collect())
+        }
+        other => panic!("no listening call holds {other}"),
+    }
+}
+
+/// Whether one of the calls names the room, in a list or in a map, or all rooms.
+fn names_room(calls: &[(String, Value)], room: i64) -> bool {
+    calls.iter().any(|(_, params)| {
+        let named = match &params["rids"] {
+            Value::Array(rooms) => rooms.contains(&room.into()),
+            Value::Map(rooms) => rooms.iter().any(|(key, _)| *key == room.into()),
+            _ => false,
+        };
+        named || params["room"] == true.into()
+    })
+}
+
+#[test]
+fn whatever_an_sdk_restores_after_a_reconnect_is_listened_to() {
+    let requests: Json = load("room_requests.json");
+    for vector in requests["after_reconnect"].as_array().unwrap() {
+        for moment in ["sent_after_first_reconnect", "sent_after_second_reconnect"] {
+            let name = format!("{} {moment}", vector["name"]);
+            let (mut session, mut service, now) = (Session::new(0), service(), Now::at(TS));
+            let calls: Vec<(String, Value)> = vector[moment]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|call| (call["method"].as_str().unwrap().to_owned(), typed(&call["params"])))
+                .collect();
+            for (salt, (method, params)) in (1..).zip(&calls) {
+                let quest = signed_quest(method, salt, TS, params.as_map().unwrap().clone());
+                assert_eq!(code(&answers(&mut session, &mut service, now, &quest)[0]), 0, "{name}");
+            }
+            for room in [100, 200, 300] {
+                let target = Target::Room(room);
+                let (mtype, body, attrs) = (MessageType::CHAT, "x".into(), String::new());
+                service.push_message(Message { target, from: 1, mid: 2, mtype, body, attrs, mtime: None }, now);
+                assert_eq!(service.take_pushes().len() == 1, names_room(&calls, room), "{name}: room {room}");
+            }
         }
     }
 }

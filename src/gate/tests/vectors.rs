@@ -8,8 +8,7 @@ use serde_json::Value as Json;
 
 use super::{TS, answers, code, frame, map, quest, service};
 use crate::gate::clock::Now;
-use crate::gate::handshake::Handshake;
-use crate::gate::service::Service;
+use crate::gate::service::{Service, Settings};
 use crate::gate::session::Session;
 use crate::gate::stats::Counters;
 use crate::golden_files::{load, unhex};
@@ -125,7 +124,7 @@ fn every_frame_of_the_vendors_sdks_is_executed() {
     for vector in vectors {
         let name = vector["name"].as_str().unwrap();
         // All vectors share one salt, so that each needs a gate without a memory.
-        let (mut session, mut service, now) = (Session::new(), service(), Now::at(TS));
+        let (mut session, mut service, now) = (Session::new(0), service(), Now::at(TS));
         let answer = answers(&mut session, &mut service, now, &vector_frame(vector)).remove(0);
         assert_eq!(u64::from(answer.0), vector["seq"].as_u64().unwrap(), "{name}");
         let is_too_large = |key| text_input(&vector["inputs"][key]).is_some_and(|info: String| info.len() > 65_535);
@@ -152,7 +151,7 @@ fn every_signature_vector_is_accepted() {
         let secret = vector["secret"].as_str().unwrap();
         let Ok(project) = i32::try_from(pid) else { continue };
         let signers = FxHashMap::from_iter([(project, Signer::new(project, secret))]);
-        let mut service = Service::new(signers, Handshake::default(), Arc::new(Counters::default()));
+        let mut service = Service::new(signers, Settings::default(), Arc::new(Counters::default()));
         let signature = [
             ("pid", pid.into()),
             ("sign", vector["sign"].as_str().unwrap().into()),
@@ -161,7 +160,7 @@ fn every_signature_vector_is_accepted() {
         ];
         let rest = [("rid", 1.into()), ("uid", 1.into()), ("oinfo", "".into()), ("rids", Value::Array(vec![]))];
         let quest = frame(1, vector["cmd"].as_str().unwrap(), &map(signature.into_iter().chain(rest)));
-        let answer = answers(&mut Session::new(), &mut service, Now::at(ts), &quest).remove(0);
+        let answer = answers(&mut Session::new(0), &mut service, Now::at(ts), &quest).remove(0);
         assert_eq!(code(&answer), 0, "{}: {}", vector["name"], answer.2);
     }
 }

@@ -1,0 +1,255 @@
+//! All connections of the gate: whose turn it is, who waits for a time, who holds too much.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use slab::Slab;
+
+use super::clock::{Clock, Now};
+use super::connection::{Connection, Need};
+use super::service::Service;
+use super::stats::Counters;
+
+/// The most connections at a time. A connection has a buffer of 64 KiB at least.
+const MOST_CONNECTIONS: usize = 4096;
+/// The most bytes that all connections together hold: packets that are not whole, and what was not read yet.
+const MOST_HELD: usize = 128 * 1024 * 1024;
+
+/// The open connections, and the service that they are served by.
+#[derive(Debug)]
+pub struct Connections {
+    registry: Registry,
+    service: Service,
+    counters: Arc<Counters>,
+    clock: Clock,
+    open: Slab<Connection>,
+    /// Connections that had their turn and want another one.
+    queue: VecDeque<usize>,
+    /// When connections are to have a turn, whether anything happens to them or not.
+    timers: BTreeSet<(Instant, usize)>,
+    held: usize,
+    /// How many of the connections are being closed and count as closed.
+    ending: usize,
+    is_paused: bool,
+}
+
+impl Connections {
+    /// No connections yet. Their sockets will be registered with `registry`, under their numbers.
+    pub fn new(registry: Registry, service: Service, counters: Arc<Counters>) -> Connections {
+        Connections {
+            registry,
+            service,
+            counters,
+            clock: Clock::default(),
+            open: Slab::new(),
+            queue: VecDeque::new(),
+            timers: BTreeSet::new(),
+            held: 0,
+            ending: 0,
+            is_paused: false,
+        }
+    }
+
+    /// What they are served by.
+    pub fn service(&mut self) -> &mut Service {
+        &mut self.service
+    }
+
+    /// The gate's time.
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Moves the gate's clock on.
+    pub fn advance(&mut self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// Takes a connection. One too many is closed at once.
+    pub fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if self.open.len() == MOST_CONNECTIONS {
+            log::error!("connection from {peer} closed: {MOST_CONNECTIONS} are open");
+            return;
+        }
+        let entry = self.open.vacant_entry();
+        let key = entry.key();
+        let connection = entry.insert(Connection::new(key, stream, peer, self.clock.now().monotonic));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.registry.register(connection.stream(), Token(key), interest) {
+            log::error!("connection from {peer} cannot be served: {error}");
+            self.open.remove(key);
+            return;
+        }
+        log::debug!("connection from {peer} taken");
+        self.counters.count_accepted(self.count_open());
+    }
+
+    /// Gives the connection that an event is about a turn. The event may be about one that was closed a moment ago, and its
+    /// place taken by another: that turn has no cause, and does no harm.
+    pub fn handle_event(&mut self, key: usize, event: &Event) {
+        if let Some(connection) = self.open.get_mut(key) {
+            connection.note(event);
+            self.give_turn(key);
+        }
+    }
+
+    /// How many connections wait for another turn.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Gives the first `count` connections of the queue their turn.
+    pub fn give_queued_turns(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(key) = self.queue.pop_front() else { return };
+            if let Some(connection) = self.open.get_mut(key) {
+                connection.is_queued = false;
+                self.give_turn(key);
+            }
+        }
+    }
+
+    /// When the next turn is due; at once for a moment in the past.
+    pub fn wake_at(&self) -> Option<Instant> {
+        match (self.is_paused, self.queue.is_empty()) {
+            (true, _) => None,
+            (false, false) => Some(self.now().monotonic),
+            (false, true) => self.timers.first().map(|&(at, _)| at),
+        }
+    }
+
+    /// Gives the connections whose time has come a turn.
+    pub fn fire_timers(&mut self, now: Instant) {
+        while let Some(&(at, key)) = self.timers.first().filter(|(at, _)| *at <= now && !self.is_paused) {
+            self.timers.remove(&(at, key));
+            self.open[key].timer = None;
+            self.give_turn(key);
+        }
+    }
+
+    /// Puts what calls have brought about into the outboxes of those who listen. A peer that is too far behind with its
+    /// reading is closed.
+    pub fn deliver_pushes(&mut self) {
+        for push in self.service.take_pushes() {
+            for key in push.receivers {
+                let Some(connection) = self.open.get_mut(key) else { continue };
+                if connection.push(&push.quest) {
+                    self.counters.count_push_sent();
+                    self.queue_turn(key);
+                } else {
+                    log::warn!("connection from {} closed: it does not read what it listens to", connection.peer());
+                    self.close(key);
+                }
+            }
+        }
+    }
+
+    /// Closes the connections from which nothing came for `timeout`.
+    pub fn close_idle(&mut self, timeout: Duration, now: Instant) {
+        let is_idle = |connection: &Connection| connection.idle_time(now) >= timeout;
+        let idle: Vec<usize> =
+            self.open.iter().filter(|(_, connection)| is_idle(connection)).map(|(key, _)| key).collect();
+        for key in idle {
+            log::info!("connection from {} closed: idle for {timeout:?}", self.open[key].peer());
+            self.close(key);
+        }
+    }
+
+    /// Closes every connection.
+    pub fn close_all(&mut self) {
+        let keys: Vec<usize> = self.open.iter().map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.close(key));
+    }
+
+    /// Gives no more turns, until [`resume`](Connections::resume).
+    pub fn pause(&mut self) {
+        self.is_paused = true;
+    }
+
+    /// Gives turns again.
+    pub fn resume(&mut self) {
+        self.is_paused = false;
+        let keys: Vec<usize> = self.open.iter().map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.queue_turn(key));
+    }
+
+    fn give_turn(&mut self, key: usize) {
+        if self.is_paused {
+            return;
+        }
+        match self.open[key].take_turn(&mut self.service, &self.clock) {
+            Need::Event => {}
+            Need::Close => self.close(key),
+            Need::Turn => self.queue_turn(key),
+        }
+        self.note_end(key);
+        self.note_timer(key);
+        self.note_held(key);
+        self.deliver_pushes();
+    }
+
+    fn count_open(&self) -> usize {
+        self.open.len() - self.ending
+    }
+
+    /// A connection whose stream the gate has ended listens no more and counts as closed, whatever its peer still does.
+    fn note_end(&mut self, key: usize) {
+        let Some(connection) = self.open.get_mut(key) else { return };
+        if connection.is_shut_down() && !std::mem::replace(&mut connection.is_ending, true) {
+            self.ending += 1;
+            self.service.forget(key);
+            self.counters.set_open(self.count_open());
+        }
+    }
+
+    fn queue_turn(&mut self, key: usize) {
+        let connection = &mut self.open[key];
+        if !connection.is_queued {
+            connection.is_queued = true;
+            self.queue.push_back(key);
+        }
+    }
+
+    fn note_timer(&mut self, key: usize) {
+        let Some(connection) = self.open.get_mut(key) else { return };
+        let wake_at = connection.wake_at();
+        if wake_at != connection.timer {
+            let before = std::mem::replace(&mut connection.timer, wake_at);
+            before.map(|at| self.timers.remove(&(at, key)));
+            wake_at.map(|at| self.timers.insert((at, key)));
+        }
+    }
+
+    /// Keeps the sum of what the connections hold. Over the limit, the one that holds the most is closed.
+    fn note_held(&mut self, key: usize) {
+        let Some(connection) = self.open.get_mut(key) else { return };
+        let held = connection.held_bytes();
+        self.held = self.held - std::mem::replace(&mut connection.held, held) + held;
+        if self.held <= MOST_HELD {
+            return;
+        }
+        if let Some((largest, connection)) = self.open.iter().max_by_key(|(_, connection)| connection.held) {
+            let (peer, held) = (connection.peer(), connection.held);
+            log::warn!("connection from {peer} closed: it holds {held} bytes, the most of all");
+            self.close(largest);
+        }
+    }
+
+    fn close(&mut self, key: usize) {
+        let mut connection = self.open.remove(key);
+        log::debug!("connection from {} closed", connection.peer());
+        connection.timer.map(|at| self.timers.remove(&(at, key)));
+        self.held -= connection.held;
+        self.ending -= usize::from(connection.is_ending);
+        self.service.forget(key);
+        // The socket is closed in any case; a failure here would change nothing.
+        _ = self.registry.deregister(connection.stream());
+        drop(connection);
+        self.counters.set_open(self.count_open());
+    }
+}

@@ -1,0 +1,150 @@
+//! [`Fault`]: what a gate does wrong on purpose.
+
+use std::time::Duration;
+
+use crate::code::ErrorCode;
+
+/// Something that a gate does wrong on purpose, for tests of what a program makes of it: see
+/// [`Gate::inject`](super::Gate::inject).
+///
+/// A fault is for every method, `*ping` included, unless [`on`](Fault::on) names one, and stays until
+/// [`clear_faults`](super::Gate::clear_faults), unless [`times`](Fault::times) says how often it applies. It applies
+/// before the signature is checked, and to methods that the gate does not know as well. Only a packet that breaks the
+/// protocol, and the key exchange of an encrypted session, are beyond it.
+///
+/// # Examples
+///
+/// ```
+/// use rtm_server_sdk::gate::{Fault, Gate};
+/// use rtm_server_sdk::{Client, ErrorCode};
+///
+/// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+/// let client = Client::new(80000001, "secret", gate.endpoint())?;
+///
+/// gate.inject(Fault::answer(ErrorCode::RTM_EC_FREQUENCY_LIMITED, "slow down").on("addroommember").times(1));
+/// let error = client.add_room_member(42, 1001).call().unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::RTM_EC_FREQUENCY_LIMITED);
+/// client.add_room_member(42, 1001).call()?;
+/// # Ok::<(), rtm_server_sdk::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a fault does nothing until it is injected"]
+pub struct Fault {
+    effect: Effect,
+    method: Option<String>,
+    times_left: Option<u32>,
+}
+
+/// What becomes of a quest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It is answered with an error.
+    Answer(ErrorCode, String),
+    /// It is executed, and answered late.
+    Delay(Duration),
+    /// It is never answered.
+    Silence,
+    /// Its connection is closed.
+    Disconnect,
+}
+
+impl Fault {
+    /// Answers with an error in place of executing the quest.
+    pub fn answer(code: ErrorCode, text: impl Into<String>) -> Fault {
+        Fault::with(Effect::Answer(code, text.into()))
+    }
+
+    /// Executes the quest at once and sends its answer this much later, on the gate's clock:
+    /// [`Gate::advance`](super::Gate::advance) shortens the wait. Other answers do not wait for it.
+    pub fn delay(delay: Duration) -> Fault {
+        Fault::with(Effect::Delay(delay))
+    }
+
+    /// Neither executes the quest nor answers it.
+    pub fn silence() -> Fault {
+        Fault::with(Effect::Silence)
+    }
+
+    /// Closes the connection in place of executing the quest. What was answered before it arrives.
+    pub fn disconnect() -> Fault {
+        Fault::with(Effect::Disconnect)
+    }
+
+    /// Applies to this method alone, by its name on the wire: `addroommember`.
+    pub fn on(mut self, method: impl Into<String>) -> Fault {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// Applies to that many quests, then no more.
+    pub fn times(mut self, times: u32) -> Fault {
+        self.times_left = Some(times);
+        self
+    }
+
+    fn with(effect: Effect) -> Fault {
+        Fault { effect, method: None, times_left: None }
+    }
+
+    fn fits(&self, method: &[u8]) -> bool {
+        self.times_left != Some(0) && self.method.as_ref().is_none_or(|name| name.as_bytes() == method)
+    }
+}
+
+/// The faults that were injected, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    injected: Vec<Fault>,
+}
+
+impl Faults {
+    /// Adds a fault behind the others.
+    pub fn inject(&mut self, fault: Fault) {
+        self.injected.push(fault);
+    }
+
+    /// Removes all of them.
+    pub fn clear(&mut self) {
+        self.injected.clear();
+    }
+
+    /// What the first fault that fits does to a quest of this method.
+    pub fn apply(&mut self, method: &[u8]) -> Option<Effect> {
+        let place = self.injected.iter().position(|fault| fault.fits(method))?;
+        let fault = &mut self.injected[place];
+        if let Some(times) = &mut fault.times_left {
+            *times -= 1;
+        }
+        let effect = fault.effect.clone();
+        if fault.times_left == Some(0) {
+            _ = self.injected.remove(place);
+        }
+        Some(effect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_fault_that_fits_applies_as_often_as_it_says() {
+        let mut faults = Faults::default();
+        faults.inject(Fault::silence().on("a").times(2));
+        faults.inject(Fault::disconnect().times(1));
+        faults.inject(Fault::delay(Duration::ZERO).on("b"));
+        let applied: Vec<_> = ["a", "b", "a", "a", "b", "b"].map(|method| faults.apply(method.as_bytes())).into();
+        let [silence, disconnect, delay] =
+            [Effect::Silence, Effect::Disconnect, Effect::Delay(Duration::ZERO)].map(Some);
+        assert_eq!(applied, [silence.clone(), disconnect, silence, None, delay.clone(), delay]);
+        faults.clear();
+        assert_eq!(faults.apply(b"b"), None);
+    }
+
+    #[test]
+    fn fault_for_no_times_never_applies() {
+        let mut faults = Faults::default();
+        faults.inject(Fault::silence().times(0));
+        assert_eq!(faults.apply(b"a"), None);
+    }
+}
