@@ -24,6 +24,8 @@ pub enum Act {
     Hold,
     /// Stops listening, then closes the connection.
     Disconnect,
+    /// Closes the connection alone.
+    Drop,
 }
 
 impl Act {
@@ -103,6 +105,7 @@ fn serve(listener: TcpListener, mut act: impl FnMut(usize) -> Act, log: &Sender<
                 Act::Hold => hold(&mut stream, seq, &mut held.lock().unwrap()),
                 // The listener goes first, so that no further connection comes about.
                 Act::Disconnect => return drop((listener, stream)),
+                Act::Drop => break,
             };
             let _ = log.send(());
             if is_sent.is_err() {

@@ -13,6 +13,7 @@ mod fake;
 mod faults;
 mod messages;
 mod pty;
+mod retrying;
 mod stopping;
 mod terminal;
 mod tool;

@@ -8,12 +8,17 @@ use clap::{Args, ValueEnum};
 use super::values::time;
 
 const AFTER_HELP: &str = "\
-Each row is room,user and for `ban` a third column, the seconds; an empty field bans without an end. A first row that \
-names its columns (room or rid, user or uid, seconds or btime) may put them in any order. Other columns are ignored. \
-Calls are in flight together, so that rows may take effect in another order than the file's.
+Each row is room,user. For `ban` a third column has the seconds; an empty field bans without an end. For `say` it has \
+the text. A first row that names its columns (room or rid, user or uid, seconds or btime, text or message) may put them \
+in any order. Other columns are ignored. Calls are in flight together, so that rows may take effect in another order \
+than the file's; --window 1 keeps the order.
 
 A row whose call the server cannot have carried out, for want of a connection or of time, is tried again for as long \
-as --retry-for says. The file that --failed writes can be fed in again.
+as --retry-for says; with --retry-uncertain also one that may have been carried out. The file that --failed writes can \
+be fed in again.
+
+A server that limits calls is found out: the run slows down until the server takes all calls, and refused rows are \
+sent again.
 
 Ctrl-C waits for the calls in flight and says with which --start-line to go on (exit status 130); a second one stops \
 at once.";
@@ -37,6 +42,13 @@ pub(crate) struct Bulk {
     /// How long a row is tried again where that is safe; 0s for never
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     pub(crate) retry_for: Duration,
+    /// Also try rows again that may have been done: to add, remove, ban or unban twice does no harm, and a message has an
+    /// id under which it is there once
+    #[arg(long)]
+    pub(crate) retry_uncertain: bool,
+    /// Send at most so many calls a second
+    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,4 +61,6 @@ pub(crate) enum Operation {
     Ban,
     /// End the ban of each user in the room
     Unban,
+    /// Send a chat in the user's name to the room
+    Say,
 }

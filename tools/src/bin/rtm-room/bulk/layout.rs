@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use csv::ByteRecord;
-use rtm_server_sdk::{RoomId, UserId};
+use rtm_server_sdk::NewMessage;
 
+use super::request::{Detail, Request};
 use crate::args::Operation;
 use crate::output::printable;
 
 const ROOM_NAMES: [&str; 4] = ["room", "rid", "room_id", "roomid"];
 const USER_NAMES: [&str; 4] = ["user", "uid", "user_id", "userid"];
 const SECONDS_NAMES: [&str; 2] = ["seconds", "btime"];
+const TEXT_NAMES: [&str; 3] = ["text", "message", "msg"];
 
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
@@ -20,7 +22,16 @@ pub(super) struct Layout {
     pub(super) has_header: bool,
     room: usize,
     user: usize,
-    seconds: Option<Seconds>,
+    third: Third,
+}
+
+/// The column beside room and user.
+#[derive(Debug, Clone, Copy)]
+enum Third {
+    Nothing,
+    Seconds(Seconds),
+    /// The column with the text of a message.
+    Text(usize),
 }
 
 /// The column with the seconds of a ban.
@@ -31,42 +42,62 @@ struct Seconds {
     is_in_every_row: bool,
 }
 
-/// What a row asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) room: RoomId,
-    pub(super) user: UserId,
-    pub(super) ban: Option<Duration>,
-}
-
 impl Layout {
     /// Learns the columns from a first row that names them. Any other first row is one like those after it: if it has
     /// seconds, so have they.
     pub(super) fn find(first: &ByteRecord, operation: Operation) -> Result<Layout, String> {
-        let wants_seconds = operation == Operation::Ban;
         let find = |names: &[&str]| first.iter().position(|field| is_one_of(field, names));
-        let named = find(&SECONDS_NAMES).filter(|_| wants_seconds);
-        let seconds = named.map(|column| Seconds { column, is_in_every_row: true });
-        match (find(&ROOM_NAMES), find(&USER_NAMES)) {
-            (Some(room), Some(user)) => Ok(Layout { names: first.clone(), has_header: true, room, user, seconds }),
-            (Some(_), None) => Err("the header names a room column and no user column: call it `user`".into()),
-            (None, Some(_)) => Err("the header names a user column and no room column: call it `room`".into()),
-            (None, None) => Ok(Layout::positional(wants_seconds, first.len())),
-        }
+        let (room, user) = match (find(&ROOM_NAMES), find(&USER_NAMES)) {
+            (Some(room), Some(user)) => (room, user),
+            (Some(_), None) => {
+                return Err("the header names a room column and no user column: call it `user`".into());
+            }
+            (None, Some(_)) => {
+                return Err("the header names a user column and no room column: call it `room`".into());
+            }
+            (None, None) => return Ok(Layout::positional(operation, first.len())),
+        };
+        let third = match operation {
+            Operation::Ban => find(&SECONDS_NAMES)
+                .map_or(Third::Nothing, |column| Third::Seconds(Seconds { column, is_in_every_row: true })),
+            Operation::Say => match find(&TEXT_NAMES) {
+                Some(column) => Third::Text(column),
+                None => return Err("the header names no text column: call it `text`".into()),
+            },
+            _ => Third::Nothing,
+        };
+        Ok(Layout { names: first.clone(), has_header: true, room, user, third })
     }
 
-    fn positional(wants_seconds: bool, width: usize) -> Layout {
-        let names: &[&str] = if wants_seconds { &["room", "user", "seconds"] } else { &["room", "user"] };
-        let seconds = wants_seconds.then_some(Seconds { column: 2, is_in_every_row: width > 2 });
-        Layout { names: ByteRecord::from(names), has_header: false, room: 0, user: 1, seconds }
+    fn positional(operation: Operation, width: usize) -> Layout {
+        let (names, third): (&[&str], Third) = match operation {
+            Operation::Ban => {
+                let seconds = Seconds { column: 2, is_in_every_row: width > 2 };
+                (&["room", "user", "seconds"], Third::Seconds(seconds))
+            }
+            Operation::Say => (&["room", "user", "text"], Third::Text(2)),
+            _ => (&["room", "user"], Third::Nothing),
+        };
+        Layout { names: ByteRecord::from(names), has_header: false, room: 0, user: 1, third }
     }
 
     /// What a row asks for, or what is wrong with it.
     pub(super) fn read(&self, record: &ByteRecord) -> Result<Request, String> {
         let room = id(record, self.room, "room")?;
         let user = id(record, self.user, "user")?;
-        let ban = self.seconds.map_or(Ok(None), |seconds| seconds.read(record))?;
-        Ok(Request { room, user, ban })
+        let detail = match self.third {
+            Third::Nothing => Detail::Nothing,
+            Third::Seconds(seconds) => Detail::Ban(seconds.read(record)?),
+            Third::Text(column) => Detail::Message(NewMessage::chat(text(record, column)?)),
+        };
+        Ok(Request { room, user, detail })
+    }
+}
+
+fn text(record: &ByteRecord, column: usize) -> Result<&str, String> {
+    match record.get(column) {
+        None | Some([]) => Err("the text is missing".into()),
+        Some(field) => std::str::from_utf8(field).map_err(|_| "the text is not UTF-8".into()),
     }
 }
 
@@ -124,21 +155,23 @@ mod tests {
         layout.read(&ByteRecord::from(fields))
     }
 
+    fn ban(room: i64, seconds: Option<u64>) -> Result<Request, String> {
+        Ok(Request { room, user: 1001, detail: Detail::Ban(seconds.map(Duration::from_secs)) })
+    }
+
     #[test]
     fn first_row_of_numbers_is_no_header() {
         let layout = Layout::find(&ByteRecord::from(vec!["42", "1001", "60"]), Operation::Ban).unwrap();
         assert!(!layout.has_header);
-        let ban = Some(Duration::from_secs(60));
-        assert_eq!(request(&layout, &["42", "1001", "60"]), Ok(Request { room: 42, user: 1001, ban }));
-        assert_eq!(request(&layout, &["42", "1001", ""]), Ok(Request { room: 42, user: 1001, ban: None }));
-        assert_eq!(request(&layout, &["-42", "1001", ""]), Ok(Request { room: -42, user: 1001, ban: None }));
+        assert_eq!(request(&layout, &["42", "1001", "60"]), ban(42, Some(60)));
+        assert_eq!(request(&layout, &["42", "1001", ""]), ban(42, None));
+        assert_eq!(request(&layout, &["-42", "1001", ""]), ban(-42, None));
     }
 
     #[test]
     fn header_puts_columns_in_any_order() {
         let layout = Layout::find(&ByteRecord::from(vec!["Name", "UID", "btime", "RID"]), Operation::Ban).unwrap();
-        let ban = Some(Duration::from_secs(5));
-        assert_eq!(request(&layout, &["Ann", "1001", "5", "42"]), Ok(Request { room: 42, user: 1001, ban }));
+        assert_eq!(request(&layout, &["Ann", "1001", "5", "42"]), ban(42, Some(5)));
     }
 
     #[test]
@@ -155,7 +188,7 @@ mod tests {
 
     #[test]
     fn bad_rows_say_what_is_wrong() {
-        let layout = Layout::positional(true, 3);
+        let layout = Layout::positional(Operation::Ban, 3);
         assert_eq!(request(&layout, &["42"]), Err("the user is missing".into()));
         assert_eq!(request(&layout, &["x", "1001"]), Err("`x` is not a room id".into()));
         assert_eq!(
@@ -172,14 +205,26 @@ mod tests {
         let named = Layout::find(&ByteRecord::from(vec!["room", "user", "seconds"]), Operation::Ban).unwrap();
         assert!(request(&named, &["42", "1001"]).unwrap_err().contains("ends before its seconds"));
         assert!(request(&named, &["42", "1001", ""]).is_ok());
-        assert!(request(&Layout::positional(true, 3), &["42", "1001"]).is_err());
+        assert!(request(&Layout::positional(Operation::Ban, 3), &["42", "1001"]).is_err());
     }
 
     #[test]
     fn file_without_seconds_bans_without_an_end() {
-        assert!(request(&Layout::positional(true, 2), &["42", "1001"]).is_ok());
+        assert!(request(&Layout::positional(Operation::Ban, 2), &["42", "1001"]).is_ok());
         let named = Layout::find(&ByteRecord::from(vec!["room", "user"]), Operation::Ban).unwrap();
         assert!(request(&named, &["42", "1001"]).is_ok());
+    }
+
+    #[test]
+    fn text_is_taken_as_it_is_and_each_has_an_id() {
+        let layout = Layout::find(&ByteRecord::from(vec!["text", "room", "user"]), Operation::Say).unwrap();
+        let read = |text: &str| request(&layout, &[text, "42", "1001"]).map(|request| request.detail);
+        let Ok(Detail::Message(first)) = read(" a,b ") else { panic!("no message") };
+        let Ok(Detail::Message(second)) = read(" a,b ") else { panic!("no message") };
+        assert_ne!(first.mid(), second.mid());
+        assert_eq!(first, NewMessage::chat(" a,b ").with_mid(first.mid()));
+        assert_eq!(read(""), Err("the text is missing".into()));
+        assert!(Layout::find(&ByteRecord::from(vec!["room", "user"]), Operation::Say).is_err());
     }
 
     #[test]

@@ -2,14 +2,17 @@
 
 mod input;
 mod layout;
+mod ledger;
+mod pace;
 mod progress;
 mod report;
-mod retry;
+mod request;
 mod rows;
 mod runner;
 mod signals;
 mod stop;
 mod tally;
+mod verdict;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ use crate::failure::{BAD_USAGE, DONE, FAILED, Failure, INTERRUPTED, complain, se
 use crate::output::Output;
 use crate::session::{check_stdin_is_wanted_once, client_builder};
 use input::Input;
+use ledger::Ledger;
 use progress::Progress;
 use report::Report;
 use runner::{Ending, Runner};
@@ -54,12 +58,14 @@ fn run_rows(
 ) -> Result<u8, Failure> {
     let started = Instant::now();
     let incoming = rows::read_ahead(input, bulk.operation, bulk.start_line)?;
-    let mut runner = Runner::new(client, bulk, report, progress.clone(), stop);
+    let ledger = Ledger::new(report, progress.clone());
+    let mut runner = Runner::new(client, bulk, ledger, progress.clone(), stop);
     let ending = runner.run(&incoming);
     progress.finish();
     let go_on = GoOn { line: runner.remaining_line(), failed: bulk.failed.as_deref() };
-    let status = conclude(&ending, &runner.tally, &go_on);
-    let summary = runner.tally.summary(started.elapsed(), (!matches!(ending, Ending::Complete)).then_some(go_on.line));
+    let status = conclude(&ending, &runner.ledger, &go_on);
+    let summary =
+        runner.ledger.tally.summary(started.elapsed(), (!matches!(ending, Ending::Complete)).then_some(go_on.line));
     match output.print(&summary) {
         // The rows are what counts, not whether somebody still reads the summary.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -85,9 +91,9 @@ impl std::fmt::Display for GoOn<'_> {
 }
 
 /// Says how the run ended, if not with the last row, and returns the exit status.
-fn conclude(ending: &Ending, tally: &tally::Tally, go_on: &GoOn<'_>) -> u8 {
+fn conclude(ending: &Ending, ledger: &Ledger, go_on: &GoOn<'_>) -> u8 {
     match ending {
-        Ending::Complete if tally.failed() == 0 => DONE,
+        Ending::Complete if ledger.tally.failed() == 0 => DONE,
         Ending::Complete => FAILED,
         Ending::Interrupted => {
             complain(format_args!("stopped; {go_on}"));
@@ -97,7 +103,8 @@ fn conclude(ending: &Ending, tally: &tally::Tally, go_on: &GoOn<'_>) -> u8 {
             complain(format_args!("{}; {go_on}", sentence(error)));
             status_of(error)
         }
-        Ending::ReportLost(error) => {
+        Ending::ReportLost => {
+            let error = ledger.report_error().map(ToString::to_string).unwrap_or_default();
             complain(format_args!("{error}; {go_on}"));
             FAILED
         }

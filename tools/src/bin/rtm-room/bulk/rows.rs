@@ -7,7 +7,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::input::Input;
-use super::layout::{Layout, Request};
+use super::layout::Layout;
+use super::request::Request;
 use crate::args::Operation;
 
 /// How many rows are read ahead. It bounds the memory that they take.

@@ -13,6 +13,8 @@ pub(super) struct Tally {
     pub(super) done: u64,
     failed_by_code: BTreeMap<ErrorCode, u64>,
     pub(super) tried_again: u64,
+    /// Calls that the server refused for their rate, so that they were made again.
+    pub(super) over_the_rate: u64,
 }
 
 impl Tally {
@@ -38,11 +40,15 @@ impl Tally {
             codes().map(|(code, rows)| (code.value().to_string(), json!(rows))).collect();
         let json = json!({
             "done": done, "failed": failed, "failed_by_code": by_code, "tried_again": tried_again,
+            "over_the_rate": self.over_the_rate,
             "seconds": (seconds * 1e3).round() / 1e3, "rows_per_second": rate, "next_line": next_line,
         });
         let mut pairs = vec![("done".to_owned(), done.to_string()), ("failed".to_owned(), failed.to_string())];
         pairs.extend(codes().map(|(code, rows)| (format!("failed with {code}"), rows.to_string())));
         pairs.push(("tried again".to_owned(), tried_again.to_string()));
+        if self.over_the_rate > 0 {
+            pairs.push(("over the rate".to_owned(), self.over_the_rate.to_string()));
+        }
         pairs.push(("seconds".to_owned(), format!("{seconds:.3}")));
         pairs.push(("rows per second".to_owned(), rate.to_string()));
         pairs.extend(next_line.map(|line| ("next line".to_owned(), line.to_string())));
