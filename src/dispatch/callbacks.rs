@@ -1,4 +1,4 @@
-//! The callback threads: where the user's code runs, and where its panics end. They run jobs, and know no more of them.
+//! The callback threads: where the user's code runs and its panics are contained. They run jobs and know nothing else of them.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::error::SystemError;
 
-/// How long the end of the last client waits for callbacks that are still under way.
+/// How long dropping the last client waits for callbacks that are still running.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Runs callbacks where the user wants them.
@@ -25,7 +25,7 @@ type Id = u64;
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// Whose jobs this thread is running, the innermost last.
+    /// The clients whose jobs this thread is running, the innermost last.
     static RUNNING: RefCell<Vec<Id>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -41,7 +41,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A thread that ends may have lost its list before it drops its last client.
+        // A thread that is ending may have dropped this list before its last client.
         let _ = RUNNING.try_with(|running| running.borrow_mut().pop());
     }
 }
@@ -49,7 +49,7 @@ impl Drop for Running {
 /// Something to run on a callback thread. Closures are jobs; a job that was allocated before there was anything to run
 /// has a type of its own.
 pub(super) trait Job: Send {
-    /// Runs the job. What it calls of the user's code is [`contained`].
+    /// Runs the job. Calls to the user's code are [`contained`].
     fn run(self: Box<Self>);
 }
 
@@ -59,7 +59,7 @@ impl<F: FnOnce() + Send> Job for F {
     }
 }
 
-/// A job that runs exactly once: an executor that drops it unrun runs it by that.
+/// A job that runs exactly once: if an executor drops it unrun, it runs in that drop.
 struct Queued {
     job: Option<Box<dyn Job>>,
     id: Id,
@@ -84,7 +84,7 @@ impl Drop for Queued {
 pub(super) fn contained(what: &str, code: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         log::error!("{what} panicked: {}", panic_text(&*payload));
-        // Dropping what was thrown is the user's code too. What that throws in its turn is not dropped, but leaked.
+        // Dropping the panic's payload runs the user's code too. If that panics in turn, its payload is leaked.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
         std::mem::forget(dropped);
     }
@@ -98,7 +98,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// Where jobs are handed in.
+/// Takes jobs in.
 #[derive(Clone)]
 pub struct Callbacks {
     jobs: Sender<Queued>,
@@ -110,7 +110,7 @@ impl Callbacks {
     ///
     /// # Errors
     ///
-    /// The machine refused a thread.
+    /// The operating system refused a thread.
     pub fn start(count: usize, executor: Option<Executor>) -> Result<(Callbacks, CallbackThreads), SystemError> {
         let (jobs, queue) = unbounded::<Queued>();
         let (alive, ended) = crossbeam_channel::bounded::<Infallible>(0);
@@ -136,7 +136,7 @@ impl Callbacks {
 
     /// Hands in a job. Never blocks.
     pub(super) fn submit(&self, job: Box<dyn Job>) {
-        // The threads live as long as anybody can hand in a job. Were they gone, dropping the job would run it.
+        // The threads live as long as a job can be handed in. Were they gone, dropping the job would run it.
         let _ = self.jobs.send(Queued { job: Some(job), id: self.id });
     }
 
@@ -153,7 +153,7 @@ fn hand_over(mut job: Queued, executor: Option<&Executor>) {
     }
 }
 
-/// Whether this thread is running a callback now, of whatever client.
+/// Whether this thread is running a callback of any client now.
 fn is_inside_callback() -> bool {
     RUNNING.try_with(|running| !running.borrow().is_empty()).unwrap_or(false)
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Stage, TimeoutError};
 /// An abandoned answer of at most this many bytes is looked at by the I/O thread, a larger one by a callback thread.
 const LOOKED_AT_HERE: usize = 64 * 1024;
 
-/// How the outcome gets back.
+/// Where the outcome goes.
 pub enum Route {
     /// To a thread that is blocked in `call`, or to a `Pending`.
     Reply(ReplySender),
@@ -26,7 +26,7 @@ pub enum Route {
 /// A user's callback.
 pub struct Callback(Box<dyn Deliver>);
 
-/// One call's way back.
+/// Delivers the outcome of one call.
 pub struct Completion {
     open: Option<Open>,
 }
@@ -36,7 +36,7 @@ struct Open {
     route: OpenRoute,
     /// The permit to be in flight, once the call has it.
     permit: Option<Permit>,
-    /// Connecting goes the same way as a call but is none.
+    /// Connecting uses the same way back, but does not count as a call.
     is_counted: bool,
 }
 
@@ -46,13 +46,13 @@ enum OpenRoute {
 }
 
 impl Completion {
-    /// The way back of a call.
+    /// A completion for a call.
     pub fn new(shared: Arc<Shared>, route: Route) -> Completion {
         shared.counters.calls.increment();
         Completion::open(shared, route, true)
     }
 
-    /// The way back of something that does not count as a call.
+    /// A completion for something that does not count as a call.
     pub fn uncounted(shared: Arc<Shared>, route: Route) -> Completion {
         Completion::open(shared, route, false)
     }
@@ -105,7 +105,7 @@ impl Completion {
     }
 }
 
-/// A completion that is dropped was on its way through a client that came to its end.
+/// A completion is dropped when its client ends with the call on its way.
 impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
@@ -196,7 +196,7 @@ trait Deliver: Send {
     fn with_outcome(self: Box<Self>, delivery: Delivery) -> Box<dyn Job>;
 }
 
-/// What a callback is given, what is given back when it begins, and what ends with it.
+/// A callback with its outcome, the permit that goes back when it begins, and the count that ends with it.
 ///
 /// It must not hold on to the queue of the callback threads, since it may lie in an event loop for long after they have
 /// nothing else to do.

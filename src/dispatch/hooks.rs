@@ -61,12 +61,12 @@ impl Hooks {
         }
     }
 
-    /// Ends the hooks, on a callback thread: they may have captured anything, a client included.
+    /// Drops the hooks on a callback thread: they may have captured anything, a client included.
     pub fn retire(self: Arc<Hooks>, callbacks: &Callbacks) {
         callbacks.submit(Box::new(move || self.drop_contained()));
     }
 
-    /// What the hooks captured may be dropped with them, and that is the user's code.
+    /// Dropping the hooks drops what they captured, which runs the user's code.
     fn drop_contained(self: Arc<Hooks>) {
         contained("dropping a connection hook", || drop(self));
     }

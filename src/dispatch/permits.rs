@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// What the permits are limited to.
+/// How many permits there are.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Calls in flight, and as many callbacks that have not begun.
+    /// Calls in flight; the same number limits callbacks that have not begun.
     pub calls: usize,
-    /// Bytes of frames that wait to be sent. One more frame is let in below that.
+    /// Bytes of frames that wait to be sent. Below the limit one more frame is admitted, whatever its size.
     pub unsent_bytes: usize,
 }
 
@@ -52,9 +52,9 @@ pub enum AcquireError {
 pub struct Permits {
     limits: Limits,
     usage: Mutex<Usage>,
-    /// A call may go on, or has to give up.
+    /// Signals that a call may go on, or has to give up.
     room: Condvar,
-    /// Nothing is in flight.
+    /// Signals that nothing is in flight.
     idle: Condvar,
 }
 
@@ -125,7 +125,7 @@ impl Permits {
     pub fn release(&self, permit: Permit) {
         let mut usage = self.usage.lock();
         match permit.0 {
-            // Nobody ever waits for one of these.
+            // No thread ever waits for one of these.
             PermitClass::Callback => usage.callbacks -= 1,
             PermitClass::InFlight => {
                 usage.in_flight -= 1;
@@ -142,7 +142,7 @@ impl Permits {
         }
     }
 
-    /// Frames of `bytes` bytes wait to be sent no longer.
+    /// Notes that frames of `bytes` bytes no longer wait to be sent.
     pub fn release_bytes(&self, bytes: usize) {
         let mut usage = self.usage.lock();
         let was_full = usage.unsent_bytes >= self.limits.unsent_bytes;
@@ -152,7 +152,7 @@ impl Permits {
         }
     }
 
-    /// Gives out no more permits, and sends those away who wait for one.
+    /// Gives out no more permits, and turns away the threads that wait for one.
     pub fn close(&self) {
         let mut usage = self.usage.lock();
         usage.is_closed = true;

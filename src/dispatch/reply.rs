@@ -33,7 +33,7 @@ pub struct PendingReply {
     progress: Arc<Progress>,
 }
 
-/// The end at which an outcome is delivered.
+/// The end through which an outcome is delivered.
 pub struct ReplySender {
     channel: Channel,
     progress: Arc<Progress>,

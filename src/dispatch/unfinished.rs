@@ -12,7 +12,7 @@ pub struct UnfinishedCallbacks {
     none_left: Condvar,
 }
 
-/// One callback that has not run to its end. It has when this is dropped.
+/// One callback that has not run to its end; dropping this marks its end.
 #[derive(Debug)]
 pub struct Unfinished(Arc<UnfinishedCallbacks>);
 

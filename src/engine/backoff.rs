@@ -1,10 +1,10 @@
-//! How long to stay away from a server after failures: a pure function of the policy, the failures and chance.
+//! How long to wait after failures: a pure function of the policy, the number of failures and a random number.
 
 use std::time::Duration;
 
 use crate::config::ReconnectPolicy;
 
-/// Before a lost connection is made anew without a wait of the policy, chance adds up to this much, times the jitter, so
+/// Before a lost connection is made anew without a wait of the policy comes a random pause, up to this times the jitter, so
 /// that the clients of a restarted server do not come back together. It doubles with each failure in a row, so that a
 /// server has time to come back before the policy begins to wait. A call does not wait for it.
 const LARGEST_PAUSE: Duration = Duration::from_millis(250);

@@ -1,4 +1,4 @@
-//! The calls under way, each under its sequence number. It knows no connection.
+//! The calls in progress, each under its sequence number. It knows nothing of connections.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -21,20 +21,20 @@ pub struct NewCall<T> {
     pub deadline: Instant,
     /// The time that the call had, for its error.
     pub timeout: Duration,
-    /// Who waits for the outcome.
+    /// Stands for the waiting caller.
     pub token: T,
 }
 
 /// One call under way.
 #[derive(Debug)]
 pub struct InFlight<T> {
-    /// Who waits for its outcome.
+    /// Stands for the waiting caller.
     pub token: T,
     /// When its time runs out.
     pub deadline: Instant,
     /// The time that it had.
     pub timeout: Duration,
-    /// How far it has got.
+    /// How far it has come.
     pub progress: Progress,
 }
 
@@ -45,7 +45,7 @@ impl<T> InFlight<T> {
     }
 }
 
-/// How far a call has got.
+/// How far a call has come.
 #[derive(Debug)]
 pub enum Progress {
     /// Its frame waits to be sent.
@@ -94,7 +94,7 @@ impl<T> Calls<T> {
         self.calls.len()
     }
 
-    /// How many numbers stand in the queue of unsent calls, those of calls that are over included.
+    /// The length of the queue of unsent calls, calls that are over included.
     pub fn queue_len(&self) -> usize {
         self.queue.len()
     }
@@ -117,7 +117,7 @@ impl<T> Calls<T> {
         let places = &self.places;
         self.timers.add(call.deadline, seq, places.len(), |seq| places.contains_key(&seq));
         let place = self.calls.insert(call);
-        // A slab of more than 2^32 calls would not fit the memory of any machine.
+        // More than 2^32 calls do not fit into memory.
         self.places.insert(seq, place as u32);
     }
 
@@ -171,7 +171,7 @@ impl<T> Calls<T> {
     pub fn pop_expired(&mut self, now: Instant) -> Option<InFlight<T>> {
         loop {
             let seq = self.timers.pop_due(now)?;
-            // The number of a call that is over may have been given out again, after four thousand million others.
+            // The number of a call that is over may have been given out again, after four billion others.
             if self.get_mut(seq).is_some_and(|call| call.deadline <= now) {
                 return self.remove(seq);
             }

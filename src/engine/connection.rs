@@ -1,5 +1,5 @@
-//! One connection: its bytes in and out, its handshake, its keep-alive. It does not know how it came to be, nor who waits
-//! for the answers that it carries.
+//! One connection: its bytes in and out, its handshake, its keep-alive. It knows neither how it was made nor who waits for the
+//! answers that it carries.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ const PING: MethodName<'static> = MethodName::literal("*ping");
 use crate::rtm::PushMethod;
 use crate::rtm::methods::read_nothing;
 
-/// Answers to the server's quests may fill the out-buffer up to this. A server that asks on without reading them is
+/// Answers to the server's quests may fill the out-buffer up to this. A server that goes on asking without reading them is
 /// hostile.
 const MOST_UNREAD_ANSWERS: usize = 16 * 1024 * 1024;
 /// A frame of at most this capacity lends its memory to the answer.
@@ -101,7 +101,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The step could not begin, and with it ends the connection.
+    /// The step could not begin, which ends the connection.
     pub fn begin_next_step(&mut self, seq: u32) -> Result<bool, ConnectCause> {
         self.handshake.begin_next(seq, &mut self.out, &mut self.decoder)
     }
@@ -234,7 +234,7 @@ impl Connection {
     }
 }
 
-/// Gives the server's quest the answer that it is owed: a push is taken, whatever it holds and whether anybody listens;
+/// Answers the server's quest: a push is taken, whatever it holds and whether anybody listens;
 /// other methods there are none. A one-way quest is owed no answer.
 fn answer_quest(out: &mut OutBuffer, quest: &Quest<'_>, push: Option<PushMethod>) -> Result<(), ProtocolError> {
     let Some(seq) = quest.seq else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Makes connections: it idles, waits, resolves and dials. It does not know what a connection carries, nor who asks for one.
+//! Makes connections: it idles, waits, resolves and dials. It knows neither what a connection carries nor who asks for one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,7 +16,7 @@ use crate::error::{ConnectCause, ConnectError, Error, NotConnectedError, Stage};
 /// connection attempt delay).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
-/// See the [module](self). It outlives the connections that it makes, since it remembers how they fared.
+/// See the [module](self). It outlives the connections that it makes, since it counts their failures.
 #[derive(Debug)]
 pub struct Connector {
     endpoint: Arc<str>,
@@ -34,7 +34,7 @@ pub struct Connector {
     last_error: Option<Error>,
 }
 
-/// What the connector is at. While a connection is there, it idles.
+/// What the connector is doing. While there is a connection, it idles.
 #[derive(Debug)]
 enum State {
     /// Nothing is under way. An attempt begins when somebody asks for one, or at `comes_back_at`.
@@ -67,7 +67,7 @@ pub enum Request {
 }
 
 impl Connector {
-    /// A connector that was never connected. `seed` decides what chance decides.
+    /// A connector that was never connected. `seed` fixes its random numbers.
     pub fn new(settings: &Settings, seed: u64) -> Connector {
         Connector {
             endpoint: Arc::clone(&settings.endpoint),
@@ -123,7 +123,7 @@ impl Connector {
         self.lookup = None;
         let State::Resolving { attempt: current, deadline } = self.state else { return None };
         match result {
-            // An attempt that was given up had asked. What it learns now is better than nothing, but no failure of this.
+            // The question was that of an attempt that was given up. An answer to it is good enough; a failure does not count.
             Err(_) if current != attempt => self.look_up(),
             Ok(addresses) if addresses.is_empty() => Some(Request::GiveUp(ConnectCause::NoAddress)),
             Ok(addresses) => {
@@ -135,8 +135,8 @@ impl Connector {
         }
     }
 
-    /// A dial reached its address. If it is still wanted, hands over what is left of the attempt: the connection is
-    /// somebody else's from here on, and all other dials are dropped.
+    /// A dial reached its address. If it is still wanted, hands over what is left of the attempt: the connector
+    /// is done with the connection, and all other dials are dropped.
     pub fn hand_over(&mut self, dial: DialId) -> Option<Attempt> {
         let State::Dialing { open, .. } = &self.state else { return None };
         if !open.iter().any(|(open, _)| *open == dial) {
@@ -215,7 +215,7 @@ impl Connector {
         error
     }
 
-    /// Takes over again: a connection that was ready has ended after `lived`.
+    /// Takes over again after a connection that was ready has ended; it lived for `lived`.
     pub fn take_back(&mut self, now: Instant, lived: Duration, error: Error) {
         self.failures = if lived < self.policy.short_lived { self.failures.saturating_add(1) } else { 0 };
         self.last_error = Some(error);
@@ -227,7 +227,7 @@ impl Connector {
         Error::NotConnected(NotConnectedError::new(retry_after, self.last_error.clone()))
     }
 
-    /// Asks the name service, unless an earlier question is still open: a resolver that hangs must not gather threads.
+    /// Asks the name service, unless an earlier question is still open: a resolver that hangs must not collect threads.
     fn look_up(&mut self) -> Option<Request> {
         if self.lookup.is_some() {
             return None;

@@ -1,4 +1,4 @@
-//! What happened on a client, counted.
+//! Counts what happens on a client.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +12,7 @@ macro_rules! counters {
             $(pub $name: Counter,)+
         }
 
-        /// What happened on a client so far (`Client::stats`). All clones share one set of counters.
+        /// Counts of what has happened on a client so far (`Client::stats`). All clones share one set of counters.
         ///
         /// The counters are read one after the other while others count on, so that sums may be off by what is under
         /// way. Once nothing is, `calls` is the sum of `answered`, `refused` and all that begin with `failed_`.

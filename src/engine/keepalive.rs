@@ -13,7 +13,7 @@ pub enum Due {
     Dead(Duration),
 }
 
-/// Watches one connection for signs of life.
+/// Watches whether the peer of one connection is alive.
 #[derive(Debug)]
 pub struct KeepAliveTimer {
     settings: KeepAlive,
@@ -23,7 +23,7 @@ pub struct KeepAliveTimer {
 }
 
 impl KeepAliveTimer {
-    /// A connection that was heard of just now.
+    /// A timer for a connection whose peer was heard just now.
     pub fn new(settings: KeepAlive, now: Instant) -> KeepAliveTimer {
         KeepAliveTimer { settings, last_activity: now, pings: 0, last_ping: now }
     }

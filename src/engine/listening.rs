@@ -34,7 +34,7 @@ pub struct NewWish<T> {
 /// What became of a wish.
 #[derive(Debug)]
 pub enum Decision<T> {
-    /// The server granted it. The token of whoever waited for that, the first time.
+    /// The server granted it. The first time, with the token of the caller that waits for it.
     Granted(ListenerId, Option<T>),
     /// The server refused a wish that it had granted on an earlier connection. The wish stays.
     Refused(ListenerId, Error),

@@ -19,7 +19,7 @@ pub enum Command {
     Connect(Completion),
     /// Ask the server for pushes.
     Listen(NewWish<Completion>),
-    /// Want these pushes no longer.
+    /// Stop asking for these pushes.
     Unlisten(ListenerId),
     /// The name service has answered.
     Resolved { attempt: u64, result: io::Result<Vec<SocketAddr>> },
@@ -41,8 +41,8 @@ pub struct CommandQueue {
 }
 
 struct Sleep {
-    /// Set while the thread sleeps in `poll`, or is about to. Whoever takes it back wakes the thread: one wake a sleep,
-    /// however many commands come, and none while the thread is awake.
+    /// Set while the thread sleeps in `poll`, or is about to. The sender that clears it wakes the thread: one wake for each
+    /// sleep, however many commands come, and none while the thread is awake.
     is_asleep: AtomicBool,
     waker: Waker,
 }
@@ -68,7 +68,7 @@ impl CommandSender {
 
     /// Wakes the thread if it sleeps, so that it looks at what was changed before this.
     pub fn wake(&self) {
-        // The queue comes first, then the flag; the thread does it the other way round. So one of both sees the other.
+        // The queue comes first, then the flag; the thread does it the other way round. So at least one of them sees the other.
         if self.sleep.is_asleep.load(Ordering::SeqCst) && self.sleep.is_asleep.swap(false, Ordering::SeqCst) {
             if let Err(error) = self.sleep.waker.wake() {
                 log::error!("waking the I/O thread failed: {error}");
@@ -90,7 +90,7 @@ impl CommandQueue {
         self.queue.is_empty()
     }
 
-    /// From here on, commands are seen without a wake. To be called before the queue is drained.
+    /// From here on, commands are seen without a wake. Call it before draining the queue.
     pub fn wake_up(&self) {
         self.sleep.is_asleep.store(false, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! The I/O thread's loop: events and commands go into the engine, what it asks for is done.
+//! The I/O thread's loop: events and commands go into the engine, and the engine's actions are carried out.
 
 use std::io;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub struct Driver {
     pub engine: Engine<Completion>,
     pub endpoint: Arc<str>,
     pub commands: CommandQueue,
-    /// For threads that resolve names.
+    /// Handed to threads that resolve names.
     pub sender: CommandSender,
     pub shared: Arc<Shared>,
     pub hooks: Arc<Hooks>,
@@ -185,7 +185,7 @@ impl Driver {
         }
         let sender = self.sender.clone();
         let deliver = move |result| {
-            // A client that was closed meanwhile does not want to know.
+            // A client that was closed meanwhile ignores it.
             let _ = sender.send(Command::Resolved { attempt, result });
         };
         if let Err(error) = resolve::in_background(Arc::clone(&self.endpoint), deliver) {
@@ -237,7 +237,7 @@ impl Driver {
         self.connection.as_ref().is_some_and(Socket::is_readable) && !self.shared.undelivered.must_pause()
     }
 
-    /// Commands that came too late end like those that came after them.
+    /// Fails the commands that are still in the queue, as any later one fails.
     fn refuse_the_rest(mut self) {
         let now = Instant::now();
         self.shared.permits.close();

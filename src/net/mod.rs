@@ -23,8 +23,8 @@ use crate::engine::{Engine, Settings};
 use crate::error::{Stage, SystemError};
 use driver::{Driver, WAKER};
 
-/// How long closing waits for the thread. The thread never blocks, so that it takes this long only on a machine that
-/// does not let it run.
+/// How long closing waits for the thread. The thread never blocks, so that this runs out only on a machine that
+/// does not schedule it.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The callers' side of a running I/O thread.
@@ -40,7 +40,7 @@ impl IoThread {
     ///
     /// # Errors
     ///
-    /// The machine refused the thread, or what it needs to poll.
+    /// The operating system refused the thread, or what it needs to poll.
     pub fn start(
         settings: Settings,
         shared: Arc<Shared>,

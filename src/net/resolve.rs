@@ -1,11 +1,11 @@
-//! Host names: looked up on a thread of their own, since the system's resolver blocks for as long as it likes.
+//! Looks up host names on a thread of their own, since the system's resolver blocks without a limit.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
 
-/// The address that the endpoint is already, if it is one.
+/// The endpoint as an address, if it is a literal one.
 pub fn literal(endpoint: &str) -> Option<SocketAddr> {
     endpoint.parse().ok()
 }
@@ -14,7 +14,7 @@ pub fn literal(endpoint: &str) -> Option<SocketAddr> {
 ///
 /// # Errors
 ///
-/// The machine refused the thread. `deliver` is not called.
+/// The operating system refused the thread. `deliver` is not called.
 pub fn in_background(
     endpoint: Arc<str>,
     deliver: impl FnOnce(io::Result<Vec<SocketAddr>>) + Send + 'static,

@@ -7,7 +7,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-/// A socket that is being connected, or is.
+/// A socket that is connecting or connected.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
@@ -28,7 +28,7 @@ impl Socket {
         self.token
     }
 
-    /// Whether the socket is connected by now, and to whom. To be asked after a writable event.
+    /// Whether the socket is connected by now, and to which peer. Call it after a writable event.
     pub fn check_connected(&mut self) -> io::Result<Option<SocketAddr>> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
@@ -48,7 +48,7 @@ impl Socket {
         }
     }
 
-    /// Takes note of an event.
+    /// Notes an event.
     pub fn note(&mut self, event: &Event) {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.is_writable |= event.is_writable() || event.is_write_closed() || event.is_error();
@@ -80,7 +80,7 @@ impl Socket {
     }
 }
 
-/// Repeats what a signal interrupted, and takes "would block" out of the errors.
+/// Repeats what a signal interrupted, and turns "would block" into `None`.
 fn settled(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match operation() {
