@@ -11,6 +11,7 @@ pub mod process;
 pub mod proxy;
 pub mod pushes;
 pub mod pushing;
+pub mod rooms;
 pub mod scripted;
 pub mod tally;
 pub mod vectors;

@@ -55,7 +55,7 @@ pub enum Text {
     Repeat { text: String, count: usize },
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Numbers {
     Plain(Vec<String>),
@@ -74,15 +74,15 @@ pub struct Answer {
     pub frame: Frame,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Expected {
-    Ok { value: Option<Outcome> },
+pub enum Expected<T = Outcome> {
+    Ok { value: Option<T> },
     Error { code: String, message: Option<serde_json::Value> },
     DecodeError,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Outcome {
     Flag { ok: bool },

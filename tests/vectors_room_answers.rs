@@ -1,0 +1,125 @@
+//! Every answer on messages, history and batches that a server may send is read as it is meant, and leaves the connection
+//! in use.
+#![cfg(feature = "serde")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use rtm_server_sdk::{Client, Error, MessageCount};
+use serde_json::{Value as Json, json};
+
+use common::fixtures;
+use common::rooms::{self, Inputs, LISTENING, Outcome, RoomAnswer, Waiting};
+use common::scripted::ScriptedServer;
+use common::vectors::{Expected, number, typed_bytes};
+use common::watchdog::guarded;
+use common::wire;
+
+const RID: i64 = 100;
+const FROM: i64 = 999_000_011;
+const MID: i64 = 5;
+
+/// The vectors at the edge of the rules whose notes allow a decoding error in place of a value.
+const MAY_BE_REFUSED: [&str; 3] = [
+    "add_room_members.floats_integral",
+    "send_room_message.mtime_float_integral",
+    "get_room_message.mtime_float_integral",
+];
+/// The vectors at the edge of the rules whose notes allow a value in place of a decoding error.
+const MAY_BE_READ: [&str; 1] = ["get_room_message.mtype_1000"];
+
+fn submit(client: &Client, function: &str) -> Waiting {
+    let inputs = json!({
+        "rid": RID.to_string(), "xid": RID.to_string(), "uid": "1", "from_uid": FROM.to_string(), "mid": MID.to_string(),
+        "uids": ["1"], "rids": ["1"], "mtype": "51", "message": "m", "attrs": "", "desc": true, "num": "20",
+        "begin": "1", "end": "2", "time_limit": "1",
+    });
+    match function {
+        function if function == "call" || LISTENING.contains(&function) => {
+            rooms::submit_by_name(client, "anymethod", &wire::map([]))
+        }
+        function => rooms::submit(client, function, &Inputs(&inputs)),
+    }
+}
+
+/// What the vector gives.
+fn outcome(function: &str, value: &Json) -> Outcome {
+    let int = |key: &str| value[key].as_str().map(|digits| i64::try_from(number(digits)).unwrap());
+    match function {
+        "add_room_members" | "delete_room_members" => Outcome::Users(rooms::ids(&value["uids"])),
+        "send_room_message" | "send_room_chat" | "send_room_cmd" => Outcome::Sent(int("mtime")),
+        "get_room_message" | "get_room_chat" => Outcome::Messages(rooms::messages(&value["messages"], RID)),
+        "get_room_message_info" if value.is_null() => Outcome::Info(None),
+        "get_room_message_info" => Outcome::Info(Some(rooms::message(value, RID, FROM, MID))),
+        "get_message_num" => {
+            Outcome::Count(MessageCount { senders: int("sender").unwrap(), messages: int("num").unwrap() })
+        }
+        "call" => Outcome::Params(rooms::plain(rooms::typed(&value["params"]))),
+        _ => Outcome::Done,
+    }
+}
+
+fn check(vector: &RoomAnswer, result: &Result<Outcome, Error>) {
+    let (name, function) = (vector.name.as_str(), vector.function.as_str());
+    let is_decode_error = matches!(result, Err(Error::Decode { .. }));
+    match (&vector.expected, result) {
+        (Expected::Ok { .. }, Err(Error::Decode(_))) if vector.lenient && MAY_BE_REFUSED.contains(&name) => {}
+        (Expected::DecodeError, Ok(_)) if vector.lenient && MAY_BE_READ.contains(&name) => {}
+        (Expected::DecodeError, Err(error)) if is_decode_error => assert_eq!(error.code(), 20_006, "{name}"),
+        // Calls by name stand for listening here, whose answers hold nothing.
+        (Expected::Ok { .. }, Ok(Outcome::Params(_))) if LISTENING.contains(&function) => {}
+        (Expected::Ok { value }, Ok(got)) => {
+            assert_eq!(*got, outcome(function, value.as_ref().unwrap_or(&Json::Null)), "{name}");
+        }
+        (Expected::Error { code, .. }, Ok(Outcome::Info(None))) => assert_eq!(code, "200070", "{name}"),
+        (Expected::Error { code, message }, Err(Error::Answer(error))) => {
+            assert_eq!(error.code().value().to_string(), *code, "{name}");
+            if let Some(expected) = message.as_ref().and_then(typed_bytes) {
+                assert_eq!(error.message().as_bytes(), expected, "{name}");
+            }
+        }
+        (expected, result) => panic!("{name} came out as {result:?} in place of {expected:?}"),
+    }
+}
+
+#[test]
+fn every_answer_is_read_as_it_is_meant_and_leaves_the_connection_in_use() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = fixtures::client(server.endpoint());
+        client.connect().unwrap();
+        let connection = server.accept();
+        let vectors = rooms::answers();
+        assert_eq!(vectors.len(), 137);
+        for vector in &vectors {
+            let waiting = submit(&client, &vector.function);
+            let quest = connection.next();
+            connection.send(&wire::with_seq(&vector.frame.bytes(), quest.seq()));
+            check(vector, &waiting());
+
+            let next = client.get_room_info(1).submit();
+            connection.answer(&connection.next());
+            assert_eq!(next.wait().unwrap().oinfo.as_deref(), Some("o"), "after {}", vector.name);
+        }
+        assert_eq!(server.accepted(), 1);
+    });
+}
+
+#[test]
+fn all_answers_are_read_when_they_come_at_once() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = fixtures::client(server.endpoint());
+        let vectors = rooms::answers();
+        let waiting: Vec<_> = vectors.iter().map(|vector| submit(&client, &vector.function)).collect();
+        let connection = server.accept();
+        let quests = connection.take(vectors.len());
+        let frames =
+            vectors.iter().zip(&quests).map(|(vector, quest)| wire::with_seq(&vector.frame.bytes(), quest.seq()));
+        connection.send(&frames.rev().flatten().collect::<Vec<_>>());
+        for (vector, waiting) in vectors.iter().zip(waiting) {
+            check(vector, &waiting());
+        }
+        assert_eq!(server.accepted(), 1);
+    });
+}
