@@ -1,11 +1,11 @@
-//! A tour of the nine room functions: each one blocking and by callback, with its result.
+//! A tour of the room functions: members, infos, messages, history and bans, blocking and by callback, with their results.
 //!
 //! ```sh
 //! cargo run --features gate --example room_tour
 //! ```
 //!
 //! It runs against a gate of its own, or against the server in RTM_ENDPOINT, RTM_PID and RTM_SECRET. There it uses the
-//! room and the users below and leaves them without members and bans.
+//! room and the users below and leaves them without members and bans; the messages stay.
 
 mod common;
 
@@ -15,7 +15,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use rtm_server_sdk::{Call, Error, RoomId, UserId};
+use rtm_server_sdk::{Call, Error, History, MessageType, NewMessage, RoomId, UserId};
 
 const ROOM: RoomId = 42;
 const ANNA: UserId = 1001;
@@ -61,6 +61,44 @@ fn main() -> Result<(), Box<dyn StdError>> {
     blocking!(client.get_room_info(ROOM));
     by_callback!(client.get_room_info(ROOM));
 
+    chapter("send_room_chat, send_room_cmd: a text for people, a text for their programs");
+    let sent = blocking!(client.send_room_chat(ROOM, ANNA, "Hello Ben!"));
+    by_callback!(client.send_room_cmd(ROOM, BEN, "wave"));
+
+    chapter(
+        "send_room_message: any type, text or bytes. It has its id before it is sent, so that it can be sent again",
+    );
+    let score = NewMessage::new(MessageType::new(100), vec![3, 1]).attrs(r#"{"round":7}"#);
+    blocking!(client.send_room_message(ROOM, BEN, &score));
+    if let Err(error) = client.send_room_message(ROOM, BEN, &score).call() {
+        println!("  the same once more\n    {error:#}");
+    }
+
+    chapter("edit_room_message: within a time limit");
+    let corrected = NewMessage::chat("Hello, Ben!").with_mid(sent.mid);
+    blocking!(client.edit_room_message(ROOM, ANNA, &corrected, Duration::from_secs(60)));
+
+    chapter("get_room_message_info: one message, or none");
+    blocking!(client.get_room_message_info(ROOM, ANNA, sent.mid));
+    by_callback!(client.get_room_message_info(ROOM, ANNA, sent.mid + 1));
+
+    chapter("get_room_message: the history, page by page");
+    let newest = History::latest().count(2);
+    blocking!(client.get_room_message(ROOM, &newest));
+    by_callback!(client.get_room_chat(ROOM, &newest));
+
+    chapter("room_messages: the whole history, as an iterator");
+    for message in client.room_messages(ROOM, History::oldest()) {
+        let message = message?;
+        println!("    {} from {}: {:?}", message.mtype, message.from, message.body);
+    }
+
+    chapter("get_room_message_num: how many messages, of how many users");
+    blocking!(client.get_room_message_num(ROOM, &History::latest()));
+
+    chapter("delete_room_message: one of them");
+    blocking!(client.delete_room_message(ROOM, ANNA, sent.mid));
+
     chapter("add_room_ban: a user may not speak, in one room or (None) in all of them, for a time or (None) for ever");
     blocking!(client.add_room_ban(Some(ROOM), ANNA, Some(Duration::from_secs(600))));
     by_callback!(client.add_room_ban(None, BEN, Some(Duration::from_secs(60))));
@@ -78,6 +116,12 @@ fn main() -> Result<(), Box<dyn StdError>> {
     blocking!(client.delete_room_member(ROOM, ANNA));
     by_callback!(client.delete_room_member(ROOM, BEN));
     blocking!(client.get_room_members(ROOM));
+
+    chapter("batches: several users of a room, several rooms of a user, in one call");
+    blocking!(client.add_room_members(ROOM, &[ANNA, BEN]));
+    by_callback!(client.add_user_rooms(&[ROOM + 1, ROOM + 2], ANNA));
+    blocking!(client.delete_room_members(ROOM, &[ANNA, BEN]));
+    by_callback!(client.delete_user_rooms(&[ROOM + 1, ROOM + 2], ANNA));
 
     chapter("timeout: a call's own time, in place of the client's 5 s");
     blocking!(client.get_room_members(ROOM).timeout(Duration::from_secs(1)));

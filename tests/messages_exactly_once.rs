@@ -99,7 +99,7 @@ fn messages_of_cut_connections_are_sent_again_until_each_is_there_exactly_once()
 }
 
 #[test]
-#[ignore = "a million messages take minutes"]
+#[ignore = "a million messages: run it with --release"]
 fn a_million_messages_are_there_exactly_once() {
     guarded_for(Duration::from_secs(3_600), || send_from_all_threads(250));
 }

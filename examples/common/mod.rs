@@ -49,6 +49,12 @@ impl Server {
         }
     }
 
+    /// Whether it is a gate inside this process.
+    #[allow(dead_code, reason = "not every example asks")]
+    pub fn is_our_own(&self) -> bool {
+        self.gate.is_some()
+    }
+
     /// Stops the gate, if it is our own. Says whether it was.
     #[allow(dead_code, reason = "not every example does")]
     pub fn stop(&mut self) -> bool {

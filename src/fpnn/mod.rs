@@ -4,8 +4,12 @@
 //! The facts are in `docs/protocol.md`; the sections named in this module are its sections.
 
 #![cfg_attr(
-    not(all(feature = "gate", feature = "encryption")),
-    allow(dead_code, unused_imports, reason = "parts of the codec serve the gate, or encrypted sessions, alone")
+    not(all(feature = "gate", feature = "encryption", feature = "serde")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "parts of the codec serve the gate, encrypted sessions, or calls by name alone"
+    )
 )]
 
 mod cipher;

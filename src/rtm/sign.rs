@@ -34,16 +34,10 @@ impl Signer {
         self.pid
     }
 
-    /// The MD5 of `pid:secret:salt:method:ts`, in upper-case hex.
+    /// The MD5 of `pid:secret:salt:method:ts`, in upper-case hex. What came over the wire may have numbers beyond 64 bits
+    /// with a sign, and a method that is not text.
     #[must_use]
-    pub fn sign(&self, salt: u64, method: &str, ts: u64) -> [u8; SIGN_LEN] {
-        self.sign_bytes(salt.into(), method.as_bytes(), ts.into())
-    }
-
-    /// The same for what came over the wire, where neither number need fit 64 bits without a sign, nor the method be
-    /// text.
-    #[must_use]
-    pub fn sign_bytes(&self, salt: i128, method: &[u8], ts: i128) -> [u8; SIGN_LEN] {
+    pub fn sign(&self, salt: i128, method: &[u8], ts: i128) -> [u8; SIGN_LEN] {
         let mut digits = itoa::Buffer::new();
         let mut md5 = Md5::new();
         md5.update(&*self.prefix);

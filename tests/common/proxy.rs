@@ -151,7 +151,10 @@ impl Shared {
     }
 
     fn keep(&self, stream: &Arc<TcpStream>) {
-        self.live.lock().unwrap().push(Arc::downgrade(stream));
+        let mut live = self.live.lock().unwrap();
+        live.retain(|stream| stream.strong_count() > 0);
+        live.push(Arc::downgrade(stream));
+        drop(live);
         // Either the end of the proxy sees this stream, or this sees the end of the proxy.
         if self.stopping.load(Ordering::SeqCst) {
             _ = stream.shutdown(Shutdown::Both);
@@ -186,6 +189,10 @@ fn accept_all(shared: &Arc<Shared>, fault_of: impl Fn(usize) -> Fault) {
             (_, Ok(server)) => pumps.extend(link(shared, k, fault, client, server)),
             (_, Err(_)) => shared.tell(Event::Ended(k)),
         }
+        // A thread that has ended keeps its stack until it is joined, and tens of thousands may come.
+        let (ended, running): (Vec<_>, Vec<_>) = pumps.into_iter().partition(JoinHandle::is_finished);
+        ended.into_iter().for_each(|pump| pump.join().unwrap());
+        pumps = running;
     }
     for pump in pumps {
         pump.join().unwrap();

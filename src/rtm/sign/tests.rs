@@ -32,11 +32,8 @@ fn signatures_are_those_of_the_vectors() {
     for vector in vectors() {
         let signer = Signer::new(vector.pid.parse().unwrap(), &vector.secret);
         let (salt, ts) = (vector.salt.parse().unwrap(), vector.ts.parse().unwrap());
-        let sign = signer.sign_bytes(salt, vector.cmd.as_bytes(), ts);
+        let sign = signer.sign(salt, vector.cmd.as_bytes(), ts);
         assert_eq!(std::str::from_utf8(&sign).unwrap(), vector.sign, "{}", vector.name);
-        if let (Ok(salt), Ok(ts)) = (u64::try_from(salt), u64::try_from(ts)) {
-            assert_eq!(signer.sign(salt, &vector.cmd, ts), sign, "{}", vector.name);
-        }
     }
 }
 
