@@ -159,8 +159,9 @@
 //! The first call connects, or [`Client::connect`], or [`ClientBuilder::connect`]. All addresses of a name are tried.
 //!
 //! When the connection is lost, the calls in flight fail with [`Error::ConnectionClosed`], and the client makes a new
-//! connection by itself. No call whose bytes may have left is sent again. After several failures in a row the client
-//! stays away for a while, and calls fail at once with [`Error::NotConnected`]; [`ReconnectPolicy`] sets how long. A
+//! connection by itself: the first attempt at once, the next after 50 ms, then after ever longer waits of up to 2 s
+//! ([`ReconnectPolicy`]). A call made during a wait fails at once with [`Error::NotConnected`], unless it is to
+//! [wait for the connection](ClientBuilder::wait_for_ready). No call whose bytes may have left is sent again. A
 //! connection that is idle is tested with a ping ([`KeepAlive`]), so that a dead one is noticed.
 //!
 //! ```

@@ -205,7 +205,7 @@ fn call_without_a_connection_fails_where_auto_connect_is_off() {
 fn call_while_the_policy_waits_fails_at_once() {
     guarded(|| {
         let port = ClosedPort::new();
-        let policy = ReconnectPolicy::default().free_failures(1).first_delay(Duration::from_secs(60));
+        let policy = ReconnectPolicy::regressive().free_failures(1).first_delay(Duration::from_secs(60));
         let client = Client::builder(PID, SECRET, port.endpoint()).reconnect(policy).build().unwrap();
         assert!(matches!(client.get_room_info(1).call(), Err(Error::Connect { .. })));
         let error = client.get_room_info(1).call().unwrap_err();

@@ -142,7 +142,8 @@ fn longest_connect_timeout_works() {
 fn longest_waits_of_the_policies_work() {
     guarded(|| {
         let mut server = ScriptedServer::start();
-        let policy = ReconnectPolicy::default().free_failures(0).first_delay(Duration::ZERO).max_delay(Duration::MAX);
+        let policy =
+            ReconnectPolicy::regressive().free_failures(0).first_delay(Duration::ZERO).max_delay(Duration::MAX);
         let keep_alive = KeepAlive::default().interval(Duration::MAX).timeout(Duration::MAX);
         for steps in [0, 5] {
             let builder = fixtures::builder(server.endpoint()).keep_alive(keep_alive.clone());

@@ -44,6 +44,7 @@ pub struct ClientBuilder {
     connect_timeout: Duration,
     auto_connect: bool,
     reconnect: ReconnectPolicy,
+    wait_for_ready: bool,
     keep_alive: KeepAlive,
     max_in_flight: usize,
     max_unsent: usize,
@@ -67,6 +68,7 @@ impl ClientBuilder {
             connect_timeout: Duration::from_secs(30),
             auto_connect: true,
             reconnect: ReconnectPolicy::default(),
+            wait_for_ready: false,
             keep_alive: KeepAlive::default(),
             max_in_flight: 65_536,
             max_unsent: 16 * 1024 * 1024,
@@ -102,9 +104,36 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets when to make a new connection after a loss or a failure. Default: the vendor's regressive policy.
+    /// Sets when to make a new connection after a loss or a failure. Default: at once, then with exponential back-off up to
+    /// 2 s ([`ReconnectPolicy`]).
     pub fn reconnect(mut self, policy: ReconnectPolicy) -> Self {
         self.reconnect = policy;
+        self
+    }
+
+    /// Sets whether calls wait for the next connection while there is none, through failed attempts, within their own time.
+    /// Default false: a call made while the reconnect policy waits fails at once with [`Error::NotConnected`], and one
+    /// that waits for an attempt fails with it. [`Call::wait_for_ready`](crate::Call::wait_for_ready) sets it for one call.
+    ///
+    /// It suits batch jobs, which rather take longer than lose rows to a restart of the server. A call that may have been
+    /// sent is not made again: it fails with its connection. Without [`auto_connect`](ClientBuilder::auto_connect), a call
+    /// waits until the program connects.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::Client;
+    /// use std::time::Duration;
+    ///
+    /// let batch = Client::builder(80000001, "secret", "rtm.example.com:13315")
+    ///     .wait_for_ready(true)
+    ///     .quest_timeout(Duration::from_secs(120))
+    ///     .build()?;
+    /// # let _ = batch;
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn wait_for_ready(mut self, wait: bool) -> Self {
+        self.wait_for_ready = wait;
         self
     }
 
@@ -244,6 +273,7 @@ impl ClientBuilder {
             pid: self.pid,
             endpoint,
             quest_timeout: self.quest_timeout,
+            wait_for_ready: self.wait_for_ready,
             connect_timeout: self.connect_timeout,
             shared,
             _callback_threads: callback_threads,

@@ -51,18 +51,50 @@ const BACKSTOP: Duration = Duration::from_millis(3);
 pub struct Call<'a, T> {
     client: &'a Client,
     request: Request<T>,
+    options: CallOptions,
+}
+
+/// What can be set on one call.
+#[derive(Debug, Clone, Copy)]
+struct CallOptions {
     timeout: Duration,
+    wait_for_ready: bool,
 }
 
 impl<'a, T> Call<'a, T> {
     pub(super) fn new(client: &'a Client, request: Request<T>) -> Self {
-        Call { client, request, timeout: client.inner.quest_timeout }
+        let options = CallOptions { timeout: client.inner.quest_timeout, wait_for_ready: client.inner.wait_for_ready };
+        Call { client, request, options }
     }
 
     /// The time of this call: for connecting, queueing, sending and waiting together. Zero means the client's own
     /// (`ClientBuilder::quest_timeout`), as in the vendor's API.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
+        self.options.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
+        self
+    }
+
+    /// Whether this call waits for the next connection while there is none, through failed attempts, within its own time.
+    /// Without it a call fails at once where the reconnect policy waits, and with the attempt that it waited for.
+    /// Default: what [`ClientBuilder::wait_for_ready`](crate::ClientBuilder::wait_for_ready) says. gRPC has the same setting
+    /// under the same name.
+    ///
+    /// A call that may have been sent is not made again: it fails with its connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, Error, error::Stage};
+    /// use std::time::Duration;
+    ///
+    /// // Nobody listens there, now or later: the call waits for as long as it may.
+    /// let client = Client::new(80000001, "secret", "127.0.0.1:1")?;
+    /// let outcome = client.get_room_info(42).wait_for_ready(true).timeout(Duration::from_millis(200)).call();
+    /// assert!(matches!(outcome, Err(Error::Timeout(timeout)) if timeout.stage() == Stage::Connecting));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn wait_for_ready(mut self, wait: bool) -> Self {
+        self.options.wait_for_ready = wait;
         self
     }
 
@@ -72,26 +104,26 @@ impl<'a, T> Call<'a, T> {
     ///
     /// Every variant of [`Error`] but `QueueFull`: with too many calls in flight it waits for room.
     pub fn call(self) -> Result<T, Error> {
-        let Call { client, request: Request { quest, answer }, timeout } = self;
+        let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
-        let deadline = deadline_after(timeout);
+        let deadline = deadline_after(options.timeout);
         let reply = CallReply::of_this_thread();
-        make(inner, quest, timeout, deadline, Route::Reply(reply.sender()));
+        make(inner, quest, options, deadline, Route::Reply(reply.sender()));
         match reply.wait(deadline + BACKSTOP) {
             Ok(outcome) => decode(outcome, &answer, &inner.shared.counters),
-            Err(gave_up) => Err(timed_out(timeout, gave_up, &inner.shared)),
+            Err(gave_up) => Err(timed_out(options.timeout, gave_up, &inner.shared)),
         }
     }
 
     /// Submits the call. Returns once it is queued, so that one thread can keep many calls in flight; with too many of
     /// them it waits for room, within the call's time.
     pub fn submit(self) -> Pending<T> {
-        let Call { client, request: Request { quest, answer }, timeout } = self;
+        let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
-        let deadline = deadline_after(timeout);
+        let deadline = deadline_after(options.timeout);
         let (sender, reply) = PendingReply::new();
-        make(inner, quest, timeout, deadline, Route::Reply(sender));
-        Pending { reply: Some(reply), deadline, timeout, answer, shared: Arc::clone(&inner.shared) }
+        make(inner, quest, options, deadline, Route::Reply(sender));
+        Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, shared: Arc::clone(&inner.shared) }
     }
 }
 
@@ -104,18 +136,21 @@ impl<T: 'static> Call<'_, T> {
     /// refusals wait for a callback thread like all outcomes do, so that a program that goes on calling behind a blocked
     /// callback fills its own memory. Dropping the last client turns the outcome of a call that is still in flight into [`Error::Closed`].
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
-        let Call { client, request: Request { quest, answer }, timeout } = self;
+        let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
         let counters = Arc::clone(&inner.shared.counters);
         let route = Route::Callback(Callback::new(move |outcome| callback(decode(outcome, &answer, &counters))));
-        make(inner, quest, timeout, deadline_after(timeout), route);
+        make(inner, quest, options, deadline_after(options.timeout), route);
     }
 }
 
 impl<T> fmt::Debug for Call<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Call");
-        debug.field("method", &self.request.answer.method()).field("timeout", &self.timeout).finish_non_exhaustive()
+        debug
+            .field("method", &self.request.answer.method())
+            .field("timeout", &self.options.timeout)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,7 +164,7 @@ impl<T> fmt::Debug for Call<'_, T> {
 /// let client = Client::new(80000001, "secret", "127.0.0.1:1")?;
 /// let calls: Vec<_> = (1..=3).map(|rid| client.get_room_info(rid).submit()).collect();
 /// for call in calls {
-///     assert!(matches!(call.wait(), Err(Error::Connect(_))), "nobody listens there");
+///     assert!(matches!(call.wait(), Err(Error::Connect(_) | Error::NotConnected(_))), "nobody listens there");
 /// }
 /// # Ok::<(), Error>(())
 /// ```
@@ -195,10 +230,11 @@ impl<T> fmt::Debug for Pending<T> {
 fn make(
     inner: &Inner,
     quest: Result<UnsignedQuest, ArgumentError>,
-    timeout: Duration,
+    options: CallOptions,
     deadline: Instant,
     route: Route,
 ) {
+    let CallOptions { timeout, wait_for_ready } = options;
     let mut completion = Completion::new(Arc::clone(&inner.shared), route);
     let quest = match quest {
         Ok(quest) => quest,
@@ -208,7 +244,7 @@ fn make(
         return completion.complete(Err(error));
     }
     let frame = quest.sign(&inner.signer, next_salt(), unix_time());
-    let call = NewCall { frame, deadline, timeout, token: completion };
+    let call = NewCall { frame, deadline, timeout, wait_for_ready, token: completion };
     if let Err(Command::Call(call)) = inner.io_thread.send(Command::Call(call)) {
         call.token.complete(Err(Error::closed(false)));
     }

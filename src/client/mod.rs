@@ -68,6 +68,7 @@ struct Inner {
     pid: i32,
     endpoint: Arc<str>,
     quest_timeout: Duration,
+    wait_for_ready: bool,
     connect_timeout: Duration,
     shared: Arc<Shared>,
     _callback_threads: CallbackThreads,

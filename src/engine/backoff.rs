@@ -1,80 +1,267 @@
-//! How long to wait after failures: a pure function of the policy, the number of failures and a random number.
+//! When the next attempt to connect may begin: a function of the policy, the failures, the time and a random number.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::config::ReconnectPolicy;
+use crate::config::{Growth, ReconnectPolicy, SHORTEST_DELAY};
 
-/// Before a lost connection is made anew without a wait of the policy comes a random pause, up to this times the jitter, so
-/// that the clients of a restarted server do not come back together. It doubles with each failure in a row, so that a
-/// server has time to come back before the policy begins to wait. A call does not wait for it.
+/// With the regressive policy, a lost connection is made anew after a random pause of up to this, times the jitter, so that
+/// the clients of a restarted server do not come back together. It doubles with each failure in a row.
 const LARGEST_PAUSE: Duration = Duration::from_millis(250);
 /// It doubles no more often than this.
-const MOST_DOUBLINGS: u32 = 5;
+const MOST_PAUSE_DOUBLINGS: u32 = 5;
 
-/// How long the policy waits after `failures` failures in a row, or `None` while it does not. `chance` lies in 0.0..1.0.
-pub fn policy_delay(policy: &ReconnectPolicy, failures: u32, chance: f64) -> Option<Duration> {
-    let first_waiting = policy.free_failures.max(1);
-    if !policy.enabled || failures < first_waiting {
-        return None;
-    }
-    let step = failures - first_waiting;
-    let delay = if step >= policy.steps {
-        policy.max_delay
-    } else {
-        policy.first_delay + (policy.max_delay - policy.first_delay) * step / policy.steps
-    };
-    Some(delay.mul_f64(1.0 - policy.jitter * chance))
+/// When the next attempt may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// At this time, or earlier if a call asks for it.
+    Soon(Instant),
+    /// Not before this time. Calls are refused until then.
+    After(Instant),
 }
 
-/// How long to pause before a lost connection is made anew although the policy does not wait.
-pub fn pause(policy: &ReconnectPolicy, failures: u32, chance: f64) -> Duration {
-    LARGEST_PAUSE.mul_f64(policy.jitter * chance) * (1 << failures.min(MOST_DOUBLINGS))
+/// What is remembered of past attempts, and the policy that decides on the next.
+#[derive(Debug)]
+pub struct Backoff {
+    policy: ReconnectPolicy,
+    random: fastrand::Rng,
+    budget: Budget,
+    /// Attempts that failed, or whose connections did not fare better, in a row.
+    failures: u32,
+    /// The one attempt that follows a loss at once was used up since the server last answered.
+    has_returned_at_once: bool,
+    last_attempt: Option<Instant>,
+    /// When the last attempt began, or its connection was lost.
+    waits_from: Option<Instant>,
+}
+
+impl Backoff {
+    /// `seed` decides what chance decides.
+    pub fn new(policy: ReconnectPolicy, seed: u64) -> Backoff {
+        Backoff {
+            random: fastrand::Rng::with_seed(seed),
+            budget: Budget::new(&policy),
+            failures: 0,
+            has_returned_at_once: false,
+            last_attempt: None,
+            waits_from: None,
+            policy,
+        }
+    }
+
+    /// Whether the policy makes connections without being asked to.
+    pub fn is_enabled(&self) -> bool {
+        self.policy.enabled
+    }
+
+    /// Failures in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// An attempt begins.
+    pub fn record_attempt(&mut self, now: Instant) {
+        self.budget.spend(now);
+        self.last_attempt = Some(now);
+        self.waits_from = Some(now);
+    }
+
+    /// The attempt failed.
+    pub fn record_failure(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        self.has_returned_at_once = true;
+    }
+
+    /// A connection was lost that lived for `lived`. `has_answered` says whether the server answered anything on it.
+    pub fn record_loss(&mut self, now: Instant, lived: Duration, has_answered: bool) {
+        match self.policy.growth {
+            Growth::Exponential if has_answered => self.failures = 0,
+            Growth::Exponential if !self.has_returned_at_once => {}
+            Growth::Regressive { short_lived, .. } if lived >= short_lived => self.failures = 0,
+            Growth::Exponential | Growth::Regressive { .. } => self.failures = self.failures.saturating_add(1),
+        }
+        self.has_returned_at_once = true;
+        self.waits_from = Some(now);
+    }
+
+    /// When the next attempt may begin, after a failure or a loss.
+    pub fn next_attempt(&mut self, now: Instant) -> Next {
+        let chance = self.random.f64();
+        match self.policy.growth {
+            Growth::Exponential => self.next_exponential(now, chance),
+            Growth::Regressive { free_failures, steps, .. } if self.failures >= free_failures.max(1) => {
+                let delay = regressive_delay(&self.policy, steps, self.failures - free_failures.max(1));
+                Next::After(self.not_too_soon(now + self.shortened(delay, chance)))
+            }
+            Growth::Regressive { .. } => Next::Soon(self.not_too_soon(now + self.pause(chance))),
+        }
+    }
+
+    /// When a call that asks for an attempt gets one, where the policy does not wait.
+    pub fn next_for_call(&self, now: Instant) -> Instant {
+        if self.policy.enabled { self.not_too_soon(now) } else { now }
+    }
+
+    /// The wait counts from the beginning of the last attempt: a server that comes back must not be left alone for longer
+    /// than the longest wait, however long the attempt took to fail.
+    fn next_exponential(&self, now: Instant, chance: f64) -> Next {
+        let delay = self.shortened(exponential_delay(&self.policy, self.failures), chance);
+        let due = self.waits_from.map_or(now, |from| from + delay);
+        let at = self.not_too_soon(due.max(now)).max(self.budget.next_at(now));
+        // Nobody is refused for the sake of the shortest delay.
+        if self.policy.enabled && at > now + SHORTEST_DELAY { Next::After(at) } else { Next::Soon(at) }
+    }
+
+    fn not_too_soon(&self, at: Instant) -> Instant {
+        self.last_attempt.map_or(at, |last| at.max(last + SHORTEST_DELAY))
+    }
+
+    fn shortened(&self, delay: Duration, chance: f64) -> Duration {
+        delay.mul_f64(1.0 - self.policy.jitter * chance)
+    }
+
+    fn pause(&self, chance: f64) -> Duration {
+        let doublings = self.failures.min(MOST_PAUSE_DOUBLINGS);
+        LARGEST_PAUSE.mul_f64(self.policy.jitter * chance) * (1 << doublings)
+    }
+}
+
+/// The wait after `failures` failures in a row, before chance shortens it.
+fn exponential_delay(policy: &ReconnectPolicy, failures: u32) -> Duration {
+    let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
+    let first = policy.first_delay.max(SHORTEST_DELAY);
+    let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+    first.saturating_mul(factor).min(policy.max_delay.max(SHORTEST_DELAY))
+}
+
+/// The wait after `step` others, before chance shortens it.
+fn regressive_delay(policy: &ReconnectPolicy, steps: u32, step: u32) -> Duration {
+    let delay = if step >= steps {
+        policy.max_delay
+    } else {
+        policy.first_delay + (policy.max_delay - policy.first_delay) * step / steps
+    };
+    delay.max(SHORTEST_DELAY)
+}
+
+/// Bounds the attempts on a server that answers and goes away, over and over, so that no wait ever grows: some may follow
+/// each other at once, the others at a steady rate.
+#[derive(Debug)]
+struct Budget {
+    interval: Duration,
+    /// When everything that was spent will have been earned again.
+    whole_at: Option<Instant>,
+}
+
+impl Budget {
+    /// So many attempts may follow each other at once.
+    const SIZE: u32 = 16;
+    /// One more is earned in this time, or in the policy's longest wait if that is shorter.
+    const INTERVAL: Duration = Duration::from_millis(500);
+
+    fn new(policy: &ReconnectPolicy) -> Budget {
+        let interval = policy.max_delay.clamp(SHORTEST_DELAY, Budget::INTERVAL);
+        Budget { interval, whole_at: None }
+    }
+
+    fn spend(&mut self, now: Instant) {
+        let whole_at = self.whole_at.map_or(now, |at| at.max(now)) + self.interval;
+        self.whole_at = Some(whole_at.min(now + self.interval * Budget::SIZE));
+    }
+
+    fn next_at(&self, now: Instant) -> Instant {
+        let next = self.whole_at.and_then(|at| at.checked_sub(self.interval * (Budget::SIZE - 1)));
+        next.map_or(now, |at| at.max(now))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seconds(policy: &ReconnectPolicy, failures: u32) -> Option<f64> {
-        policy_delay(policy, failures, 0.0).map(|delay| delay.as_secs_f64())
+    const MILLI: Duration = Duration::from_millis(1);
+
+    fn after(failures: u32, policy: ReconnectPolicy) -> (Instant, Next) {
+        let now = Instant::now();
+        let mut backoff = Backoff::new(policy, 7);
+        backoff.record_attempt(now);
+        for _ in 0..failures {
+            backoff.record_failure();
+        }
+        (now, backoff.next_attempt(now))
+    }
+
+    /// The wait after so many failures without jitter, in milliseconds.
+    fn wait(failures: u32, policy: &ReconnectPolicy) -> Option<u128> {
+        match after(failures, policy.clone().jitter(0.0)) {
+            (now, Next::After(at)) => Some((at - now).as_millis()),
+            (_, Next::Soon(_)) => None,
+        }
     }
 
     #[test]
-    fn default_policy_grows_from_two_seconds_to_two_minutes_in_five_steps() {
-        let policy = ReconnectPolicy::default();
-        let delays: Vec<_> = (3..12).map(|failures| seconds(&policy, failures)).collect();
-        let expected = [2.0, 25.6, 49.2, 72.8, 96.4, 120.0, 120.0].map(Some);
-        assert_eq!(delays[..2], [None, None]);
-        assert_eq!(delays[2..], expected);
+    fn default_waits_double_from_fifty_milliseconds_to_two_seconds() {
+        let waits: Vec<_> = (0..9).map(|failures| wait(failures, &ReconnectPolicy::default())).collect();
+        let expected = [50, 100, 200, 400, 800, 1600, 2000, 2000].map(Some);
+        assert_eq!((waits[0], &waits[1..]), (None, &expected[..]));
+        assert_eq!(wait(u32::MAX, &ReconnectPolicy::default()), Some(2000));
+    }
+
+    #[test]
+    fn regressive_waits_grow_from_two_seconds_to_two_minutes_in_five_steps() {
+        let waits: Vec<_> = (3..12).map(|failures| wait(failures, &ReconnectPolicy::regressive())).collect();
+        let expected = [2000, 25_600, 49_200, 72_800, 96_400, 120_000, 120_000].map(Some);
+        assert_eq!((&waits[..2], &waits[2..]), (&[None, None][..], &expected[..]));
     }
 
     #[test]
     fn chance_takes_off_at_most_the_jitter() {
-        let policy = ReconnectPolicy::default();
-        let delay = policy_delay(&policy, 5, 1.0).unwrap();
-        assert_eq!(delay, Duration::from_millis(1600));
-    }
-
-    #[test]
-    fn nothing_waits_for_the_policy_without_a_failure() {
-        let policy = ReconnectPolicy::default().free_failures(0);
-        assert_eq!((seconds(&policy, 0), seconds(&policy, 1), seconds(&policy, 2)), (None, Some(2.0), Some(25.6)));
-    }
-
-    #[test]
-    fn pauses_double_with_each_failure() {
-        let policy = ReconnectPolicy::default();
-        let millis = |failures| pause(&policy, failures, 1.0).as_millis();
-        assert_eq!([millis(0), millis(1), millis(4), millis(99)], [50, 100, 800, 1600]);
+        for seed in 0..100 {
+            let now = Instant::now();
+            let mut backoff = Backoff::new(ReconnectPolicy::regressive().free_failures(0), seed);
+            backoff.record_failure();
+            let Next::After(at) = backoff.next_attempt(now) else { panic!("the policy waits") };
+            assert!((1600 * MILLI..=2000 * MILLI).contains(&(at - now)), "{:?}", at - now);
+        }
     }
 
     #[test]
     fn no_steps_means_the_longest_wait_from_the_start() {
-        assert_eq!(seconds(&ReconnectPolicy::default().steps(0), 5), Some(120.0));
+        assert_eq!(wait(5, &ReconnectPolicy::regressive().steps(0)), Some(120_000));
     }
 
     #[test]
-    fn switched_off_policy_never_waits() {
-        assert_eq!(policy_delay(&ReconnectPolicy::never(), 1000, 0.5), None);
+    fn switched_off_policy_refuses_nobody() {
+        assert_eq!(wait(1000, &ReconnectPolicy::never()), None);
+    }
+
+    #[test]
+    fn no_policy_attempts_more_than_once_in_ten_milliseconds() {
+        let zero = Duration::ZERO;
+        for policy in [
+            ReconnectPolicy::default().first_delay(zero),
+            ReconnectPolicy::default().first_delay(zero).max_delay(zero),
+            ReconnectPolicy::regressive().first_delay(zero).max_delay(zero),
+            ReconnectPolicy::regressive().free_failures(u32::MAX),
+        ] {
+            for failures in [0, 1, 100] {
+                let (now, next) = after(failures, policy.clone().jitter(1.0));
+                let (Next::Soon(at) | Next::After(at)) = next;
+                assert!(at >= now + SHORTEST_DELAY, "{policy:?} after {failures} failures: {:?}", at - now);
+            }
+        }
+    }
+
+    #[test]
+    fn budget_is_earned_again_at_a_steady_rate() {
+        let start = Instant::now();
+        let mut budget = Budget::new(&ReconnectPolicy::default());
+        for _ in 0..Budget::SIZE {
+            assert_eq!(budget.next_at(start), start);
+            budget.spend(start);
+        }
+        assert_eq!(budget.next_at(start), start + 500 * MILLI);
+        budget.spend(start + 500 * MILLI);
+        assert_eq!(budget.next_at(start + 500 * MILLI), start + 1000 * MILLI);
+        assert_eq!(budget.next_at(start + 3600 * 1000 * MILLI), start + 3600 * 1000 * MILLI);
     }
 }

@@ -21,6 +21,8 @@ pub struct NewCall<T> {
     pub deadline: Instant,
     /// The time that the call had, for its error.
     pub timeout: Duration,
+    /// Whether it waits for the next connection where others are refused or fail.
+    pub wait_for_ready: bool,
     /// Stands for the waiting caller.
     pub token: T,
 }
@@ -34,6 +36,8 @@ pub struct InFlight<T> {
     pub deadline: Instant,
     /// The time that it had.
     pub timeout: Duration,
+    /// Whether a failed attempt to connect leaves it waiting for the next.
+    pub wait_for_ready: bool,
     /// How far it has come.
     pub progress: Progress,
 }
@@ -75,6 +79,8 @@ pub struct Calls<T> {
     last_seq: u32,
     /// The calls that were not sent yet, in their order. Some may be over.
     queue: VecDeque<u32>,
+    /// How many of them are not over.
+    unsent: usize,
 }
 
 impl<T> Calls<T> {
@@ -85,6 +91,7 @@ impl<T> Calls<T> {
             timers: Timers::default(),
             last_seq: 0,
             queue: VecDeque::new(),
+            unsent: 0,
         }
     }
 
@@ -97,6 +104,11 @@ impl<T> Calls<T> {
     /// The length of the queue of unsent calls, calls that are over included.
     pub fn queue_len(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether any call waits to be sent.
+    pub fn has_unsent(&self) -> bool {
+        self.unsent > 0
     }
 
     /// A sequence number that no call has, and that is not in use otherwise.
@@ -113,6 +125,7 @@ impl<T> Calls<T> {
     pub fn insert(&mut self, seq: u32, call: InFlight<T>) {
         if !call.is_sent() {
             self.queue.push_back(seq);
+            self.unsent += 1;
         }
         let places = &self.places;
         self.timers.add(call.deadline, seq, places.len(), |seq| places.contains_key(&seq));
@@ -135,6 +148,7 @@ impl<T> Calls<T> {
         if let Progress::Queued(frame) = &mut call.progress {
             let frame = std::mem::take(frame);
             call.progress = Progress::Sent(send(seq, frame));
+            self.unsent -= 1;
         }
     }
 
@@ -155,10 +169,13 @@ impl<T> Calls<T> {
         self.remove_where(InFlight::is_sent)
     }
 
-    /// Takes out all calls that were not sent, in their order.
-    pub fn remove_all_unsent(&mut self) -> Vec<InFlight<T>> {
-        self.queue.clear();
-        self.remove_where(|call| !call.is_sent())
+    /// Takes out the calls that were not sent and do not wait for the next connection, in their order.
+    pub fn remove_unsent_not_waiting(&mut self) -> Vec<InFlight<T>> {
+        let removed = self.remove_where(|call| !call.is_sent() && !call.wait_for_ready);
+        if !self.has_unsent() {
+            self.queue.clear();
+        }
+        removed
     }
 
     /// Takes out all calls, in their order.
@@ -200,7 +217,11 @@ impl<T> Calls<T> {
 
     fn remove(&mut self, seq: u32) -> Option<InFlight<T>> {
         let place = self.places.remove(&seq)?;
-        self.calls.try_remove(place as usize)
+        let call = self.calls.try_remove(place as usize)?;
+        if !call.is_sent() {
+            self.unsent -= 1;
+        }
+        Some(call)
     }
 
     fn remove_where(&mut self, belongs: impl Fn(&InFlight<T>) -> bool) -> Vec<InFlight<T>> {
@@ -220,7 +241,13 @@ mod tests {
     use super::*;
 
     fn call(deadline: Instant) -> InFlight<()> {
-        InFlight { token: (), deadline, timeout: Duration::ZERO, progress: Progress::Queued(Vec::new()) }
+        InFlight {
+            token: (),
+            deadline,
+            timeout: Duration::ZERO,
+            wait_for_ready: false,
+            progress: Progress::Queued(Vec::new()),
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Connection {
     pings: Vec<u32>,
     /// The sequence number of the `setlisten` that waits for its answer.
     pub(super) listen_quest: Option<u32>,
+    /// The server has sent something since the handshake.
+    has_answered: bool,
 }
 
 /// What a received frame was.
@@ -88,12 +90,18 @@ impl Connection {
             keep_alive: KeepAliveTimer::new(settings.keep_alive.clone(), now),
             pings: Vec::new(),
             listen_quest: None,
+            has_answered: false,
         }
     }
 
     /// What the hooks are given about the connection.
     pub fn info(&self, now: Instant) -> ConnectionInfo {
         ConnectionInfo { lived: now.saturating_duration_since(self.since), ..self.info.clone() }
+    }
+
+    /// Whether the server has sent anything since the handshake.
+    pub fn has_answered(&self) -> bool {
+        self.has_answered
     }
 
     /// Begins the handshake's next step, with a quest of the number `seq`. Says whether there was one: if not, the
@@ -168,35 +176,35 @@ impl Connection {
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Failure> {
         match self.decoder.next_frame()? {
             None => Ok(None),
-            Some(Frame::Quest(quest)) => {
-                let push = PushMethod::from_name(quest.method);
-                answer_quest(&mut self.out, &quest, push)?;
-                Ok(Some(match push {
-                    Some(method) if method != PushMethod::Ping && quest.params().is_ok() => {
-                        Event::Push(method, quest.payload)
-                    }
-                    _ => Event::Quest,
-                }))
-            }
-            Some(Frame::Answer(answer)) if self.listen_quest == Some(answer.seq) => {
-                self.listen_quest = None;
-                let outcome = match read_answer(answer.status, answer.flag, answer.payload, read_nothing) {
-                    Ok(outcome) => outcome.map_err(Error::Answer),
-                    Err(error) => Err(Error::Decode(error.in_answer_to("setlisten".into()))),
-                };
-                Ok(Some(Event::Listened(outcome)))
-            }
             Some(Frame::Answer(answer)) if self.handshake.awaits(answer.seq) => {
                 self.handshake.handle_answer(answer).map_err(Failure::Handshake)?;
                 Ok(Some(Event::StepDone))
             }
-            Some(Frame::Answer(answer)) => match self.pings.iter().position(|ping| *ping == answer.seq) {
-                Some(at) => {
-                    self.pings.swap_remove(at);
-                    Ok(Some(Event::Pong))
+            Some(frame) => {
+                self.has_answered = true;
+                match frame {
+                    Frame::Quest(quest) => {
+                        let push = PushMethod::from_name(quest.method);
+                        answer_quest(&mut self.out, &quest, push)?;
+                        Ok(Some(match push {
+                            Some(method) if method != PushMethod::Ping && quest.params().is_ok() => {
+                                Event::Push(method, quest.payload)
+                            }
+                            _ => Event::Quest,
+                        }))
+                    }
+                    Frame::Answer(answer) if self.listen_quest == Some(answer.seq) => {
+                        self.listen_quest = None;
+                        let outcome = match read_answer(answer.status, answer.flag, answer.payload, read_nothing) {
+                            Ok(outcome) => outcome.map_err(Error::Answer),
+                            Err(error) => Err(Error::Decode(error.in_answer_to("setlisten".into()))),
+                        };
+                        Ok(Some(Event::Listened(outcome)))
+                    }
+                    Frame::Answer(answer) if forget(&mut self.pings, answer.seq) => Ok(Some(Event::Pong)),
+                    Frame::Answer(answer) => Ok(Some(Event::Answer(answer))),
                 }
-                None => Ok(Some(Event::Answer(answer))),
-            },
+            }
         }
     }
 
@@ -232,6 +240,12 @@ impl Connection {
             Some(Due::Dead(silence)) => Err(CloseReason::KeepAlive(silence)),
         }
     }
+}
+
+/// Takes `ping` out of the pings, and says whether it was one.
+fn forget(pings: &mut Vec<u32>, ping: u32) -> bool {
+    let at = pings.iter().position(|seq| *seq == ping);
+    at.map(|at| pings.swap_remove(at)).is_some()
 }
 
 /// Answers the server's quest: a push is taken, whatever it holds and whether anybody listens;

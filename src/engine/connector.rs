@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::action::DialId;
-use super::backoff;
+use super::backoff::{Backoff, Next};
 use super::settings::Settings;
-use crate::config::ReconnectPolicy;
 use crate::error::{ConnectCause, ConnectError, Error, NotConnectedError, Stage};
 
 /// The next address of a name is tried when those before it have not answered for this long (RFC 8305 calls it the
@@ -21,25 +20,24 @@ const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 pub struct Connector {
     endpoint: Arc<str>,
     connect_timeout: Duration,
-    policy: ReconnectPolicy,
-    random: fastrand::Rng,
+    backoff: Backoff,
     state: State,
     attempts: u64,
     /// The attempt whose question to the name service is still open.
     lookup: Option<u64>,
     dials: DialId,
     connections: u64,
-    /// Connections that failed or were short-lived, in a row.
-    failures: u32,
     last_error: Option<Error>,
 }
 
 /// What the connector is doing. While there is a connection, it idles.
 #[derive(Debug)]
 enum State {
-    /// Nothing is under way. An attempt begins when somebody asks for one, or at `comes_back_at`.
-    Idle { comes_back_at: Option<Instant> },
-    /// The policy stays away from the server.
+    /// Nothing is under way. An attempt begins when somebody asks for one.
+    Idle,
+    /// An attempt is due at `until`. A call goes with it, or has it begin earlier.
+    Pausing { until: Instant },
+    /// The policy stays away from the server. Calls are refused that do not wait for it.
     Waiting { until: Instant },
     /// The name service was asked.
     Resolving { attempt: u64, deadline: Instant },
@@ -72,28 +70,13 @@ impl Connector {
         Connector {
             endpoint: Arc::clone(&settings.endpoint),
             connect_timeout: settings.connect_timeout,
-            policy: settings.reconnect.clone(),
-            random: fastrand::Rng::with_seed(seed),
-            state: State::Idle { comes_back_at: None },
+            backoff: Backoff::new(settings.reconnect.clone(), seed),
+            state: State::Idle,
             attempts: 0,
             lookup: None,
             dials: 0,
             connections: 0,
-            failures: 0,
             last_error: None,
-        }
-    }
-
-    /// Whether an attempt is under way.
-    pub fn is_connecting(&self) -> bool {
-        matches!(self.state, State::Resolving { .. } | State::Dialing { .. })
-    }
-
-    /// For how long the policy still waits, if it does.
-    pub fn remaining_wait(&self, now: Instant) -> Option<Duration> {
-        match self.state {
-            State::Waiting { until } if now < until => Some(until - now),
-            _ => None,
         }
     }
 
@@ -102,12 +85,46 @@ impl Connector {
         if matches!(self.state, State::Resolving { .. }) { Stage::Resolving } else { Stage::Connecting }
     }
 
+    /// Makes a connection for a call.
+    ///
+    /// # Errors
+    ///
+    /// The policy waits. The wait goes on as if nobody had asked.
+    pub fn connect_for_call(&mut self, now: Instant) -> Result<Option<Request>, Error> {
+        match self.state {
+            State::Resolving { .. } | State::Dialing { .. } => Ok(None),
+            State::Waiting { until } if now < until => Err(self.not_connected(Some(until - now))),
+            State::Idle | State::Pausing { .. } | State::Waiting { .. } => {
+                let at = self.backoff.next_for_call(now);
+                if at <= now {
+                    return Ok(self.connect(now));
+                }
+                self.state = State::Pausing { until: at };
+                Ok(None)
+            }
+        }
+    }
+
+    /// Has a call wait for the attempt that is under way, if one is.
+    ///
+    /// # Errors
+    ///
+    /// None is.
+    pub fn join_for_call(&self, now: Instant) -> Result<(), Error> {
+        match self.state {
+            State::Resolving { .. } | State::Dialing { .. } => Ok(()),
+            State::Waiting { until } if now < until => Err(self.not_connected(Some(until - now))),
+            State::Idle | State::Pausing { .. } | State::Waiting { .. } => Err(self.not_connected(None)),
+        }
+    }
+
     /// Begins an attempt, unless one is under way. Does not wait for the policy.
     pub fn connect(&mut self, now: Instant) -> Option<Request> {
-        if self.is_connecting() {
+        if matches!(self.state, State::Resolving { .. } | State::Dialing { .. }) {
             return None;
         }
         self.attempts += 1;
+        self.backoff.record_attempt(now);
         log::debug!("connecting to {}", self.endpoint);
         self.state = State::Resolving { attempt: self.attempts, deadline: now + self.connect_timeout };
         self.look_up()
@@ -138,14 +155,27 @@ impl Connector {
     /// A dial reached its address. If it is still wanted, hands over what is left of the attempt: the connector
     /// is done with the connection, and all other dials are dropped.
     pub fn hand_over(&mut self, dial: DialId) -> Option<Attempt> {
-        let State::Dialing { open, .. } = &self.state else { return None };
-        if !open.iter().any(|(open, _)| *open == dial) {
-            return None;
+        let State::Dialing { attempt, open, .. } = &mut self.state else { return None };
+        let at = open.iter().position(|(open, _)| *open == dial)?;
+        open.remove(at);
+        let mut untried = std::mem::take(&mut attempt.untried);
+        // The dials that are dropped come first, should this connection fail in its handshake.
+        for (_, address) in open.drain(..).rev() {
+            untried.push_front(address);
         }
-        match std::mem::replace(&mut self.state, State::Idle { comes_back_at: None }) {
-            State::Dialing { attempt, .. } => Some(attempt),
-            _ => None,
+        let attempt = Attempt { deadline: attempt.deadline, untried };
+        self.state = State::Idle;
+        Some(attempt)
+    }
+
+    /// Takes an attempt back whose connection failed in its handshake: tries the next address, if there is one.
+    pub fn resume(&mut self, now: Instant, attempt: Attempt, cause: ConnectCause) -> Request {
+        if now >= attempt.deadline || attempt.untried.is_empty() {
+            return Request::GiveUp(cause);
         }
+        log::debug!("trying the next address of {}: {cause}", self.endpoint);
+        self.state = State::Dialing { attempt, open: Vec::new(), next_at: now };
+        self.dial_next(now).unwrap_or(Request::GiveUp(cause))
     }
 
     /// A dial failed.
@@ -163,16 +193,16 @@ impl Connector {
         }
     }
 
-    /// Does what is due by now.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<Request> {
+    /// Does what is due by now. `is_wanted` says whether a connection is wanted at the end of a wait.
+    pub fn handle_timeout(&mut self, now: Instant, is_wanted: bool) -> Option<Request> {
         if self.due_at().is_none_or(|due| now < due) {
             return None;
         }
         match &self.state {
-            State::Idle { .. } => self.connect(now),
-            State::Waiting { .. } if self.comes_back() => self.connect(now),
-            State::Waiting { .. } => {
-                self.state = State::Idle { comes_back_at: None };
+            State::Idle => None,
+            State::Pausing { .. } | State::Waiting { .. } if is_wanted => self.connect(now),
+            State::Pausing { .. } | State::Waiting { .. } => {
+                self.state = State::Idle;
                 None
             }
             State::Dialing { attempt, .. } if now < attempt.deadline => self.dial_next(now),
@@ -183,8 +213,8 @@ impl Connector {
     /// When [`handle_timeout`](Connector::handle_timeout) has something to do.
     pub fn due_at(&self) -> Option<Instant> {
         match &self.state {
-            State::Idle { comes_back_at } => *comes_back_at,
-            State::Waiting { until } => Some(*until),
+            State::Idle => None,
+            State::Pausing { until } | State::Waiting { until } => Some(*until),
             State::Resolving { deadline, .. } => Some(*deadline),
             State::Dialing { attempt, .. } if attempt.untried.is_empty() => Some(attempt.deadline),
             State::Dialing { attempt, next_at, .. } => Some(attempt.deadline.min(*next_at)),
@@ -206,24 +236,42 @@ impl Connector {
         self.connections += 1;
     }
 
-    /// An attempt failed.
-    pub fn record_failure(&mut self, now: Instant, cause: ConnectCause) -> Error {
+    /// The attempt failed. To be followed by [`plan`](Connector::plan).
+    pub fn record_failure(&mut self, cause: ConnectCause) -> Error {
         let error = Error::Connect(ConnectError::new(Arc::clone(&self.endpoint), cause));
-        self.failures = self.failures.saturating_add(1);
+        self.backoff.record_failure();
         self.last_error = Some(error.clone());
-        self.plan_return(now);
+        self.state = State::Idle;
         error
     }
 
-    /// Takes over again after a connection that was ready has ended; it lived for `lived`.
-    pub fn take_back(&mut self, now: Instant, lived: Duration, error: Error) {
-        self.failures = if lived < self.policy.short_lived { self.failures.saturating_add(1) } else { 0 };
+    /// Takes over again: a connection that was ready has ended after `lived`. `has_answered` says whether the server
+    /// answered anything on it. To be followed by [`plan`](Connector::plan).
+    pub fn take_back(&mut self, now: Instant, lived: Duration, has_answered: bool, error: Error) {
+        self.backoff.record_loss(now, lived, has_answered);
         self.last_error = Some(error);
-        self.plan_return(now);
+    }
+
+    /// Decides when the next attempt begins. `is_wanted` says whether a connection is wanted.
+    pub fn plan(&mut self, now: Instant, is_wanted: bool) {
+        self.state = match self.backoff.next_attempt(now) {
+            Next::Soon(at) if is_wanted => State::Pausing { until: at },
+            Next::Soon(_) => State::Idle,
+            Next::After(at) => {
+                let (wait, failures) = (at - now, self.backoff.failures());
+                log::info!("waiting {wait:.1?} before the next attempt, after {failures} failures in a row");
+                State::Waiting { until: at }
+            }
+        };
+    }
+
+    /// Whether the client makes a new connection without being asked to.
+    pub fn comes_back(&self) -> bool {
+        self.connections > 0 && self.backoff.is_enabled()
     }
 
     /// The error of a call for which there is no connection.
-    pub fn not_connected(&self, retry_after: Option<Duration>) -> Error {
+    fn not_connected(&self, retry_after: Option<Duration>) -> Error {
         Error::NotConnected(NotConnectedError::new(retry_after, self.last_error.clone()))
     }
 
@@ -243,24 +291,5 @@ impl Connector {
         open.push((self.dials, address));
         *next_at = now + NEXT_ADDRESS_AFTER;
         Some(Request::Dial(self.dials, address))
-    }
-
-    /// Whether the client makes a new connection without being asked to.
-    fn comes_back(&self) -> bool {
-        self.connections > 0 && self.policy.enabled
-    }
-
-    fn plan_return(&mut self, now: Instant) {
-        let chance = self.random.f64();
-        self.state = match backoff::policy_delay(&self.policy, self.failures, chance) {
-            Some(delay) => {
-                log::info!("waiting {delay:.1?} before the next attempt, after {} failures in a row", self.failures);
-                State::Waiting { until: now + delay }
-            }
-            None if self.comes_back() => {
-                State::Idle { comes_back_at: Some(now + backoff::pause(&self.policy, self.failures, chance)) }
-            }
-            None => State::Idle { comes_back_at: None },
-        };
     }
 }

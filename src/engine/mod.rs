@@ -67,7 +67,7 @@ pub struct Engine<T> {
 enum State {
     /// There is no connection: the connector idles, waits, or makes one.
     Disconnected,
-    /// A connection is in its handshake. Should that fail, the attempt fails with it.
+    /// A connection is in its handshake. Should that fail, the attempt goes on.
     InHandshake(Box<Connection>, Attempt),
     /// The connection carries calls.
     Ready(Box<Connection>),
@@ -136,16 +136,11 @@ impl<T: Token> Engine<T> {
 
     /// A call comes in. It makes a connection, where that is allowed, or ends at once.
     pub fn handle_call(&mut self, now: Instant, call: NewCall<T>) {
-        let NewCall { frame, deadline, timeout, token } = call;
-        let refusal = match self.connect_for_call(now) {
-            Ok(()) if deadline <= now => Some(Error::timed_out(self.stage(), timeout)),
-            Ok(()) => None,
-            Err(error) => Some(error),
-        };
-        if let Some(error) = refusal {
-            self.released += frame.len();
-            return self.complete(token, Err(error));
+        if let Err(error) = self.admit(now, &call) {
+            self.released += call.frame.len();
+            return self.complete(call.token, Err(error));
         }
+        let NewCall { frame, deadline, timeout, wait_for_ready, token } = call;
         let connection = self.state.connection();
         let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
         let progress = match &mut self.state {
@@ -158,7 +153,7 @@ impl<T: Token> Engine<T> {
             }
             _ => Progress::Queued(frame),
         };
-        self.calls.insert(seq, InFlight { token, deadline, timeout, progress });
+        self.calls.insert(seq, InFlight { token, deadline, timeout, wait_for_ready, progress });
     }
 
     /// The user asks for a connection. `token` is told when there is one, or why there is none.
@@ -244,7 +239,8 @@ impl<T: Token> Engine<T> {
         self.check_listening(now);
         match &mut self.state {
             State::Disconnected => {
-                let request = self.connector.handle_timeout(now);
+                let is_wanted = self.wants_connection();
+                let request = self.connector.handle_timeout(now, is_wanted);
                 self.follow(now, request);
             }
             State::InHandshake(connection, attempt) if attempt.deadline <= now => {
@@ -311,23 +307,39 @@ impl<T: Token> Engine<T> {
         }
     }
 
+    /// Makes sure that a new call has a connection to wait for.
+    fn admit(&mut self, now: Instant, call: &NewCall<T>) -> Result<(), Error> {
+        if self.is_closed() {
+            return Err(Error::closed(false));
+        }
+        if call.deadline <= now {
+            return Err(Error::timed_out(self.stage(), call.timeout));
+        }
+        match self.connect_for_call(now) {
+            Err(_) if call.wait_for_ready => Ok(()),
+            outcome => outcome,
+        }
+    }
+
     /// Makes sure that a connection is there or under way, for a call.
     fn connect_for_call(&mut self, now: Instant) -> Result<(), Error> {
         match self.state {
             State::InHandshake(..) | State::Ready(_) => return Ok(()),
             State::Closed => return Err(Error::closed(false)),
-            State::Disconnected if self.connector.is_connecting() => return Ok(()),
             State::Disconnected => {}
         }
-        if let Some(wait) = self.connector.remaining_wait(now) {
-            return Err(self.connector.not_connected(Some(wait)));
-        }
         if !self.settings.auto_connect {
-            return Err(self.connector.not_connected(None));
+            return self.connector.join_for_call(now);
         }
-        let request = self.connector.connect(now);
+        let request = self.connector.connect_for_call(now)?;
         self.follow(now, request);
         Ok(())
+    }
+
+    /// Whether a connection is to be made once the policy allows it.
+    fn wants_connection(&self) -> bool {
+        self.connector.comes_back()
+            || (self.settings.auto_connect && (self.calls.has_unsent() || self.wishes.has_new()))
     }
 
     /// Does what the connector asks for.
@@ -417,12 +429,14 @@ impl<T: Token> Engine<T> {
     fn end_connection(&mut self, now: Instant, failure: Failure) {
         self.stop_listening();
         match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::InHandshake(connection, _) => {
+            State::InHandshake(connection, attempt) => {
                 let cause = match failure {
                     Failure::Handshake(cause) => cause,
                     Failure::Closed(reason) => connection.handshake_interrupted_by(reason),
                 };
-                self.fail_attempt(now, cause);
+                self.actions.push_back(Action::Disconnect);
+                let request = self.connector.resume(now, attempt, cause);
+                self.follow(now, Some(request));
             }
             State::Ready(connection) => match failure {
                 Failure::Closed(reason) => self.lose(now, &connection, &reason),
@@ -443,10 +457,12 @@ impl<T: Token> Engine<T> {
             let may_have_executed = has_left(&call, Some(connection));
             self.finish(call, Err(error(may_have_executed)));
         }
-        self.connector.take_back(now, info.lived, error(false));
-        self.actions.push_back(Action::Ended(info, Some(error(true))));
+        let ended = Error::ConnectionClosed(ConnectionClosedError::without_call(reason.clone()));
+        self.connector.take_back(now, info.lived, connection.has_answered(), ended.clone());
+        self.connector.plan(now, self.wants_connection());
+        self.actions.push_back(Action::Ended(info, Some(ended)));
         // Calls that were not sent go with the next attempt, if there is to be one at once.
-        if (self.calls.queue_len() > 0 || self.wishes.has_new()) && self.connect_for_call(now).is_err() {
+        if (self.calls.has_unsent() || self.wishes.has_new()) && self.connect_for_call(now).is_err() {
             self.fail_unsent(&error(false));
         }
     }
@@ -455,13 +471,15 @@ impl<T: Token> Engine<T> {
     fn fail_attempt(&mut self, now: Instant, cause: ConnectCause) {
         self.actions.push_back(Action::Disconnect);
         self.counters.connect_failures.increment();
-        let error = self.connector.record_failure(now, cause);
+        let error = self.connector.record_failure(cause);
         log::warn!("{error:#}");
         self.fail_unsent(&error);
+        self.connector.plan(now, self.wants_connection());
     }
 
+    /// Fails the calls that waited for a connection, but for those that wait for the next one too.
     fn fail_unsent(&mut self, error: &Error) {
-        for call in self.calls.remove_all_unsent() {
+        for call in self.calls.remove_unsent_not_waiting() {
             self.finish(call, Err(error.clone()));
         }
         for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_new()) {

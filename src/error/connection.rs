@@ -82,16 +82,22 @@ pub enum ProtocolError {
     QuestFlood,
 }
 
-/// A call whose connection ended before its answer came.
+/// A call whose connection ended before its answer came; for `ClientBuilder::on_closed`, a connection that ended.
 #[derive(Debug, Clone)]
 pub struct ConnectionClosedError {
     reason: CloseReason,
+    had_call: bool,
     pub(super) may_have_executed: bool,
 }
 
 impl ConnectionClosedError {
     pub(crate) fn new(reason: CloseReason, may_have_executed: bool) -> ConnectionClosedError {
-        ConnectionClosedError { reason, may_have_executed }
+        ConnectionClosedError { reason, had_call: true, may_have_executed }
+    }
+
+    /// The end of a connection, apart from any call.
+    pub(crate) fn without_call(reason: CloseReason) -> ConnectionClosedError {
+        ConnectionClosedError { reason, had_call: false, may_have_executed: false }
     }
 
     /// Why the connection ended.
@@ -103,7 +109,8 @@ impl ConnectionClosedError {
 
 impl fmt::Display for ConnectionClosedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the connection ended with the call in flight: {}", self.reason)?;
+        let call = if self.had_call { " with the call in flight" } else { "" };
+        write!(f, "the connection ended{call}: {}", self.reason)?;
         write_causes(f, self)
     }
 }

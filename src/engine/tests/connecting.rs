@@ -182,6 +182,28 @@ fn failed_key_exchange_is_no_connection() {
     assert_eq!(rig.resolves.len(), lookups, "a client that was never connected waits for a call");
 }
 
+#[cfg(feature = "encryption")]
+#[test]
+fn failed_key_exchange_on_one_address_leads_to_the_next() {
+    let encryption = crate::fpnn::Encryption::from_pem(include_bytes!("public_key.pem")).unwrap();
+    let mut rig = Rig::with(|settings| settings.encryption = Some(encryption));
+    rig.call(1, SECOND);
+    rig.resolve(&["[2001:db8::1]:1", "192.0.2.1:1", "192.0.2.2:1"]);
+    rig.pass(250 * MILLI);
+    // The second address wins. What was dialed beside it is tried again, before what was not.
+    assert!(rig.dialed());
+    rig.hang_up();
+    assert!(rig.dialed());
+    rig.hang_up();
+    assert!(rig.dialed());
+    let addresses: Vec<_> = rig.dials.iter().map(|(_, address)| address.to_string()).collect();
+    assert_eq!(addresses, ["[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::1]:1", "192.0.2.2:1"]);
+    assert_eq!(rig.codes(), []);
+    rig.hang_up();
+    assert!(matches!(rig.error(), Error::Connect(error) if matches!(error.cause(), ConnectCause::KeyExchange(_))));
+    assert_eq!(rig.resolves.len(), 1);
+}
+
 #[test]
 fn call_whose_time_is_over_is_not_sent() {
     let mut rig = Rig::online();

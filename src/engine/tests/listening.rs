@@ -68,7 +68,7 @@ fn listening_begins_with_the_connection_and_calls_wait_behind_it() {
 fn every_connection_asks_again_before_any_call() {
     let mut rig = Rig::listening();
     rig.hang_up();
-    rig.pass(MILLI);
+    rig.pass(10 * MILLI);
     rig.call(7, SECOND);
     rig.dial();
     let seq = rig.seen_listen();
@@ -132,7 +132,7 @@ fn loss_before_the_first_grant_waits_for_the_next_connection() {
     rig.listen(1, Listen::new().room(1));
     rig.seen_listen();
     rig.hang_up();
-    rig.pass(MILLI);
+    rig.pass(10 * MILLI);
     rig.dial();
     let seq = rig.seen_listen();
     rig.answer(seq);
@@ -159,7 +159,7 @@ fn server_that_does_not_answer_fails_the_new_listener_in_its_time() {
 fn answer_that_does_not_come_in_the_handshake_fails_the_attempt() {
     let mut rig = Rig::listening();
     rig.hang_up();
-    rig.pass(MILLI);
+    rig.pass(10 * MILLI);
     rig.call(7, 60 * SECOND);
     rig.dial();
     rig.seen_listen();

@@ -2,8 +2,10 @@
 
 mod connecting;
 mod listening;
+mod outage;
 mod reconnecting;
 mod traffic;
+mod wait_for_ready;
 
 use std::io;
 use std::net::SocketAddr;
@@ -59,6 +61,11 @@ impl Rig {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Rig {
+        Rig::seeded(7, change)
+    }
+
+    /// A rig whose engine makes the random choices of `seed`.
+    fn seeded(seed: u64, change: impl FnOnce(&mut Settings)) -> Rig {
         let mut settings = Settings {
             endpoint: "rtm.test:13315".into(),
             connect_timeout: 30 * SECOND,
@@ -73,7 +80,7 @@ impl Rig {
         let counters = Arc::new(Counters::default());
         let now = Instant::now();
         Rig {
-            engine: Engine::new(settings, Arc::clone(&counters), 7),
+            engine: Engine::new(settings, Arc::clone(&counters), seed),
             counters,
             now,
             start: now,
@@ -136,9 +143,18 @@ impl Rig {
     }
 
     fn call(&mut self, token: u32, timeout: Duration) {
+        self.make_call(token, timeout, false);
+    }
+
+    /// A call that waits for the next connection.
+    fn waiting_call(&mut self, token: u32, timeout: Duration) {
+        self.make_call(token, timeout, true);
+    }
+
+    fn make_call(&mut self, token: u32, timeout: Duration, wait_for_ready: bool) {
         let signer = Signer::new(1, "secret");
         let frame = UnsignedQuest::new(METHOD).sign(&signer, 1, 1);
-        let call = NewCall { frame, deadline: self.now + timeout, timeout, token };
+        let call = NewCall { frame, deadline: self.now + timeout, timeout, wait_for_ready, token };
         self.engine.handle_call(self.now, call);
         self.act();
     }
@@ -154,6 +170,21 @@ impl Rig {
         let attempt = *self.resolves.last().expect("the engine asked for a name");
         self.engine.handle_resolved(self.now, attempt, Err(io::ErrorKind::NotFound.into()));
         self.act();
+    }
+
+    /// Lets time pass, and every attempt fail at once.
+    fn fail_resolve_until(&mut self, end: Duration) {
+        let mut failed = 0;
+        loop {
+            while failed < self.resolves.len() {
+                failed = self.resolves.len();
+                self.fail_resolve();
+            }
+            if self.elapsed() >= end {
+                return;
+            }
+            self.pass(MILLI);
+        }
     }
 
     fn dialed(&mut self) -> bool {
@@ -176,6 +207,14 @@ impl Rig {
         self.resolve(&["192.0.2.1:13315"]);
         assert!(self.dialed());
         assert!(matches!(self.outcomes.pop(), Some((0, Ok(_)))));
+    }
+
+    /// A call that is made and answered.
+    fn serve_one_call(&mut self) {
+        self.call(u32::MAX, SECOND);
+        let seq = *self.seen_seqs().last().expect("the call was sent");
+        self.answer(seq);
+        assert!(matches!(self.outcomes.pop(), Some((u32::MAX, Ok(_)))));
     }
 
     fn is_ready(&self) -> bool {

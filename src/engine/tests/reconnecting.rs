@@ -17,6 +17,14 @@ fn calls_in_flight_fail_when_the_connection_goes() {
 }
 
 #[test]
+fn end_of_an_idle_connection_is_told_without_a_call() {
+    let mut rig = Rig::online();
+    rig.hang_up();
+    let (_, Some(error)) = &rig.ended[0] else { panic!("{:?}", rig.ended) };
+    assert_eq!(error.to_string(), "the connection ended: the server closed it");
+}
+
+#[test]
 fn lost_connection_is_made_anew_without_a_call() {
     let mut rig = Rig::online();
     rig.pass(2 * SECOND);
@@ -30,8 +38,9 @@ fn lost_connection_is_made_anew_without_a_call() {
 
 #[test]
 fn call_right_after_a_loss_connects_at_once_and_is_answered() {
-    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::default());
+    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::regressive());
     rig.connect();
+    rig.pass(20 * MILLI);
     rig.hang_up();
     rig.call(1, SECOND);
     rig.resolve(&["192.0.2.1:1"]);
@@ -51,8 +60,9 @@ fn client_that_was_never_connected_does_not_try_by_itself() {
 }
 
 #[test]
-fn server_that_accepts_and_closes_at_once_is_left_alone_ever_longer() {
-    let mut rig = Rig::online();
+fn regressive_policy_leaves_a_server_that_accepts_and_closes_at_once_alone_ever_longer() {
+    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::regressive().jitter(0.0));
+    rig.connect();
     let mut attempts = Vec::new();
     while rig.elapsed() < 600 * SECOND {
         rig.hang_up();
@@ -71,7 +81,7 @@ fn server_that_accepts_and_closes_at_once_is_left_alone_ever_longer() {
 #[test]
 fn call_made_while_the_policy_waits_fails_at_once_and_says_for_how_long() {
     let mut rig = Rig::with(|settings| {
-        settings.reconnect = ReconnectPolicy::default().free_failures(1).jitter(0.0);
+        settings.reconnect = ReconnectPolicy::default().first_delay(2 * SECOND).jitter(0.0);
     });
     rig.call(1, SECOND);
     rig.fail_resolve();
@@ -89,7 +99,7 @@ fn call_made_while_the_policy_waits_fails_at_once_and_says_for_how_long() {
 
 #[test]
 fn connect_does_not_wait_for_the_policy() {
-    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::default().free_failures(0));
+    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::regressive().free_failures(0));
     rig.call(1, SECOND);
     rig.fail_resolve();
     rig.outcomes.clear();
@@ -100,7 +110,7 @@ fn connect_does_not_wait_for_the_policy() {
 #[test]
 fn connection_that_lived_long_enough_clears_the_failures() {
     let mut rig = Rig::with(|settings| {
-        settings.reconnect = ReconnectPolicy::default().free_failures(1).jitter(0.0);
+        settings.reconnect = ReconnectPolicy::regressive().free_failures(1).jitter(0.0);
     });
     rig.connect();
     rig.pass(1500 * MILLI);
@@ -123,6 +133,22 @@ fn switched_off_policy_leaves_the_next_connection_to_a_call() {
     assert_eq!(rig.resolves.len(), 1);
     rig.call(1, SECOND);
     assert_eq!(rig.resolves.len(), 2);
+}
+
+#[test]
+fn switched_off_policy_makes_no_connection_for_calls_that_have_expired() {
+    let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::never());
+    rig.connect();
+    // More than the out-buffer takes from a server that does not read.
+    for token in 0..10_000 {
+        rig.call(token, SECOND);
+    }
+    rig.pass(SECOND);
+    assert_eq!(rig.outcomes.len(), 10_000);
+    rig.hang_up();
+    rig.call(1, Duration::ZERO);
+    rig.pass(SECOND);
+    assert_eq!(rig.resolves.len(), 1);
 }
 
 #[test]
@@ -158,7 +184,7 @@ fn process_that_was_stopped_gives_the_server_time_to_answer() {
 #[test]
 fn loss_of_a_healthy_connection_is_no_failure() {
     let mut rig = Rig::with(|settings| {
-        settings.reconnect = ReconnectPolicy::default().free_failures(0).jitter(0.0);
+        settings.reconnect = ReconnectPolicy::regressive().free_failures(0).jitter(0.0);
     });
     rig.connect();
     rig.pass(10 * SECOND);
@@ -167,6 +193,80 @@ fn loss_of_a_healthy_connection_is_no_failure() {
     assert_eq!(rig.codes(), []);
 }
 
+#[test]
+fn lost_connection_that_was_answered_on_is_made_anew_at_once() {
+    let mut rig = Rig::online();
+    rig.serve_one_call();
+    rig.pass(SECOND);
+    rig.hang_up();
+    rig.pass(Duration::ZERO);
+    assert_eq!(rig.resolves.len(), 2);
+}
+
+#[test]
+fn connection_that_ends_before_it_answers_anything_is_a_failed_attempt() {
+    let mut rig = Rig::online();
+    rig.pass(10 * SECOND);
+    rig.hang_up();
+    // The first attempt after a loss is made at once all the same.
+    rig.pass(Duration::ZERO);
+    rig.resolve(&["192.0.2.1:1"]);
+    rig.dialed();
+    rig.pass(10 * SECOND);
+    rig.hang_up();
+    rig.call(1, SECOND);
+    assert!(matches!(rig.error(), Error::NotConnected(error) if error.retry_after() == Some(50 * MILLI)));
+    rig.pass(50 * MILLI);
+    rig.resolve(&["192.0.2.1:1"]);
+    rig.dialed();
+    rig.hang_up();
+    rig.call(2, SECOND);
+    assert!(matches!(rig.error(), Error::NotConnected(error) if error.retry_after() == Some(100 * MILLI)));
+}
+
+#[test]
+fn connection_that_answered_starts_the_waits_anew() {
+    let mut rig = Rig::new();
+    for failures in 0..5 {
+        rig.call(failures, SECOND);
+        rig.fail_resolve();
+        rig.pass(SECOND);
+    }
+    rig.outcomes.clear();
+    rig.connect();
+    rig.serve_one_call();
+    rig.pass(SECOND);
+    rig.hang_up();
+    rig.pass(Duration::ZERO);
+    rig.fail_resolve();
+    rig.call(9, SECOND);
+    assert!(matches!(rig.error(), Error::NotConnected(error) if error.retry_after() == Some(50 * MILLI)));
+}
+
+#[test]
+fn refused_calls_neither_make_attempts_nor_lengthen_the_wait() {
+    let mut rig = Rig::with(|settings| {
+        settings.reconnect = ReconnectPolicy::default().first_delay(2 * SECOND).jitter(0.0);
+    });
+    rig.call(0, SECOND);
+    rig.fail_resolve();
+    for token in 1..2000 {
+        rig.call(token, SECOND);
+        rig.pass(MILLI);
+    }
+    assert_eq!((rig.resolves.len(), rig.codes().len()), (1, 2000));
+    rig.pass(MILLI);
+    rig.call(0, SECOND);
+    assert_eq!(rig.resolves.len(), 2);
+}
+
+#[test]
+fn callers_see_the_connection_gone_before_they_are_told_that_it_is() {
+    let mut rig = Rig::online();
+    rig.call(1, SECOND);
+    rig.engine.handle_eof(rig.now);
+    assert!(matches!(rig.engine.next_action(), Some(Action::Disconnect)));
+}
 #[test]
 fn answered_pings_keep_an_idle_connection_for_good() {
     let mut rig = Rig::online();

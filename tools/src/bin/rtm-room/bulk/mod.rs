@@ -15,9 +15,9 @@ mod tally;
 mod verdict;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rtm_server_sdk::{Client, ReconnectPolicy};
+use rtm_server_sdk::Client;
 
 use crate::args::{Bulk, Common};
 use crate::failure::{BAD_USAGE, DONE, FAILED, Failure, INTERRUPTED, complain, sentence, status_of};
@@ -32,7 +32,7 @@ use stop::Stop;
 
 pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Failure> {
     check_stdin_is_wanted_once(&[(common.secret_file.as_deref(), "--secret-file"), (Some(&bulk.file), "the rows")])?;
-    let client = client_builder(common)?.max_in_flight(bulk.window as usize).reconnect(impatient()).build()?;
+    let client = client_builder(common)?.max_in_flight(bulk.window as usize).build()?;
     let input = Input::open(&bulk.file)?;
     let progress = Progress::new(input.len, common.verbose == 0);
     let stop = Stop::listen(bulk.start_line, progress.clone())?;
@@ -40,11 +40,6 @@ pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Fa
     client.connect()?;
     let report = bulk.failed.as_deref().map(Report::create).transpose()?;
     run_rows(&client, bulk, output, input, report, progress, &stop)
-}
-
-/// A server that restarts is back in seconds. The default policy soon waits for longer than rows are tried again.
-fn impatient() -> ReconnectPolicy {
-    ReconnectPolicy::default().first_delay(Duration::from_secs(1)).max_delay(Duration::from_secs(5))
 }
 
 fn run_rows(
