@@ -37,7 +37,10 @@ impl Client {
         Call::new(self, bans::add_room_ban(rid, uid, btime))
     }
 
-    /// Ends the ban of `uid` in the room `rid`, or the one in every room of the project for `None` (`removeroomban`).
+    /// Ends the ban of `uid` in the room `rid` (`removeroomban`). `None` ends every ban of the user in the project, those of
+    /// single rooms included. A ban in every room is ended by `None` alone.
+    ///
+    /// The vendor's pages do not say which bans `None` ends; this is what the local gate does.
     ///
     /// # Examples
     ///

@@ -1,18 +1,17 @@
 //! [`GateBuilder`]: how a gate is configured and started.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind};
-use std::net::ToSocketAddrs;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use mio::net::TcpListener;
 use rustc_hash::FxHashMap;
 
 use super::Gate;
 #[cfg(feature = "encryption")]
 use super::key::GateKey;
+use super::listener::listen;
 use super::server::{Server, SocketSettings};
 use super::service::{Service, Settings};
 use super::stats::Counters;
@@ -158,17 +157,4 @@ impl GateBuilder {
         let thread = thread::Builder::new().name(format!("rtm-gate-{}", address.port())).spawn(|| server.run())?;
         Ok(Gate { address, endpoint: address.to_string(), counters, commands, thread: Some(thread) })
     }
-}
-
-/// Listens on the first address of that name that works. On Unix, the port of a gate that was dropped can be bound again
-/// at once: mio sets `SO_REUSEADDR`.
-fn listen(address: &str) -> io::Result<TcpListener> {
-    let mut last_error = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last_error = error,
-        }
-    }
-    Err(last_error)
 }

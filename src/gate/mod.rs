@@ -102,6 +102,7 @@ mod session;
 mod command;
 mod connection;
 mod connections;
+mod listener;
 mod server;
 
 mod builder;
