@@ -231,7 +231,7 @@
 //! | `encryption` | yes | encrypted sessions: `Encryption`, `ClientBuilder::encryption` |
 //! | `gate` | no | the local gate: the module `gate`, and the examples. It brings no further dependency |
 //! | `serde` | no | `Client::quest`: any method by its name, with types of your own |
-//! | `unstable-internals` | no | the codec, for benches; no promise of stability |
+//! | `unstable-internals` | no | the inside of the crate, for its benches, tests and fuzz targets; no promise of stability |
 //!
 //! The crate writes to [`log`]: losses at `warn`, connections at `info`, attempts at `debug`, each call at `trace`.
 //! [`Client::stats`] counts the rest.
@@ -247,7 +247,11 @@ mod config;
 mod dispatch;
 #[cfg(doctest)]
 mod doc_samples;
+#[cfg(not(feature = "unstable-internals"))]
 mod engine;
+#[cfg(feature = "unstable-internals")]
+#[doc(hidden)]
+pub mod engine;
 pub mod error;
 #[cfg(not(feature = "unstable-internals"))]
 mod fpnn;

@@ -148,6 +148,12 @@ impl GateBuilder {
         self.start(&address).map_err(|error| Error::System(SystemError::new(format!("listening on {address}"), error)))
     }
 
+    /// What a gate with these settings serves its connections with.
+    #[cfg(feature = "unstable-internals")]
+    pub(super) fn into_service(self) -> Service {
+        Service::new(self.signers, self.service, Arc::default())
+    }
+
     fn start(self, address: &str) -> io::Result<Gate> {
         let listener = listen(address)?;
         let address = listener.local_addr()?;

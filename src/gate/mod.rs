@@ -107,6 +107,9 @@ mod server;
 
 mod builder;
 
+#[cfg(feature = "unstable-internals")]
+#[doc(hidden)]
+pub mod internals;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,16 @@
+//! See `tests/fuzz/gate.rs`.
+#![no_main]
+#![allow(dead_code, reason = "each target uses a part of the checks")]
+
+#[path = "../../tests/fuzz/cut.rs"]
+mod cut;
+#[path = "../../tests/fuzz/gate.rs"]
+mod gate;
+#[path = "../../tests/fuzz/keys.rs"]
+mod keys;
+#[path = "../../tests/fuzz/readers.rs"]
+mod readers;
+#[path = "../../tests/fuzz/stream.rs"]
+mod stream;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gate::check(data));

@@ -1,0 +1,113 @@
+//! What the fuzz targets check, run here on every seed and on a fixed number of damaged copies of it.
+//!
+//! The checks are those of `fuzz/`, where a fuzzer looks for inputs that break them; here they need no fuzzer and no
+//! nightly toolchain. A crash that the fuzzer finds is kept in `FOUND`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/golden_files.rs"]
+mod golden_files;
+mod seeds;
+
+mod cut;
+mod gate;
+mod keys;
+mod package;
+mod readers;
+mod stream;
+
+use std::fs;
+use std::path::Path;
+
+/// Damaged copies of each seed.
+const COPIES: usize = 4;
+
+/// One fuzz target: its name, its check, and its seeds.
+struct Target {
+    name: &'static str,
+    check: fn(&[u8]),
+    seeds: fn() -> Vec<Vec<u8>>,
+}
+
+const TARGETS: [Target; 4] = [
+    Target { name: "stream", check: stream::check, seeds: seeds::streams },
+    Target { name: "package", check: package::check, seeds: seeds::packages },
+    Target { name: "keys", check: keys::check, seeds: seeds::keys },
+    Target { name: "gate", check: gate::check, seeds: seeds::quests },
+];
+
+/// Inputs that once broke a check, with the name of its target.
+const FOUND: [(&str, &[u8]); 0] = [];
+
+fn target(name: &str) -> &'static Target {
+    TARGETS.iter().find(|target| target.name == name).unwrap()
+}
+
+/// `bytes` with a few of them changed, cut out or repeated.
+fn damaged(bytes: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..random.usize(1..5) {
+        if bytes.is_empty() {
+            return bytes;
+        }
+        let at = random.usize(..bytes.len());
+        match random.u8(..4) {
+            0 => bytes[at] ^= 1 << random.u8(..8),
+            1 => bytes[at] = random.u8(..),
+            2 => bytes.truncate(at),
+            _ => bytes.extend_from_within(at..),
+        }
+    }
+    bytes
+}
+
+fn check_seeds_of(name: &str) {
+    let Target { check, seeds, .. } = target(name);
+    let mut random = fastrand::Rng::with_seed(14);
+    for seed in seeds() {
+        check(&seed);
+        for _ in 0..COPIES {
+            check(&damaged(&seed, &mut random));
+        }
+    }
+}
+
+#[test]
+fn stream_holds_on_damaged_seeds() {
+    check_seeds_of("stream");
+}
+
+#[test]
+fn package_holds_on_damaged_seeds() {
+    check_seeds_of("package");
+}
+
+#[test]
+fn keys_hold_on_damaged_seeds() {
+    check_seeds_of("keys");
+}
+
+#[test]
+fn gate_holds_on_damaged_seeds() {
+    check_seeds_of("gate");
+}
+
+#[test]
+fn inputs_that_once_broke_a_check_no_longer_do() {
+    for (name, input) in FOUND {
+        (target(name).check)(input);
+    }
+}
+
+/// Writes the seeds for the fuzzer: `RTM_FUZZ_CORPUS=fuzz/corpus cargo test --all-features --test fuzz -- --ignored`.
+#[test]
+#[ignore = "writes files, into the directory RTM_FUZZ_CORPUS"]
+fn write_the_seeds() {
+    let corpus = std::env::var("RTM_FUZZ_CORPUS").expect("RTM_FUZZ_CORPUS names a directory");
+    for Target { name, seeds, .. } in TARGETS {
+        let directory = Path::new(&corpus).join(name);
+        fs::create_dir_all(&directory).unwrap();
+        for (number, seed) in seeds().into_iter().enumerate() {
+            fs::write(directory.join(format!("seed-{number:04}")), seed).unwrap();
+        }
+    }
+}

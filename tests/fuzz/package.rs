@@ -1,0 +1,73 @@
+//! Enciphered frames come out as they went in, in both modes, however they are cut; damage harms nothing before it.
+
+use rtm_server_sdk::fpnn::{Decoder, Decryptor, Encryptor, FrameWriter, ServerKey};
+
+use super::cut::pieces;
+use super::stream::frames;
+
+const MAX_PAYLOAD: usize = 4096;
+/// A point of secp256k1, as a client sends it: twice the base point.
+const CLIENT_POINT: &[u8; 64] = include_bytes!("keys/secp256k1.point");
+
+/// An input: one byte each for the settings, the cuts and the kind of damage, two for its place, then the content.
+pub fn check(data: &[u8]) {
+    let [settings, cuts, damage, at_low, at_high, content @ ..] = data else { return };
+    let (stream_mode, bits) = (settings & 1 == 0, if settings & 2 == 0 { 128 } else { 256 });
+    let sent = plain_frames(content);
+    let (mut wire, ends) = encipher(&sent, stream_mode, bits);
+    let expected = frames(&mut Decoder::new(MAX_PAYLOAD), sent.iter().map(Vec::as_slice));
+
+    let whole = frames(&mut decoder(stream_mode, bits), [&wire[..]]);
+    let cut = frames(&mut decoder(stream_mode, bits), pieces(&wire, u64::from(*cuts)));
+    assert_eq!((&whole, &cut), (&expected, &expected));
+
+    if wire.is_empty() || *damage == 0 {
+        return;
+    }
+    let at = usize::from(u16::from_le_bytes([*at_low, *at_high])) % wire.len();
+    wire[at] ^= damage;
+    let damaged = frames(&mut decoder(stream_mode, bits), pieces(&wire, u64::from(*cuts)));
+    let intact = ends.iter().filter(|end| **end <= at).count();
+    assert_eq!(damaged[..intact], expected[..intact]);
+}
+
+/// One frame for each piece of the content, whose length its first byte says.
+fn plain_frames(mut content: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let [len, rest @ ..] = content {
+        let (piece, after) = rest.split_at(usize::from(*len).min(rest.len()));
+        let mut frame = Vec::new();
+        let mut writer = FrameWriter::answer(&mut frame, u32::from(*len), 0, 0);
+        let _ = writer.params().bin("piece", piece);
+        writer.finish();
+        frames.push(frame);
+        content = after;
+    }
+    frames
+}
+
+/// The frames on the wire, and where each of them ends.
+fn encipher(frames: &[Vec<u8>], stream_mode: bool, bits: i64) -> (Vec<u8>, Vec<usize>) {
+    let (mut encryptor, _) = session(stream_mode, bits);
+    let (mut wire, mut ends) = (Vec::new(), Vec::new());
+    for frame in frames {
+        let start = wire.len();
+        wire.resize(start + encryptor.prefix_len(), 0);
+        wire.extend_from_slice(frame);
+        encryptor.encrypt(&mut wire[start..]);
+        ends.push(wire.len());
+    }
+    (wire, ends)
+}
+
+fn decoder(stream_mode: bool, bits: i64) -> Decoder {
+    let mut decoder = Decoder::new(MAX_PAYLOAD);
+    decoder.set_decryptor(session(stream_mode, bits).1);
+    decoder
+}
+
+/// Both sides of a session look the same, so that one side's decryptor reads what its own encryptor wrote.
+fn session(stream_mode: bool, bits: i64) -> (Encryptor, Decryptor) {
+    let key = ServerKey::from_pem(super::keys::SERVER_KEYS[0].as_bytes()).unwrap();
+    key.accept(CLIENT_POINT, stream_mode, bits).unwrap()
+}
