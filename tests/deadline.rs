@@ -261,6 +261,22 @@ fn pending_resolves_by_its_deadline_though_nobody_waits() {
     });
 }
 
+#[test]
+fn deadline_and_close_are_kept_while_the_io_thread_looks_before_it_sleeps() {
+    guarded(|| {
+        let server = AnsweringServer::with(|_| None);
+        let client = fixtures::builder(server.endpoint()).busy_poll(Duration::from_secs(3600)).connect().unwrap();
+        let started = Instant::now();
+        check(client.get_room_info(1).timeout(SHORT).call(), started, Stage::WaitingForAnswer);
+        let pending = client.get_room_info(1).submit();
+        server.next();
+        let started = Instant::now();
+        client.close();
+        assert!(started.elapsed() < SOON);
+        assert!(matches!(pending.wait(), Err(Error::Closed(_))));
+    });
+}
+
 /// Run it alone, in release mode, on an idle machine: `cargo test --release --test deadline -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures: needs an idle machine"]

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use rtm_server_sdk::Client;
+use rtm_server_sdk::{Client, ClientBuilder};
 
 use floor::{Floor, Writes};
 use gate::GateProcess;
@@ -51,6 +51,9 @@ struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// How long the client looks before it sleeps, in microseconds [default: the client's own]
+    #[arg(long, value_name = "MICROS")]
+    busy_poll: Option<u64>,
     /// Measure against this gate in place of one that is started here
     #[arg(long, value_name = "HOST:PORT")]
     endpoint: Option<String>,
@@ -95,6 +98,14 @@ impl Arguments {
     /// `cargo test` starts benches too, without a word: that they run is all that it wants to know.
     fn is_smoke_test(&self) -> bool {
         std::env::args().len() == 1
+    }
+
+    fn client(&self, project: &Project, endpoint: &str) -> ClientBuilder {
+        let builder = Client::builder(project.pid, project.secret.as_str(), endpoint);
+        match self.busy_poll {
+            Some(micros) => builder.busy_poll(Duration::from_micros(micros)),
+            None => builder,
+        }
     }
 
     fn is_wanted(&self, name: &str) -> bool {
@@ -230,13 +241,13 @@ fn rows(arguments: &Arguments) -> Vec<Row> {
 }
 
 #[cfg(feature = "encryption")]
-fn connect_encrypted(project: &Project, endpoint: &str, key: &std::path::Path) -> Outcome<Client> {
+fn connect_encrypted(builder: ClientBuilder, key: &std::path::Path) -> Outcome<Client> {
     let encryption = rtm_server_sdk::Encryption::from_pem_file(key)?;
-    Ok(Client::builder(project.pid, project.secret.as_str(), endpoint).encryption(encryption).connect()?)
+    Ok(builder.encryption(encryption).connect()?)
 }
 
 #[cfg(not(feature = "encryption"))]
-fn connect_encrypted(_: &Project, _: &str, _: &std::path::Path) -> Outcome<Client> {
+fn connect_encrypted(_: ClientBuilder, _: &std::path::Path) -> Outcome<Client> {
     Err("--key needs this bench to be built with the feature `encryption`".into())
 }
 
@@ -258,9 +269,9 @@ fn main() -> Outcome<()> {
     let mut rows = rows(&arguments);
     let mut bench = Bench {
         floor: Floor::connect(&project, &endpoint)?,
-        plain: Client::builder(project.pid, project.secret.as_str(), endpoint.as_str()).connect()?,
+        plain: arguments.client(&project, &endpoint).connect()?,
         encrypted: match &arguments.key {
-            Some(key) => Some(connect_encrypted(&project, &endpoint, key)?),
+            Some(key) => Some(connect_encrypted(arguments.client(&project, &endpoint), key)?),
             None => None,
         },
         phase: arguments.phase(&rows),

@@ -38,7 +38,7 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// Says how many bytes were taken.
-fn answer_whole_quests(received: &[u8], output: &mut Vec<u8>) -> usize {
+pub fn answer_whole_quests(received: &[u8], output: &mut Vec<u8>) -> usize {
     let mut taken = 0;
     while let Some((header, rest)) = received[taken..].split_at_checked(HEADER_LEN) {
         let method_len = usize::from(header[7]);

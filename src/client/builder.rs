@@ -18,6 +18,9 @@ use crate::error::{ArgumentError, Error, Stage};
 use crate::net::IoThread;
 use crate::rtm::{Signer, renew_after_fork};
 
+/// By measurement: docs/performance.md.
+const DEFAULT_BUSY_POLL: Duration = Duration::from_micros(50);
+
 /// The settings of a client, each with a default. [`Client::builder`] makes one.
 ///
 /// # Examples
@@ -49,6 +52,7 @@ pub struct ClientBuilder {
     max_in_flight: usize,
     max_unsent: usize,
     max_undelivered: usize,
+    busy_poll: Duration,
     max_payload: usize,
     callback_threads: usize,
     executor: Option<Executor>,
@@ -73,6 +77,7 @@ impl ClientBuilder {
             max_in_flight: 65_536,
             max_unsent: 16 * 1024 * 1024,
             max_undelivered: 256 * 1024 * 1024,
+            busy_poll: DEFAULT_BUSY_POLL,
             max_payload: 64 * 1024 * 1024,
             callback_threads: 1,
             executor: None,
@@ -166,6 +171,28 @@ impl ClientBuilder {
     /// The answer that is being received may exceed it. Answers of up to 512 bytes are not counted. Default 256 MiB; more than zero.
     pub fn max_undelivered(mut self, bytes: usize) -> Self {
         self.max_undelivered = bytes;
+        self
+    }
+
+    /// How long the I/O thread looks for answers and calls again and again before it sleeps. Zero turns it off. Default
+    /// 50 µs.
+    ///
+    /// A thread that sleeps takes the system tens of microseconds to wake, longer than a server nearby takes to answer. The
+    /// thread looks only where that has paid lately, gives way to other threads while it does, and not at all while the
+    /// client is idle or the server is slow. `docs/performance.md` says what it brings and what it costs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::Client;
+    /// use std::time::Duration;
+    ///
+    /// // Saves processor time rather than latency.
+    /// let client = Client::builder(80000001, "secret", "127.0.0.1:1").busy_poll(Duration::ZERO).build()?;
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn busy_poll(mut self, limit: Duration) -> Self {
+        self.busy_poll = bounded(limit);
         self
     }
 
@@ -265,7 +292,8 @@ impl ClientBuilder {
         };
         let signer = Arc::new(Signer::new(self.pid, &self.secret));
         let sign_listen = super::call::listen_signer(Arc::clone(&signer));
-        let io_thread = IoThread::start(settings, Arc::clone(&shared), hooks, sign_listen).map_err(Error::System)?;
+        let io_thread = IoThread::start(settings, Arc::clone(&shared), hooks, sign_listen, self.busy_poll)
+            .map_err(Error::System)?;
         Ok(Client::assemble(super::Inner {
             io_thread,
             signer,

@@ -96,7 +96,6 @@ impl<T> Calls<T> {
     }
 
     /// How many calls are under way.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.calls.len()
     }

@@ -130,6 +130,11 @@ impl<T: Token> Engine<T> {
         std::mem::take(&mut self.released)
     }
 
+    /// Whether any call is under way.
+    pub fn has_calls(&self) -> bool {
+        self.calls.len() > 0
+    }
+
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }

@@ -83,6 +83,11 @@ impl CommandQueue {
         self.queue.try_recv().ok()
     }
 
+    /// Whether there is no command now.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// From here on, a command wakes the thread. Says whether it may sleep: nothing has come before.
     #[must_use]
     pub fn fall_asleep(&self) -> bool {

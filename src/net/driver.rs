@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
+use super::busy_poll::{BusyPoll, WaitingFor};
 use super::command::{Command, CommandQueue, CommandSender};
 use super::resolve;
 use super::socket::Socket;
@@ -43,6 +44,11 @@ pub struct Driver {
     pub connection: Option<Socket>,
     pub dials: Vec<Socket>,
     pub published_stage: Stage,
+    pub busy_poll: BusyPoll,
+    /// Since the thread last waited, bytes came.
+    pub has_received: bool,
+    /// Since the thread last waited, bytes left, and with them an acknowledgement.
+    pub has_sent: bool,
 }
 
 impl Driver {
@@ -62,7 +68,7 @@ impl Driver {
             if self.engine.is_closed() {
                 break;
             }
-            self.sleep(&mut events, now, is_drained);
+            self.wait(&mut events, now, is_drained);
         }
         self.refuse_the_rest();
     }
@@ -105,7 +111,10 @@ impl Driver {
             match socket.read(space) {
                 Ok(None) => return,
                 Ok(Some(0)) => self.engine.handle_eof(now),
-                Ok(Some(received)) => self.engine.handle_received(now, received),
+                Ok(Some(received)) => {
+                    self.has_received = true;
+                    self.engine.handle_received(now, received);
+                }
                 Err(error) => self.engine.handle_io_error(now, error),
             }
             self.act(now);
@@ -118,7 +127,10 @@ impl Driver {
             match socket.write(bytes) {
                 Ok(None) => return,
                 Ok(Some(0)) => self.engine.handle_io_error(now, io::ErrorKind::WriteZero.into()),
-                Ok(Some(written)) => self.engine.handle_written(written),
+                Ok(Some(written)) => {
+                    self.has_sent = true;
+                    self.engine.handle_written(written);
+                }
                 Err(error) => self.engine.handle_io_error(now, error),
             }
             self.act(now);
@@ -207,13 +219,67 @@ impl Driver {
         }
     }
 
-    fn sleep(&mut self, events: &mut Events, now: Instant, is_drained: bool) {
-        if is_drained && !self.has_input() {
-            // The callers that were just answered are about to call again. Let them: their calls need no wake then, and
-            // go out together.
-            thread::yield_now();
+    /// Waits for events and commands, unless there is more to do already.
+    fn wait(&mut self, events: &mut Events, now: Instant, is_drained: bool) {
+        let polled = if is_drained && !self.has_input() {
+            self.acknowledge();
+            self.look_or_sleep(events)
+        } else {
+            self.poll.poll(events, Some(Duration::ZERO))
+        };
+        if let Err(error) = polled {
+            events.clear();
+            if error.kind() != io::ErrorKind::Interrupted {
+                log::error!("the client cannot go on: polling failed: {error}");
+                self.engine.handle_failure(now, SystemError::new("polling", error));
+                self.act(now);
+            }
         }
-        let may_sleep = self.commands.fall_asleep() && is_drained && !self.has_input();
+    }
+
+    fn look_or_sleep(&mut self, events: &mut Events) -> io::Result<()> {
+        let what = if self.engine.has_calls() { WaitingFor::Answers } else { WaitingFor::Commands };
+        match self.busy_poll.look(what) {
+            Some(limit) => {
+                let has_paid = self.look(events, limit)?;
+                self.busy_poll.record_look(what, has_paid);
+                if has_paid { Ok(()) } else { self.sleep(events) }
+            }
+            None => {
+                // The callers that were just answered are about to call again. Let them: their calls need no wake then,
+                // and go out together.
+                thread::yield_now();
+                let began = self.busy_poll.is_on().then(Instant::now);
+                let slept = self.sleep(events);
+                began.into_iter().for_each(|began| self.busy_poll.record_sleep(what, began.elapsed()));
+                slept
+            }
+        }
+    }
+
+    /// Looks for events and commands for as long as `limit`. Says whether there are any.
+    fn look(&mut self, events: &mut Events, limit: Duration) -> io::Result<bool> {
+        let began = Instant::now();
+        let until = self.engine.next_due().map_or(began + limit, |due| due.min(began + limit));
+        loop {
+            // Others that want this processor get it first; if they keep it for long, this look is over.
+            thread::yield_now();
+            if !self.commands.is_empty() {
+                events.clear();
+                return Ok(true);
+            }
+            self.poll.poll(events, Some(Duration::ZERO))?;
+            if !events.is_empty() {
+                return Ok(true);
+            }
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
+        let may_sleep = self.commands.fall_asleep() && !self.has_input();
         let timeout = if may_sleep {
             // The turn may have taken long: read the clock again.
             self.engine.next_due().map(|due| due.saturating_duration_since(Instant::now()))
@@ -222,13 +288,16 @@ impl Driver {
         };
         let polled = self.poll.poll(events, timeout);
         self.commands.wake_up();
-        if let Err(error) = polled {
-            events.clear();
-            if error.kind() != io::ErrorKind::Interrupted {
-                log::error!("the client cannot go on: polling failed: {error}");
-                self.engine.handle_failure(now, SystemError::new("polling", error));
-                self.act(now);
-            }
+        polled
+    }
+
+    /// A server that gathers small answers into one segment (Nagle's algorithm) keeps the next ones until we acknowledge
+    /// the last, which the system delays while we send nothing. So acknowledge at once if answers are still due.
+    fn acknowledge(&mut self) {
+        let has_received = std::mem::take(&mut self.has_received);
+        let has_sent = std::mem::take(&mut self.has_sent);
+        if has_received && !has_sent && self.engine.has_calls() {
+            self.connection.iter().for_each(Socket::acknowledge);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The I/O thread: it owns the poll, the sockets and the engine. Nobody else touches them.
 
+mod busy_poll;
 mod command;
 mod driver;
 mod resolve;
@@ -21,6 +22,7 @@ use parking_lot::Mutex;
 use crate::dispatch::{Hooks, Shared};
 use crate::engine::{Engine, Settings};
 use crate::error::{Stage, SystemError};
+use busy_poll::BusyPoll;
 use driver::{Driver, WAKER};
 
 /// How long closing waits for the thread. The thread never blocks, so that this runs out only on a machine that
@@ -46,6 +48,7 @@ impl IoThread {
         shared: Arc<Shared>,
         hooks: Arc<Hooks>,
         sign_listen: SignListen,
+        busy_poll: Duration,
     ) -> Result<IoThread, SystemError> {
         let failed = |what: &'static str| move |error| SystemError::new(what, error);
         let poll = Poll::new().map_err(failed("making a poll"))?;
@@ -68,6 +71,9 @@ impl IoThread {
             connection: None,
             dials: Vec::new(),
             published_stage: Stage::Connecting,
+            busy_poll: BusyPoll::new(busy_poll),
+            has_received: false,
+            has_sent: false,
         };
         let run = move || {
             let _alive: crossbeam_channel::Sender<Infallible> = alive;

@@ -69,6 +69,13 @@ impl Socket {
         read
     }
 
+    /// Sends the acknowledgement that the system still holds back, where the system can.
+    pub fn acknowledge(&self) {
+        // Were it refused, the acknowledgement would come a little later.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = socket2::SockRef::from(&self.stream).set_tcp_quickack(true);
+    }
+
     /// Writes once; `None` when no more is taken until the next event.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         if !self.is_writable {
