@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "the library's tests use the rest")]
 #[path = "../../../tests/common/wire.rs"]
 mod codec;
+mod faults;
 #[cfg(feature = "encryption")]
 mod keys;
 mod serving;

@@ -11,21 +11,27 @@ use nix::unistd::Pid;
 use crate::params;
 use crate::wire::{Peer, gate};
 
-fn rtm_gate(args: &[&str]) -> Command {
+pub fn rtm_gate(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rtm-gate"));
-    command.args(args).env_remove("RTM_SECRET").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(args)
+        .env_remove("RTM_SECRET")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
 /// A process that is gone when the test is, however it ends.
-struct Running {
+pub struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    endpoint: String,
+    pub endpoint: String,
 }
 
 impl Running {
-    fn start(mut command: Command) -> Running {
+    pub fn start(mut command: Command) -> Running {
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -35,7 +41,7 @@ impl Running {
     }
 
     /// Sends a signal and gives what was printed after the first line, to standard output and to standard error.
-    fn end(mut self, signal: Signal) -> (Option<i32>, String, String) {
+    pub fn end(mut self, signal: Signal) -> (Option<i32>, String, String) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stdout.read_to_string(&mut stdout).unwrap();
@@ -51,12 +57,12 @@ impl Drop for Running {
     }
 }
 
-fn finished(args: &[&str]) -> (Option<i32>, String, String) {
+pub fn finished(args: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = rtm_gate(args).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-const USUAL: [&str; 6] = ["--listen", "127.0.0.1:0", "--pid", "80000001", "--secret", "secret"];
+pub const USUAL: [&str; 6] = ["--listen", "127.0.0.1:0", "--pid", "80000001", "--secret", "secret"];
 
 #[test]
 fn it_serves_where_it_says_and_ends_cleanly_on_either_signal() {
@@ -137,7 +143,19 @@ fn help_tells_of_every_option_and_shows_no_secret() {
     let output = rtm_gate(&["--help"]).env("RTM_SECRET", "Hush-Hush").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for option in ["--listen", "--pid", "--secret", "--secret-file", "--log", "RTM_SECRET", "127.0.0.1:13325"] {
+    for option in [
+        "--fault",
+        "--delay",
+        "--single-room",
+        "--calls-per-second",
+        "--listen",
+        "--pid",
+        "--secret",
+        "--secret-file",
+        "--log",
+        "RTM_SECRET",
+        "127.0.0.1:13325",
+    ] {
         assert!(help.contains(option), "{option} is missing in\n{help}");
     }
     assert!(!help.contains("Hush"));

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -33,6 +33,16 @@ pub fn done_with(gate: &Gate, args: &[&str], input: &str) -> Outcome {
     let outcome = run(tool(gate.endpoint(), args), input).expect(0);
     assert_eq!(outcome.stderr, "", "{args:?}");
     outcome
+}
+
+/// Waits until `condition` holds, for states that send no event.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "it never came true that {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// What a run left behind.
@@ -92,7 +102,8 @@ pub fn run(command: Command, input: &str) -> Outcome {
 pub struct Run {
     child: Child,
     stdin: Option<ChildStdin>,
-    stdout: Option<JoinHandle<String>>,
+    stdout_lines: Receiver<String>,
+    stdout: String,
     stderr_lines: Receiver<String>,
     stderr: String,
 }
@@ -100,16 +111,10 @@ pub struct Run {
 impl Run {
     pub fn start(mut command: Command) -> Run {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        let stdout = thread::spawn(move || {
-            let mut text = String::new();
-            stdout.read_to_string(&mut text).unwrap();
-            text
-        });
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (sender, stderr_lines) = channel();
-        thread::spawn(move || stderr.lines().try_for_each(|line| sender.send(line.unwrap())));
-        Run { stdin: child.stdin.take(), child, stdout: Some(stdout), stderr_lines, stderr: String::new() }
+        let stdout_lines = lines_of(child.stdout.take().unwrap());
+        let stderr_lines = lines_of(child.stderr.take().unwrap());
+        let stdin = child.stdin.take();
+        Run { child, stdin, stdout_lines, stdout: String::new(), stderr_lines, stderr: String::new() }
     }
 
     /// Writes to stdin. That the tool has ended already is no error of the test.
@@ -139,14 +144,13 @@ impl Run {
     /// Waits until stderr holds a line with this in it.
     #[track_caller]
     pub fn wait_for_stderr(&mut self, part: &str) {
-        loop {
-            let line = self.stderr_lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("`{part}` did not come, but:\n{}", self.stderr));
-            self.stderr += &format!("{line}\n");
-            if line.contains(part) {
-                return;
-            }
-        }
+        wait_for(part, &self.stderr_lines, &mut self.stderr);
+    }
+
+    /// Waits until stdout holds a line with this in it, and returns the line.
+    #[track_caller]
+    pub fn wait_for_stdout(&mut self, part: &str) -> String {
+        wait_for(part, &self.stdout_lines, &mut self.stdout)
     }
 
     /// Closes stdin and waits for the end.
@@ -159,19 +163,48 @@ impl Run {
     /// Waits for the end of a run that ends by itself.
     #[track_caller]
     pub fn finish_with_stdin_open(mut self) -> Outcome {
-        loop {
-            match self.stderr_lines.recv_timeout(PATIENCE) {
-                Ok(line) => self.stderr += &format!("{line}\n"),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    let _ = self.child.kill();
-                    panic!("the tool hangs; stderr:\n{}", self.stderr);
+        for (lines, text) in [(&self.stderr_lines, &mut self.stderr), (&self.stdout_lines, &mut self.stdout)] {
+            loop {
+                match lines.recv_timeout(PATIENCE) {
+                    Ok(line) => *text += &line,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        let _ = self.child.kill();
+                        panic!("the tool hangs after:\n{text}");
+                    }
                 }
             }
         }
-        let stdout = self.stdout.take().unwrap().join().unwrap();
         let status = self.child.wait().unwrap().code();
-        Outcome { status, stdout, stderr: std::mem::take(&mut self.stderr) }
+        Outcome { status, stdout: std::mem::take(&mut self.stdout), stderr: std::mem::take(&mut self.stderr) }
+    }
+}
+
+/// The lines of a pipe, with their line ends, as they come.
+fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    let mut pipe = BufReader::new(pipe);
+    thread::spawn(move || {
+        let mut line = Vec::new();
+        while pipe.read_until(b'\n', &mut line).unwrap() > 0 {
+            let is_wanted = sender.send(String::from_utf8(std::mem::take(&mut line)).unwrap()).is_ok();
+            if !is_wanted {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+#[track_caller]
+fn wait_for(part: &str, lines: &Receiver<String>, text: &mut String) -> String {
+    loop {
+        let line = lines.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|_| panic!("`{part}` did not come, but:\n{text}"));
+        *text += &line;
+        if line.contains(part) {
+            return line;
+        }
     }
 }
 

@@ -10,10 +10,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use log::LevelFilter;
-use rtm_server_sdk::gate::Gate;
+use rtm_server_sdk::gate::{Fault, Gate};
 #[cfg(feature = "encryption")]
 use rtm_server_sdk::gate::{GateBuilder, GateKey};
 
+mod fault;
 #[cfg(feature = "encryption")]
 mod keygen;
 
@@ -30,8 +31,8 @@ and SIGTERM. Its exit status is 0 then, 1 if it cannot listen, and 2 if the comm
 
 /// A local RTM gate for development and tests.
 ///
-/// It serves the nine Room methods over TCP to any RTM server SDK, with signatures, time stamps and salts really
-/// checked. Everything is kept in memory and gone when it stops.
+/// It serves the methods on rooms over TCP to any RTM server SDK, with signatures, time stamps and salts really
+/// checked, and misbehaves on request. Everything is kept in memory and gone when it stops.
 #[derive(Parser)]
 #[command(name = "rtm-gate", version, after_help = AFTER_HELP)]
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
@@ -76,9 +77,31 @@ struct Options {
     #[arg(long, requires = "key")]
     require_encryption: bool,
 
-    /// How much to log to standard error: `warn` shows what is refused and why, `debug` every connection
-    #[arg(long, value_name = "LEVEL", default_value = "warn", ignore_case = true, value_parser = log_level())]
-    log: LevelFilter,
+    /// Do something wrong: [METHOD:]WHAT[xTIMES], where WHAT is the code of an error to answer with, `silence`,
+    /// `disconnect`, or a time to answer late by. Such as addroommember:200010x3; may be given more than once
+    #[arg(long = "fault", value_name = "FAULT", value_parser = fault::parse)]
+    faults: Vec<Fault>,
+
+    /// Answer everything late by this time, such as 50ms
+    #[arg(long, value_name = "TIME", value_parser = fault::time)]
+    delay: Option<Duration>,
+
+    /// Answer 200010 to more calls in a second than this
+    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(1..))]
+    calls_per_second: Option<u32>,
+
+    /// A user who enters a room leaves the one before, as the service has it by default
+    #[arg(long)]
+    single_room: bool,
+
+    /// Accept a salt more than once: the vendor's Python SDK repeats its own within a millisecond
+    #[arg(long)]
+    accept_repeated_signatures: bool,
+
+    /// How much to log to standard error: `warn` shows what is refused and why, `debug` every connection. Without it the
+    /// environment variable RUST_LOG counts, and without that `warn`
+    #[arg(long, value_name = "LEVEL", ignore_case = true, value_parser = log_level())]
+    log: Option<LevelFilter>,
 }
 
 fn main() -> ExitCode {
@@ -98,17 +121,37 @@ fn run(command: Command) -> Result<(), String> {
     }
     let Some(options) = command.serve else { bad_usage("a project is needed: give --pid".into()) };
     let secret = read_secret(&options).unwrap_or_else(|problem| bad_usage(problem));
-    env_logger::Builder::new().filter_level(options.log).init();
+    start_log(options.log);
     serve(&options, &secret)
+}
+
+/// `--log` comes before `RUST_LOG`.
+fn start_log(level: Option<LevelFilter>) {
+    let mut builder = env_logger::Builder::new();
+    builder.filter_level(level.unwrap_or(LevelFilter::Warn));
+    if level.is_none() {
+        builder.parse_default_env();
+    }
+    builder.init();
 }
 
 fn serve(options: &Options, secret: &str) -> Result<(), String> {
     // Before anything is announced: from then on a signal must find its handler.
     let signals = Signals::catch().map_err(|error| format!("signals cannot be caught: {error}"))?;
-    let builder = Gate::builder().project(options.pid, secret).idle_timeout(Duration::from_secs(options.idle_timeout));
+    let mut builder = Gate::builder()
+        .project(options.pid, secret)
+        .idle_timeout(Duration::from_secs(options.idle_timeout))
+        .single_room(options.single_room)
+        .accept_repeated_signatures(options.accept_repeated_signatures);
+    if let Some(calls) = options.calls_per_second {
+        builder = builder.calls_per_second(calls);
+    }
     #[cfg(feature = "encryption")]
     let builder = with_encryption(builder, options).map_err(|error| format!("{error:#}"))?;
     let gate = builder.bind(&options.listen).map_err(|error| format!("{error:#}"))?;
+    // The first fault that fits applies: the delay of everything comes last.
+    let delay = options.delay.map(Fault::delay);
+    options.faults.iter().cloned().chain(delay).for_each(|fault| gate.inject(fault));
     if let Err(error) = announce(gate.endpoint()) {
         // Whoever started the gate does not want to know; that is no reason not to serve.
         log::warn!("the address could not be printed: {error}");

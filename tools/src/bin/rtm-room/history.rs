@@ -7,7 +7,7 @@ use rtm_server_sdk::{Error, History, Message, MessageType};
 
 use crate::args::{Common, HistoryArgs};
 use crate::failure::{Failure, complain, complain_as_json, error_as_json, sentence};
-use crate::message_view::{as_json, clock_of, columns_for_pipes, text_of, time_of};
+use crate::message_view::{as_json, columns_for_pipes, text_of, time_on};
 use crate::output::{Output, Reply};
 use crate::session::client_builder;
 use crate::table::Column;
@@ -73,8 +73,8 @@ fn print(messages: &[Message], output: Output) -> io::Result<()> {
             output.print(&Reply::table(serde_json::Value::Null, PIPE, messages.iter().map(columns_for_pipes).collect()))
         }
         Output::Terminal(screen) => {
-            let time = |message: &Message| if screen.is_narrow() { clock_of(message) } else { time_of(message) };
-            let row = |message: &Message| vec![time(message), message.from.to_string(), text_of(message)];
+            let row =
+                |message: &Message| vec![time_on(screen, message.mtime), message.from.to_string(), text_of(message)];
             output.print(&Reply::table(serde_json::Value::Null, COLUMNS, messages.iter().map(row).collect()))
         }
     }

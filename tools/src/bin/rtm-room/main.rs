@@ -10,9 +10,12 @@ mod members;
 mod message_view;
 mod messages;
 mod output;
+mod quest;
 mod room;
 mod session;
+mod signals;
 mod table;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -37,6 +40,8 @@ fn run(cli: &Cli, output: Output) -> Result<u8, Failure> {
         Command::Info(info) => info::run(&cli.common, info, output)?,
         Command::Say(say) => messages::say(&cli.common, say, output)?,
         Command::DeleteMessage(message) => messages::delete(&cli.common, message, output)?,
+        Command::Watch(watch) => watch::run(&cli.common, watch, output)?,
+        Command::Quest(quest) => quest::run(&cli.common, quest, output)?,
         Command::History(query) => history::run(&cli.common, query, output)?,
         Command::Call(call) => room::run(&cli.common, call, output)?,
     }

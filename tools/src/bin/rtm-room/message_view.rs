@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use rtm_server_sdk::{Message, MessageBody, MessageType, Target};
 use serde_json::{Value, json};
 
+use crate::table::Screen;
+
 /// How many bytes of a binary message a line shows.
 const SHOWN_BYTES: usize = 16;
 
@@ -24,10 +26,10 @@ pub(crate) fn as_json(message: &Message) -> Value {
     json
 }
 
-/// The time in UTC, to the second; `-` where the server does not say it.
-pub(crate) fn time_of(message: &Message) -> String {
-    let time = message.mtime.and_then(|mtime| u64::try_from(mtime).ok());
-    let time = time.and_then(|mtime| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(mtime)));
+/// A time in milliseconds since the epoch, in UTC and to the second; `-` where the server does not say it.
+pub(crate) fn utc(millis: Option<i64>) -> String {
+    let time = millis.and_then(|millis| u64::try_from(millis).ok());
+    let time = time.and_then(|millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
     // What lies beyond the year 9999 cannot be written.
     let is_writable = |time: &SystemTime| {
         time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < 253_402_300_800)
@@ -35,9 +37,14 @@ pub(crate) fn time_of(message: &Message) -> String {
     time.filter(is_writable).map_or_else(|| "-".into(), |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
-/// The time of day in UTC, for narrow terminals.
-pub(crate) fn clock_of(message: &Message) -> String {
-    let time = time_of(message);
+/// The time, as far as a terminal has room for it.
+pub(crate) fn time_on(screen: Screen, millis: Option<i64>) -> String {
+    if screen.is_narrow() { clock(millis) } else { utc(millis) }
+}
+
+/// The time of day in UTC.
+fn clock(millis: Option<i64>) -> String {
+    let time = utc(millis);
     time.get(11..19).map_or(time.clone(), str::to_owned)
 }
 
@@ -73,7 +80,7 @@ pub(crate) fn columns_for_pipes(message: &Message) -> Vec<String> {
         MessageBody::Text(text) => text.clone(),
         MessageBody::Binary(bytes) => hex(bytes),
     };
-    vec![time_of(message), message.from.to_string(), message.mid.to_string(), message.mtype.to_string(), body]
+    vec![utc(message.mtime), message.from.to_string(), message.mid.to_string(), message.mtype.to_string(), body]
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -90,11 +97,9 @@ mod tests {
 
     #[test]
     fn time_is_utc_or_a_dash() {
-        let at = |mtime| time_of(&message(MessageType::CHAT, "", mtime));
-        assert_eq!(at(Some(1_700_000_000_123)), "2023-11-14T22:13:20Z");
-        assert_eq!([at(None), at(Some(-1)), at(Some(i64::MAX))], ["-", "-", "-"]);
-        assert_eq!(clock_of(&message(MessageType::CHAT, "", Some(1_700_000_000_123))), "22:13:20");
-        assert_eq!(clock_of(&message(MessageType::CHAT, "", None)), "-");
+        assert_eq!(utc(Some(1_700_000_000_123)), "2023-11-14T22:13:20Z");
+        assert_eq!([utc(None), utc(Some(-1)), utc(Some(i64::MAX))], ["-", "-", "-"]);
+        assert_eq!([clock(Some(1_700_000_000_123)), clock(None)], ["22:13:20", "-"]);
     }
 
     #[test]

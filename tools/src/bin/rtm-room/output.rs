@@ -27,6 +27,7 @@ pub(crate) struct Reply {
 enum Content {
     Table { columns: &'static [Column], rows: Vec<Vec<String>> },
     Words { sentence: String, line: Option<&'static str> },
+    Raw(String),
 }
 
 impl Reply {
@@ -43,6 +44,11 @@ impl Reply {
     /// A sentence for a terminal, and a line, or nothing, for a pipe.
     pub(crate) fn words(json: Value, sentence: String, line: Option<&'static str>) -> Reply {
         Reply { json, content: Content::Words { sentence, line } }
+    }
+
+    /// A text that is printed as it is.
+    pub(crate) fn raw(json: Value, text: String) -> Reply {
+        Reply { json, content: Content::Raw(text) }
     }
 }
 
@@ -68,6 +74,7 @@ impl Output {
     fn write(self, reply: &Reply, to: &mut impl Write) -> io::Result<()> {
         match (self, &reply.content) {
             (Output::Json, _) => writeln!(to, "{}", reply.json),
+            (_, Content::Raw(text)) => writeln!(to, "{text}"),
             (Output::Terminal(_), Content::Words { sentence, .. }) => writeln!(to, "{sentence}"),
             (Output::Lines, Content::Words { line, .. }) => line.iter().try_for_each(|line| writeln!(to, "{line}")),
             (Output::Terminal(screen), Content::Table { columns, rows }) => {

@@ -75,6 +75,21 @@ pub(crate) fn write_table(
     Ok(())
 }
 
+/// Writes a row below those before it, of which `widths` keeps the widest cells.
+pub(crate) fn write_row(
+    to: &mut impl Write,
+    columns: &[Column],
+    row: &[String],
+    widths: &mut Vec<usize>,
+    screen: Screen,
+) -> io::Result<()> {
+    widths.resize(columns.len(), 0);
+    for (width, cell) in widths.iter_mut().zip(row) {
+        *width = (*width).max(cell.width());
+    }
+    lines(columns, row, widths, screen.width).iter().try_for_each(|line| writeln!(to, "{line}"))
+}
+
 /// A row on one line, or on more where its last text is too long.
 fn lines(columns: &[Column], row: &[String], widths: &[usize], screen: usize) -> Vec<String> {
     let last = columns.len().saturating_sub(1);

@@ -10,10 +10,12 @@ pub(crate) use bulk::{Bulk, Operation};
 pub(crate) use messages::{DeleteMessage, HistoryArgs, Say};
 pub(crate) use values::project_id;
 use values::{room_id, time_above_zero, user_id};
+pub(crate) use watch::{Quest, Watch};
 
 mod bulk;
 mod messages;
 mod values;
+mod watch;
 
 /// What `--help` says of the secret.
 pub(crate) const SECRET_HELP: &str = "\
@@ -80,10 +82,14 @@ pub(crate) enum Command {
     Say(Say),
     /// Show the messages of a room, newest last
     History(HistoryArgs),
+    /// Show messages and events as they happen
+    Watch(Watch),
     /// Delete a message
     DeleteMessage(DeleteMessage),
     /// Make one call for each row of a CSV file
     Bulk(Bulk),
+    /// Make any call, by the name of its method
+    Quest(Quest),
     /// Print a completion script for a shell
     Completions {
         /// The shell

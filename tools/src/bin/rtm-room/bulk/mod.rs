@@ -9,7 +9,7 @@ mod report;
 mod request;
 mod rows;
 mod runner;
-mod signals;
+
 mod stop;
 mod tally;
 mod verdict;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, bounded};
 
 use super::progress::Progress;
-use super::signals::on_stop_signal;
 use crate::failure::INTERRUPTED;
+use crate::signals::on_stop_signal;
 
 /// What the thread that runs the rows and the one that takes the signal tell each other.
 pub(super) struct Stop {

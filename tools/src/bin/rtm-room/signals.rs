@@ -1,16 +1,16 @@
-//! The signals that end a run: Ctrl-C, SIGTERM and SIGHUP, unless they were ignored from the start.
+//! The signals that end a command in order: Ctrl-C, SIGTERM and SIGHUP, unless they were ignored from the start.
 
 use std::io;
 
-/// Runs `handler` on a thread of its own for each signal that asks the run to stop.
+/// Runs `handler` on a thread of its own for each signal that asks the program to stop.
 #[cfg(not(unix))]
-pub(super) fn on_stop_signal(handler: impl FnMut() + Send + 'static) -> io::Result<()> {
+pub(crate) fn on_stop_signal(handler: impl FnMut() + Send + 'static) -> io::Result<()> {
     ctrlc::set_handler(handler).map_err(io::Error::other)
 }
 
-/// Runs `handler` on a thread of its own for each signal that asks the run to stop.
+/// Runs `handler` on a thread of its own for each signal that asks the program to stop.
 #[cfg(unix)]
-pub(super) fn on_stop_signal(mut handler: impl FnMut() + Send + 'static) -> io::Result<()> {
+pub(crate) fn on_stop_signal(mut handler: impl FnMut() + Send + 'static) -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
     let ignored = ignored_signals();
