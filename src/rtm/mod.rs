@@ -17,7 +17,9 @@ mod sign;
 pub use ids::{MessageId, RoomId, UserId};
 pub use message::{Message, MessageBody, MessageType, NewMessage, Target};
 pub(crate) use message::{read_attrs, read_body, read_mtype};
-pub use push::{Event, EventRef, MessageRef, PushMethod, PushRef};
+#[cfg(test)]
+pub use push::EventRef;
+pub use push::{Event, MessageRef, PushMethod, PushRef};
 pub use quest::UnsignedQuest;
 pub use request::{AnswerReader, Request};
 #[cfg(test)]

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 use super::push::{Gap, GapReason, Push};
 use crate::engine::Counters;
@@ -20,25 +21,41 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 const ROW_OVERHEAD: usize = 128;
 
 /// See the [module](self).
+///
+/// Whoever listens takes what has come in one go, and then one item after the other from what it took, without the lock that
+/// the I/O thread needs.
 #[derive(Debug)]
 pub struct Queue {
-    state: Mutex<State>,
+    inbox: Mutex<Inbox>,
     changed: Condvar,
-    limit: usize,
+    taken: Mutex<Outbox>,
+    waiting: Waiting,
     counters: Arc<Counters>,
 }
 
+/// What has come and was not taken over.
 #[derive(Debug, Default)]
-struct State {
+struct Inbox {
     items: VecDeque<Item>,
-    /// What the catch-ups among `items` stand for, in the same order.
+    /// What the catch-ups stand for that were not passed yet, in their order.
     catch_ups: VecDeque<CatchUp>,
-    /// Pushes and rows that wait, and their bytes.
-    waiting: usize,
-    waiting_bytes: usize,
-    /// The mtime of the last message that was taken.
-    since: Option<i64>,
     is_closed: bool,
+}
+
+/// What was taken over, and is given out.
+#[derive(Debug, Default)]
+struct Outbox {
+    items: VecDeque<Item>,
+    /// The mtime of the last message that was given out.
+    since: Option<i64>,
+}
+
+/// The pushes and rows that wait, on either side, and their bytes.
+#[derive(Debug)]
+struct Waiting {
+    limit: usize,
+    count: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -53,7 +70,7 @@ enum Item {
     Row(Arc<Message>),
     /// So many did not fit in here.
     Lost(u64),
-    Gap(GapReason, Option<Error>),
+    Gap(GapReason, Option<Box<Error>>),
     /// Here the oldest of the catch-ups comes in.
     CatchUp,
 }
@@ -79,68 +96,69 @@ pub enum Taken {
 
 impl Queue {
     pub fn new(limit: usize, counters: Arc<Counters>) -> Queue {
-        Queue { state: Mutex::default(), changed: Condvar::new(), limit, counters }
+        Queue {
+            inbox: Mutex::default(),
+            changed: Condvar::new(),
+            taken: Mutex::default(),
+            waiting: Waiting { limit, count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) },
+            counters,
+        }
     }
 
     /// Adds a push, if there is room. Whoever waits is to be woken by [`wake`](Queue::wake).
     pub fn push(&self, method: PushMethod, payload: &Arc<[u8]>, mtime: Option<i64>) {
-        let mut state = self.state.lock();
-        if state.is_closed {
+        let mut inbox = self.inbox.lock();
+        if inbox.is_closed {
             return;
         }
-        if state.take_room(self.limit, payload.len()) {
+        if self.waiting.count_in(payload.len()) {
             let payload = Arc::clone(payload);
-            state.items.push_back(Item::Push { method, payload, mtime });
+            inbox.items.push_back(Item::Push { method, payload, mtime });
         } else {
-            lose_one(&mut state.items, &self.counters);
+            lose_one(&mut inbox.items, &self.counters);
         }
     }
 
     /// Adds a gap.
     pub fn push_gap(&self, reason: GapReason, error: Option<Error>) {
-        let mut state = self.state.lock();
-        let repeats = matches!(state.items.back(), Some(Item::Gap(last, _)) if *last == reason);
-        if !state.is_closed && !repeats {
-            state.items.push_back(Item::Gap(reason, error));
+        let mut inbox = self.inbox.lock();
+        let repeats = matches!(inbox.items.back(), Some(Item::Gap(last, _)) if *last == reason);
+        if !inbox.is_closed && !repeats {
+            inbox.items.push_back(Item::Gap(reason, error.map(Box::new)));
         }
     }
 
     /// From here on, what comes waits until so many rooms are caught up after the connection of this number.
     pub fn begin_catch_up(&self, connection: u64, rooms: usize) {
-        let mut state = self.state.lock();
-        if !state.is_closed && rooms > 0 {
-            state.items.push_back(Item::CatchUp);
-            state.catch_ups.push_back(CatchUp { connection, rooms_left: rooms, items: VecDeque::new() });
+        let mut inbox = self.inbox.lock();
+        if !inbox.is_closed && rooms > 0 {
+            inbox.items.push_back(Item::CatchUp);
+            inbox.catch_ups.push_back(CatchUp { connection, rooms_left: rooms, items: VecDeque::new() });
         }
     }
 
     /// Adds a message of the history to the catch-up of the connection of this number.
     pub fn push_row(&self, connection: u64, message: &Arc<Message>) {
-        let mut state = self.state.lock();
-        let Some(at) = state.catch_up_at(connection) else { return };
-        let bytes = message.body.as_bytes().len() + message.attrs.len() + ROW_OVERHEAD;
-        let has_room = state.take_room(self.limit, bytes);
-        let items = &mut state.catch_ups[at].items;
-        if has_room {
-            items.push_back(Item::Row(Arc::clone(message)));
+        let mut inbox = self.inbox.lock();
+        let Some(catch_up) = inbox.catch_up(connection) else { return };
+        if self.waiting.count_in(row_bytes(message)) {
+            catch_up.items.push_back(Item::Row(Arc::clone(message)));
         } else {
-            lose_one(items, &self.counters);
+            lose_one(&mut catch_up.items, &self.counters);
         }
     }
 
     /// Adds a gap to the catch-up of the connection of this number.
     pub fn push_catch_up_gap(&self, connection: u64, error: Option<Error>) {
-        let mut state = self.state.lock();
-        if let Some(at) = state.catch_up_at(connection) {
-            state.catch_ups[at].items.push_back(Item::Gap(GapReason::Reconnected, error));
+        if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
+            catch_up.items.push_back(Item::Gap(GapReason::Reconnected, error.map(Box::new)));
         }
     }
 
     /// One room is caught up after the connection of this number.
     pub fn finish_room(&self, connection: u64) {
-        let mut state = self.state.lock();
-        if let Some(at) = state.catch_up_at(connection) {
-            state.catch_ups[at].rooms_left = state.catch_ups[at].rooms_left.saturating_sub(1);
+        if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
+            catch_up.rooms_left -= 1;
         }
     }
 
@@ -151,80 +169,112 @@ impl Queue {
 
     /// Nothing more comes. What is there may still be taken; catch-ups end where they are, with a gap.
     pub fn close(&self, error: &Error) {
-        let mut state = self.state.lock();
-        if !std::mem::replace(&mut state.is_closed, true) {
-            for catch_up in state.catch_ups.iter_mut().filter(|catch_up| catch_up.rooms_left > 0) {
+        let mut inbox = self.inbox.lock();
+        if !std::mem::replace(&mut inbox.is_closed, true) {
+            for catch_up in inbox.catch_ups.iter_mut().filter(|catch_up| catch_up.rooms_left > 0) {
                 catch_up.rooms_left = 0;
-                catch_up.items.push_back(Item::Gap(GapReason::Reconnected, Some(error.clone())));
+                catch_up.items.push_back(Item::Gap(GapReason::Reconnected, Some(Box::new(error.clone()))));
             }
         }
-        drop(state);
+        drop(inbox);
         self.changed.notify_all();
     }
 
     /// Nobody listens any more: what is there is dropped.
     pub fn abandon(&self) {
-        let mut state = self.state.lock();
-        let dropped = std::mem::replace(&mut *state, State { is_closed: true, ..State::default() });
-        drop(state);
-        drop(dropped);
+        let came = std::mem::replace(&mut *self.inbox.lock(), Inbox { is_closed: true, ..Inbox::default() });
         self.changed.notify_all();
+        let taken = std::mem::take(&mut self.taken.lock().items);
+        drop((came, taken));
     }
 
     /// Whether there is something to take, or the queue has come to its end.
     pub fn is_ready(&self) -> bool {
-        let state = self.state.lock();
-        match state.items.front() {
-            Some(Item::CatchUp) => {
-                state.catch_ups.front().is_none_or(|catch_up| catch_up.rooms_left == 0 || !catch_up.items.is_empty())
-            }
+        let taken = self.taken.lock();
+        let inbox = self.inbox.lock();
+        match taken.items.front().or(inbox.items.front()) {
+            Some(Item::CatchUp) => inbox.catch_ups.front().is_none_or(CatchUp::is_ready),
             Some(_) => true,
-            None => state.is_closed,
+            None => inbox.is_closed,
         }
     }
 
     /// Takes what is next, without waiting.
     pub fn try_take(&self) -> Taken {
-        self.finish_taking(self.state.lock().next_item())
+        match self.look() {
+            Look::Item(item, since) => self.give_out(item, since),
+            Look::Nothing | Look::CatchingUp => Taken::Nothing,
+            Look::Closed => Taken::Closed,
+        }
     }
 
     /// Waits for what is next; until `deadline`, if there is one.
     pub fn take(&self, deadline: Option<Instant>) -> Taken {
-        let mut state = self.state.lock();
         loop {
-            match state.next_item() {
-                Next::Nothing => {}
-                next => {
-                    drop(state);
-                    return self.finish_taking(next);
-                }
-            }
-            if self.wait(&mut state, deadline) {
-                let next = state.next_item();
-                drop(state);
-                return self.finish_taking(next);
+            let is_catching_up = match self.look() {
+                Look::Item(item, since) => return self.give_out(item, since),
+                Look::Closed => return Taken::Closed,
+                Look::Nothing => false,
+                Look::CatchingUp => true,
+            };
+            if self.wait(is_catching_up, deadline) {
+                return self.try_take();
             }
         }
     }
 
-    /// Says whether the time is over.
-    fn wait(&self, state: &mut MutexGuard<'_, State>, deadline: Option<Instant>) -> bool {
+    /// Waits until there may be something to take. Says whether the time is over.
+    fn wait(&self, is_catching_up: bool, deadline: Option<Instant>) -> bool {
+        let mut inbox = self.inbox.lock();
+        // Whatever has come since the look came before this lock, and its wake with it.
+        let has_nothing = match is_catching_up {
+            true => inbox.catch_ups.front().is_some_and(|catch_up| !catch_up.is_ready()),
+            false => inbox.items.is_empty() && !inbox.is_closed,
+        };
         match deadline {
-            Some(deadline) => self.changed.wait_until(state, deadline).timed_out(),
+            _ if !has_nothing => false,
+            Some(deadline) => self.changed.wait_until(&mut inbox, deadline).timed_out(),
             None => {
-                self.changed.wait(state);
+                self.changed.wait(&mut inbox);
                 false
             }
         }
     }
 
-    /// Makes of an item what the user is given. Without the lock: texts are copied here.
-    fn finish_taking(&self, next: Next) -> Taken {
-        let (item, since) = match next {
-            Next::Item(item, since) => (item, since),
-            Next::Nothing => return Taken::Nothing,
-            Next::Closed => return Taken::Closed,
+    /// Looks for what is next: in what was taken over, then in what has come.
+    fn look(&self) -> Look {
+        let mut taken = self.taken.lock();
+        let item = loop {
+            match taken.items.pop_front() {
+                Some(Item::CatchUp) => taken.items.push_front(Item::CatchUp),
+                Some(item) => break item,
+                None => {}
+            }
+            match self.inbox.lock().take_over(&mut taken.items) {
+                TakeOver::Items => {}
+                TakeOver::Item(item) => break item,
+                TakeOver::Nothing if taken.items.is_empty() => return Look::Nothing,
+                TakeOver::Nothing => return Look::CatchingUp,
+                TakeOver::Closed => return Look::Closed,
+            }
         };
+        let since = taken.since;
+        match &item {
+            Item::Push { payload, mtime, .. } => {
+                self.waiting.count_out(payload.len());
+                taken.since = mtime.or(since);
+            }
+            Item::Row(message) => {
+                self.waiting.count_out(row_bytes(message));
+                taken.since = message.mtime.or(since);
+            }
+            Item::Lost(_) | Item::Gap(..) | Item::CatchUp => {}
+        }
+        Look::Item(item, since)
+    }
+
+    /// Makes of an item what the user is given. Without a lock: texts are copied here.
+    fn give_out(&self, item: Item, since: Option<i64>) -> Taken {
         let push = match item {
             Item::Push { method, payload, .. } => match read(method, &payload) {
                 Some(push) => push,
@@ -233,7 +283,7 @@ impl Queue {
             },
             Item::Row(message) => Push::Message(Arc::unwrap_or_clone(message)),
             Item::Lost(missed) => Push::Gap(Gap::new(GapReason::Overflow, Some(missed), since, None)),
-            Item::Gap(reason, error) => Push::Gap(Gap::new(reason, None, since, error)),
+            Item::Gap(reason, error) => Push::Gap(Gap::new(reason, None, since, error.map(|error| *error))),
             Item::CatchUp => return Taken::Nothing,
         };
         let counter = if matches!(push, Push::Gap(_)) { &self.counters.gaps } else { &self.counters.pushes_delivered };
@@ -242,67 +292,83 @@ impl Queue {
     }
 }
 
-enum Next {
-    /// An item, and the mtime of the last message before it.
-    Item(Item, Option<i64>),
-    Nothing,
-    Closed,
-}
-
-impl State {
-    /// Counts one more in, if it fits.
-    fn take_room(&mut self, limit: usize, bytes: usize) -> bool {
-        let has_room = self.waiting < limit && self.waiting_bytes < MOST_BYTES;
+impl Waiting {
+    /// Counts one more in, if it fits. Only whoever adds to the queue does so, under its lock.
+    fn count_in(&self, bytes: usize) -> bool {
+        let has_room =
+            self.count.load(Ordering::Relaxed) < self.limit && self.bytes.load(Ordering::Relaxed) < MOST_BYTES;
         if has_room {
-            self.waiting += 1;
-            self.waiting_bytes += bytes;
+            self.count.fetch_add(1, Ordering::Relaxed);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         has_room
     }
 
-    fn catch_up_at(&self, connection: u64) -> Option<usize> {
-        self.catch_ups.iter().position(|catch_up| catch_up.connection == connection && catch_up.rooms_left > 0)
+    fn count_out(&self, bytes: usize) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
+}
 
-    fn next_item(&mut self) -> Next {
-        let item = loop {
-            match self.items.front() {
-                None if self.is_closed => return Next::Closed,
-                None => return Next::Nothing,
-                Some(Item::CatchUp) => match self.catch_ups.front_mut() {
-                    Some(catch_up) => match catch_up.items.pop_front() {
-                        Some(item) => break item,
-                        None if catch_up.rooms_left > 0 => return Next::Nothing,
-                        None => {
-                            self.catch_ups.pop_front();
-                            self.items.pop_front();
-                        }
-                    },
-                    None => _ = self.items.pop_front(),
-                },
-                Some(_) => match self.items.pop_front() {
-                    Some(item) => break item,
-                    None => return Next::Nothing,
-                },
+/// What is next.
+enum Look {
+    /// An item, and the mtime of the last message before it.
+    Item(Item, Option<i64>),
+    Nothing,
+    /// Nothing, until a catch-up goes on.
+    CatchingUp,
+    Closed,
+}
+
+/// What a look into the inbox comes to.
+enum TakeOver {
+    /// What has come was taken over.
+    Items,
+    /// An item of the catch-up that is next.
+    Item(Item),
+    Nothing,
+    Closed,
+}
+
+impl Inbox {
+    /// Takes over what has come. If the next item is a catch-up, what it has comes first.
+    fn take_over(&mut self, taken: &mut VecDeque<Item>) -> TakeOver {
+        if matches!(taken.front(), Some(Item::CatchUp)) {
+            if let Some(catch_up) = self.catch_ups.front_mut() {
+                match catch_up.items.pop_front() {
+                    Some(item) => return TakeOver::Item(item),
+                    None if catch_up.rooms_left > 0 => return TakeOver::Nothing,
+                    None => _ = self.catch_ups.pop_front(),
+                }
             }
-        };
-        let since = self.since;
-        match &item {
-            Item::Push { payload, mtime, .. } => self.count_out(payload.len(), *mtime),
-            Item::Row(message) => {
-                let bytes = message.body.as_bytes().len() + message.attrs.len() + ROW_OVERHEAD;
-                self.count_out(bytes, message.mtime);
-            }
-            Item::Lost(_) | Item::Gap(..) | Item::CatchUp => {}
+            taken.pop_front();
+            return TakeOver::Items;
         }
-        Next::Item(item, since)
+        match (self.items.is_empty(), self.is_closed) {
+            (true, true) => TakeOver::Closed,
+            (true, false) => TakeOver::Nothing,
+            (false, _) => {
+                std::mem::swap(&mut self.items, taken);
+                TakeOver::Items
+            }
+        }
     }
 
-    fn count_out(&mut self, bytes: usize, mtime: Option<i64>) {
-        self.waiting -= 1;
-        self.waiting_bytes -= bytes;
-        self.since = mtime.or(self.since);
+    /// The catch-up of the connection of this number, unless it is done.
+    fn catch_up(&mut self, connection: u64) -> Option<&mut CatchUp> {
+        self.catch_ups.iter_mut().find(|catch_up| catch_up.connection == connection && catch_up.rooms_left > 0)
     }
+}
+
+impl CatchUp {
+    /// Whether there is something to take, or nothing to wait for.
+    fn is_ready(&self) -> bool {
+        self.rooms_left == 0 || !self.items.is_empty()
+    }
+}
+
+fn row_bytes(message: &Message) -> usize {
+    message.body.as_bytes().len() + message.attrs.len() + ROW_OVERHEAD
 }
 
 fn lose_one(items: &mut VecDeque<Item>, counters: &Counters) {

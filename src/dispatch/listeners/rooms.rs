@@ -37,6 +37,8 @@ pub struct RoomTrack {
     last: Option<Position>,
     /// The last message of the connections before.
     before: Option<Position>,
+    /// The newest messages when the listening began.
+    newest: Option<Position>,
     /// Rows up to this time are settled: delivered, told as a gap, or older than the listening.
     settled: i64,
 }
@@ -45,6 +47,7 @@ pub struct RoomTrack {
 #[derive(Debug, Clone)]
 pub struct Base {
     pub last: Position,
+    newest: Option<Position>,
     /// Rows up to this time are not wanted.
     pub settled: i64,
 }
@@ -59,6 +62,7 @@ impl RoomTrack {
             connection: 0,
             last: None,
             before: None,
+            newest: None,
             settled: i64::MIN,
         }
     }
@@ -104,7 +108,9 @@ impl RoomTrack {
         let mtime = newest.iter().map(|(mtime, ..)| *mtime).max().unwrap_or(0);
         let keys = newest.iter().filter(|row| row.0 == mtime).map(|&(_, from, mid)| (from, mid)).collect();
         self.settled = self.settled.max(mtime - 1);
-        self.last = Some(Position { mtime, keys, seen_at: now });
+        let newest = Position { mtime, keys, seen_at: now };
+        self.newest = Some(newest.clone());
+        self.last = Some(newest);
     }
 
     /// What came before is told as a gap: it is not looked for again.
@@ -120,14 +126,15 @@ impl RoomTrack {
         // Where the memory of messages does not reach back far enough, rows before the last message cannot be told from
         // those that were delivered.
         let settled = if duplicates.reaches_back_to(last.seen_at) { self.settled } else { last.mtime - 1 };
-        Some(Base { settled: settled.max(self.settled), last })
+        Some(Base { settled: settled.max(self.settled), newest: self.newest.clone(), last })
     }
 }
 
 impl Base {
     /// Whether a row need not be looked at: it was delivered, or is not wanted.
     pub fn covers(&self, mtime: i64, from: i64, mid: i64) -> bool {
-        mtime <= self.settled || (mtime == self.last.mtime && self.last.keys.contains(&(from, mid)))
+        let is_of = |position: &Position| position.mtime == mtime && position.keys.contains(&(from, mid));
+        mtime <= self.settled || is_of(&self.last) || self.newest.as_ref().is_some_and(is_of)
     }
 
     /// Whether a row shows that the history reaches back to what was seen.
@@ -168,11 +175,12 @@ mod tests {
         let mut track = RoomTrack::new();
         assert!(track.is_unknown());
         track.record_newest(&[(1_000, 7, 2), (990, 7, 1)], now);
+        track.record(1_100, 7, 4, now);
         track.enter_connection(2);
         let base = track.base(&duplicates).unwrap();
         assert!(base.covers(990, 7, 1) && base.covers(1_000, 7, 2));
-        assert!(!base.covers(1_000, 7, 3) && !base.covers(1_001, 7, 4));
-        assert!(!base.is_beginning() && base.is_reached_by(1_000) && !base.is_reached_by(1_001));
+        assert!(!base.covers(1_000, 7, 3) && !base.covers(1_101, 7, 5));
+        assert!(!base.is_beginning() && base.is_reached_by(1_100) && !base.is_reached_by(1_101));
     }
 
     #[test]
