@@ -1,0 +1,195 @@
+//! Rooms that are caught up from the history after a reconnect.
+
+use rtm_server_sdk::{Listen, Listener};
+
+use crate::common::pushing::{agree, event_push, history_page, next_quest, room_push};
+use crate::common::scripted::Connection;
+use crate::common::watchdog::guarded;
+use crate::common::wire::{self, Packet};
+use crate::{Pair, ROOM, heard};
+
+/// Times of the tests' messages: each message's time is its id, in milliseconds.
+const T: i64 = 1_700_000_000_000;
+
+impl Pair {
+    /// Begins to listen to the room and to fill gaps, while its history is `newest`.
+    fn fill(&self, listen: Listen, newest: &[(i64, i64)]) -> Listener {
+        std::thread::scope(|scope| {
+            let starting = scope.spawn(|| self.client.listen(listen).fill_gaps(true).start());
+            agree(&self.connection);
+            let quest = next_history_quest(&self.connection);
+            assert_eq!(quest.get("desc"), Some(true.into()));
+            self.connection.send(&history_page(&quest, newest));
+            starting.join().unwrap().unwrap()
+        })
+    }
+}
+
+fn next_history_quest(connection: &Connection) -> Packet {
+    let quest = next_quest(connection);
+    assert_eq!((&*quest.method, quest.int("rid")), ("getroommsg", ROOM));
+    quest
+}
+
+/// Messages with these ids, as rows of a history.
+fn rows(mids: impl IntoIterator<Item = i64>) -> Vec<(i64, i64)> {
+    mids.into_iter().map(|mid| (T + mid, T + mid)).collect()
+}
+
+fn short(heard: Vec<String>) -> Vec<String> {
+    heard.into_iter().map(|word| word.replace("1700000000", "")).collect()
+}
+
+fn push(seq: u32, mid: i64) -> Vec<u8> {
+    room_push(seq, ROOM, T + mid)
+}
+
+#[test]
+fn missed_messages_are_delivered_in_order_before_what_is_new() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM), &rows([60, 50]));
+        pair.connection.send(&push(1, 100));
+        assert_eq!(short(heard(&listener, 1)), ["100"]);
+        pair.reconnect();
+        pair.connection.send(&push(1, 400));
+        let quest = next_history_quest(&pair.connection);
+        assert_eq!(quest.get("desc"), Some(false.into()));
+        assert!(quest.int("begin") < T + 100 && quest.int("begin") >= T + 100 - 60_000, "an overlap of seconds");
+        pair.connection.send(&history_page(&quest, &rows([50, 60, 100, 200, 300, 400])));
+        assert_eq!(short(heard(&listener, 3)), ["200", "300", "400"]);
+        pair.connection.send(&push(2, 500));
+        assert_eq!(short(heard(&listener, 1)), ["500"]);
+        assert_eq!(pair.client.stats().gaps, 0);
+    });
+}
+
+#[test]
+fn room_that_was_empty_is_caught_up_from_its_beginning() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM), &[]);
+        pair.reconnect();
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows([100, 200])));
+        assert_eq!(short(heard(&listener, 2)), ["100", "200"]);
+    });
+}
+
+#[test]
+fn long_gap_is_read_page_by_page() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        pair.reconnect();
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows(100..120)));
+        let quest = next_history_quest(&pair.connection);
+        assert_eq!(quest.int("lastid"), T + 119);
+        pair.connection.send(&history_page(&quest, &rows(120..130)));
+        assert_eq!(short(heard(&listener, 29)), (101..130).map(|mid| mid.to_string()).collect::<Vec<_>>());
+        pair.connection.send(&push(1, 200));
+        assert_eq!(short(heard(&listener, 1)), ["200"]);
+    });
+}
+
+#[test]
+fn history_that_cannot_be_read_is_a_gap_with_its_error() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        pair.connection.send(&push(1, 110));
+        assert_eq!(short(heard(&listener, 1)), ["110"]);
+        pair.reconnect();
+        pair.connection.send(&push(1, 200));
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&wire::error_answer(quest.seq(), 200_021, "no history for you"));
+        let gap = crate::next(&listener);
+        let rtm_server_sdk::Push::Gap(gap) = gap else { panic!("{gap:?}") };
+        assert_eq!(gap.since(), Some(T + 110));
+        assert!(gap.error().is_some_and(|error| error.code() == 200_021), "{gap:?}");
+        assert_eq!(short(heard(&listener, 1)), ["200"]);
+    });
+}
+
+#[test]
+fn history_that_does_not_reach_back_is_a_gap_before_what_it_has() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        pair.reconnect();
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows([200, 300])));
+        // Is there anything as old as what was seen last?
+        let quest = next_history_quest(&pair.connection);
+        assert_eq!((quest.int("end"), quest.int("num")), (T + 100, 1));
+        pair.connection.send(&history_page(&quest, &[]));
+        assert_eq!(short(heard(&listener, 3)), ["Reconnected since None", "200", "300"]);
+    });
+}
+
+#[test]
+fn history_whose_older_messages_are_still_there_reaches_back() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        pair.reconnect();
+        // The last message that was seen was deleted meanwhile.
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows([200])));
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows([-100_000])));
+        assert_eq!(short(heard(&listener, 1)), ["200"]);
+    });
+}
+
+#[test]
+fn catch_up_goes_on_when_the_connection_is_lost_again() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        pair.reconnect();
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows(100..120)));
+        next_history_quest(&pair.connection);
+        pair.reconnect();
+        let quest = next_history_quest(&pair.connection);
+        assert_eq!(quest.int("lastid"), T + 119);
+        pair.connection.send(&history_page(&quest, &rows(120..125)));
+        // The second catch-up finds nothing that the first did not.
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows(110..125)));
+        pair.connection.send(&push(1, 200));
+        let expected: Vec<String> = (101..125).chain([200]).map(|mid| mid.to_string()).collect();
+        assert_eq!(short(heard(&listener, 25)), expected);
+    });
+}
+
+#[test]
+fn what_has_no_history_is_told_as_a_gap_all_the_same() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM).event("login"), &rows([100]));
+        pair.reconnect();
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows([100, 200])));
+        pair.connection.send(&event_push(1, "login", 1));
+        assert_eq!(short(heard(&listener, 3)), ["Reconnected since None", "200", "login"]);
+    });
+}
+
+#[test]
+fn listener_that_does_not_fill_gaps_still_gets_what_is_pushed_later() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let filling = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        let plain = pair.client.listen(Listen::new().room(ROOM)).start().unwrap();
+        pair.reconnect();
+        let quest = next_history_quest(&pair.connection);
+        pair.connection.send(&history_page(&quest, &rows([100, 200])));
+        assert_eq!(short(heard(&filling, 1)), ["200"]);
+        pair.connection.send(&[push(1, 200), push(2, 300)].concat());
+        assert_eq!(short(heard(&filling, 1)), ["300"]);
+        assert_eq!(short(heard(&plain, 3)), ["Reconnected since None", "200", "300"]);
+    });
+}
