@@ -1,0 +1,92 @@
+//! The library: listeners that block and listeners with handlers, and calls beside them.
+
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use rtm_server_sdk::{Client, Listen, Listener, Push};
+
+use super::measure::{Sample, Stopwatch, median, shared_nanos};
+use super::{Outcome, ROOM};
+
+/// How pushes are taken.
+#[derive(Clone, Copy)]
+pub struct Way {
+    pub listeners: usize,
+    pub is_blocking: bool,
+}
+
+/// What one listener has seen: when it began, and how long the pushes took.
+type Seen = (Option<Stopwatch>, Vec<i64>);
+
+/// Receives `pushes` pushes with every listener. The sample is that of the listener that ends last.
+pub fn receive(endpoint: &str, way: Way, pushes: u32) -> Outcome<Sample> {
+    let client = Client::builder(80000001, "secret", endpoint).connect()?;
+    let (done, all_done) = channel::<Seen>();
+    let mut guards = Vec::new();
+    let mut threads = Vec::new();
+    for _ in 0..way.listeners {
+        // Nothing is to be lost here, however the threads are scheduled.
+        let listening = client.listen(Listen::new().room(ROOM)).queue(pushes as usize + 1);
+        let mut tally =
+            Tally { left: pushes, seen: Some((None, Vec::with_capacity(pushes as usize))), done: done.clone() };
+        if way.is_blocking {
+            let listener: Listener = listening.start()?;
+            threads.push(std::thread::spawn(move || listener.iter().for_each(|push| tally.count(&push))));
+        } else {
+            guards.push(listening.callback(move |push| tally.count(&push))?);
+        }
+    }
+    drop(done);
+    let mut last = None;
+    for _ in 0..way.listeners {
+        last = Some(all_done.recv()?);
+    }
+    let (watch, ways) = last.ok_or("nobody listened")?;
+    let sample = watch.ok_or("no push came")?.stop(pushes, ways);
+    client.close();
+    threads.into_iter().for_each(|thread| _ = thread.join());
+    drop(guards);
+    Ok(sample)
+}
+
+struct Tally {
+    left: u32,
+    seen: Option<Seen>,
+    done: Sender<Seen>,
+}
+
+impl Tally {
+    fn count(&mut self, push: &Push) {
+        let (Push::Message(message), Some((watch, ways))) = (push, &mut self.seen) else { return };
+        watch.get_or_insert_with(Stopwatch::start);
+        ways.push(shared_nanos() - message.mtime.unwrap_or_default());
+        self.left -= 1;
+        if self.left == 0 {
+            let _ = self.seen.take().map(|seen| self.done.send(seen));
+        }
+    }
+}
+
+/// The p50 of a blocking call, in microseconds, for `time`; beside pushes that a handler takes, if wanted.
+pub fn call_p50(endpoint: &str, beside_pushes: bool, time: Duration) -> Outcome<f64> {
+    let client = Client::builder(80000001, "secret", endpoint).connect()?;
+    let guard = match beside_pushes {
+        true => Some(client.listen(Listen::new().room(ROOM)).callback(|_| {})?),
+        false => None,
+    };
+    // The server lets a moment pass before it pushes.
+    std::thread::sleep(Duration::from_millis(100));
+    let begun = Instant::now();
+    let mut calls = Vec::new();
+    while begun.elapsed() < time {
+        let call = Instant::now();
+        client.get_room_info(ROOM).call()?;
+        calls.push(call.elapsed().as_secs_f64() * 1e6);
+    }
+    let pushes = client.stats().pushes_received;
+    drop(guard);
+    if beside_pushes && (pushes as f64) < 0.5 * f64::from(super::BESIDE_CALLS) * time.as_secs_f64() {
+        return Err(format!("only {pushes} pushes came beside the calls").into());
+    }
+    Ok(median(&mut calls))
+}

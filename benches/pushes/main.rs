@@ -1,0 +1,130 @@
+//! Pushes to listeners, against the floor: a plain `TcpStream` that reads and answers the same pushes.
+//!
+//! `cargo bench --bench pushes`. The server is a process of its own, so that its processor time is not counted. As in
+//! `against_floor`, what is compared runs right beside each other, round by round, and only ratios mean anything.
+
+#[path = "../common/cpu.rs"]
+mod cpu;
+mod floor;
+mod library;
+mod measure;
+mod server;
+
+use std::time::Duration;
+
+use measure::{Sample, median};
+use server::{Order, ServerProcess};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The room that is listened to.
+const ROOM: i64 = 42;
+/// How many pushes a second arrive while calls are timed.
+const BESIDE_CALLS: u32 = 50_000;
+/// How many pushes a second arrive while their way is timed.
+const PACED: u32 = 10_000;
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Effort {
+    rounds: usize,
+    /// Pushes of one phase.
+    pushes: u32,
+    /// Length of a phase of calls.
+    calls_for: Duration,
+}
+
+impl Effort {
+    /// `cargo test` starts benches too, without a word: that they run is all that it wants to know.
+    fn of_this_run() -> Effort {
+        if std::env::args().len() == 1 {
+            return Effort { rounds: 1, pushes: 2_000, calls_for: Duration::from_millis(20) };
+        }
+        Effort { rounds: 7, pushes: 200_000, calls_for: Duration::from_secs(1) }
+    }
+}
+
+/// Ways to be told.
+const WAYS: [(&str, library::Way); 4] = [
+    ("one listener, blocking", library::Way { listeners: 1, is_blocking: true }),
+    ("one listener, callback", library::Way { listeners: 1, is_blocking: false }),
+    ("eight listeners, blocking", library::Way { listeners: 8, is_blocking: true }),
+    ("eight listeners, callback", library::Way { listeners: 8, is_blocking: false }),
+];
+
+fn main() -> Outcome<()> {
+    if let Some(order) = Order::of_this_process() {
+        return server::serve(order);
+    }
+    let effort = Effort::of_this_run();
+    throughput(effort)?;
+    way_to_the_handler(effort)?;
+    calls_beside_pushes(effort)
+}
+
+fn throughput(effort: Effort) -> Outcome<()> {
+    let server = ServerProcess::start(Order { pushes: effort.pushes, per_second: 0 })?;
+    println!("pushes a second, as fast as they come ({} a phase, median of {})\n", effort.pushes, effort.rounds);
+    println!("{:<28}{:>12}{:>12}{:>22}", "", "pushes/s", "of floor", "CPU of 1,000 (floor)");
+    for (name, way) in WAYS {
+        let (mut ratios, mut rates, mut cpu, mut floor_cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for round in 0..effort.rounds {
+            let (library, floor) = in_turn(
+                round,
+                || library::receive(server.endpoint(), way, effort.pushes),
+                || floor::receive(server.endpoint(), effort.pushes),
+            )?;
+            ratios.push(library.per_second() / floor.per_second());
+            rates.push(library.per_second());
+            cpu.push(library.cpu_of_1000());
+            floor_cpu.push(floor.cpu_of_1000());
+        }
+        let cpu = format!("{:.0} µs ({:.0})", median(&mut cpu), median(&mut floor_cpu));
+        println!("{name:<28}{:>12.0}{:>12.2}{cpu:>22}", median(&mut rates), median(&mut ratios));
+    }
+    println!("\nresident memory at the end: {} MiB\n", measure::resident_mib());
+    Ok(())
+}
+
+fn way_to_the_handler(effort: Effort) -> Outcome<()> {
+    let pushes = effort.pushes.min(PACED * 2);
+    let server = ServerProcess::start(Order { pushes, per_second: PACED })?;
+    println!("from the server's write to the handler, at {PACED} pushes a second (p50, p99)\n");
+    for (name, way) in WAYS {
+        let library = library::receive(server.endpoint(), way, pushes)?;
+        let floor = floor::receive(server.endpoint(), pushes)?;
+        println!("{name:<28}{:>24}   floor {:>24}", library.ways(), floor.ways());
+    }
+    println!();
+    Ok(())
+}
+
+fn calls_beside_pushes(effort: Effort) -> Outcome<()> {
+    let server = ServerProcess::start(Order { pushes: u32::MAX, per_second: BESIDE_CALLS })?;
+    let (mut alone, mut beside, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..effort.rounds {
+        let quiet = library::call_p50(server.endpoint(), false, effort.calls_for)?;
+        let busy = library::call_p50(server.endpoint(), true, effort.calls_for)?;
+        alone.push(quiet);
+        beside.push(busy);
+        ratios.push(busy / quiet);
+    }
+    println!("p50 of a blocking call, alone and beside {BESIDE_CALLS} pushes a second\n");
+    println!("{:.1} µs, {:.1} µs: {:.2} times", median(&mut alone), median(&mut beside), median(&mut ratios));
+    Ok(())
+}
+
+/// Runs both, now the one first and now the other.
+fn in_turn(
+    round: usize,
+    library: impl Fn() -> Outcome<Sample>,
+    floor: impl Fn() -> Outcome<Sample>,
+) -> Outcome<(Sample, Sample)> {
+    if round % 2 == 0 {
+        let library = library()?;
+        Ok((library, floor()?))
+    } else {
+        let floor = floor()?;
+        Ok((library()?, floor))
+    }
+}

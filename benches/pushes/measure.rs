@@ -1,0 +1,70 @@
+//! What a phase comes to.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::cpu::cpu_time;
+
+/// Nanoseconds of a clock that all processes of a machine share.
+pub fn shared_nanos() -> i64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// A phase under way. It begins with the first push.
+pub struct Stopwatch {
+    begun: Instant,
+    cpu: Duration,
+}
+
+impl Stopwatch {
+    pub fn start() -> Stopwatch {
+        Stopwatch { begun: Instant::now(), cpu: cpu_time() }
+    }
+
+    pub fn stop(self, pushes: u32, ways: Vec<i64>) -> Sample {
+        Sample { time: self.begun.elapsed(), cpu: cpu_time().saturating_sub(self.cpu), pushes, ways }
+    }
+}
+
+/// One phase.
+pub struct Sample {
+    time: Duration,
+    cpu: Duration,
+    pushes: u32,
+    /// From the server's write to the handler, in nanoseconds.
+    ways: Vec<i64>,
+}
+
+impl Sample {
+    pub fn per_second(&self) -> f64 {
+        f64::from(self.pushes) / self.time.as_secs_f64()
+    }
+
+    /// Processor time of a thousand pushes, in microseconds.
+    pub fn cpu_of_1000(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e9 / f64::from(self.pushes)
+    }
+
+    /// p50 and p99 of the ways.
+    pub fn ways(&self) -> String {
+        let mut ways = self.ways.clone();
+        ways.sort_unstable();
+        let at = |part: usize| ways.get(ways.len() * part / 100).map_or(0.0, |nanos| *nanos as f64 / 1e3);
+        format!("{:.0} µs, {:.0} µs", at(50), at(99))
+    }
+}
+
+/// The middle one.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The memory of this process that is in use, in MiB.
+pub fn resident_mib() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let resident = pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    resident.unwrap_or_default() * 4096 / (1024 * 1024)
+}
