@@ -14,6 +14,7 @@ pages! {
     Readme: "../README.md",
     Errors: "../docs/errors.md",
     Recipes: "../docs/recipes.md",
+    Listening: "../docs/listening.md",
     Logging: "../docs/logging.md",
     MigratingFromPython: "../docs/migrating-from-python.md",
     Testing: "../docs/testing.md",
