@@ -13,10 +13,10 @@ use crate::net::{Command, SignListen};
 use crate::rtm::methods::listen::set_listen;
 use crate::rtm::{AnswerReader, Request, Signer, UnsignedQuest, next_salt};
 
-/// The I/O thread ends a call at its deadline. Should the machine not let it run, the caller ends it this much later.
+/// The I/O thread ends a call at its deadline. If the machine does not schedule it, the caller gives up this much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
 
-/// A call that was not made yet: [`call`](Call::call) it, give it a [`callback`](Call::callback), or
+/// A call that has not been made yet: [`call`](Call::call) it, give it a [`callback`](Call::callback), or
 /// [`submit`](Call::submit) it.
 ///
 /// This is the vendor's pair of optional arguments, `callback=None` and `timeout=0`, as a builder. Nothing is sent, and
@@ -67,7 +67,7 @@ impl<'a, T> Call<'a, T> {
         Call { client, request, options }
     }
 
-    /// The time of this call: for connecting, queueing, sending and waiting together. Zero means the client's own
+    /// Sets the time of this call, for connecting, queueing, sending and waiting together. Zero means the client's own
     /// (`ClientBuilder::quest_timeout`), as in the vendor's API.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
@@ -102,7 +102,7 @@ impl<'a, T> Call<'a, T> {
     ///
     /// # Errors
     ///
-    /// Every variant of [`Error`] but `QueueFull`: with too many calls in flight it waits for room.
+    /// Every variant of [`Error`] except `QueueFull`: with too many calls in flight it waits for room.
     pub fn call(self) -> Result<T, Error> {
         let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
@@ -210,7 +210,7 @@ impl<T> Pending<T> {
     }
 }
 
-/// An answer that is there already is counted like one that comes to nobody.
+/// An answer that has come already counts like one that nobody takes.
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         if let Some(Ok(abandoned)) = self.reply.take().and_then(|reply| reply.try_take()) {
@@ -226,7 +226,7 @@ impl<T> fmt::Debug for Pending<T> {
     }
 }
 
-/// Puts a call on its way. Whatever becomes of it goes to `route`.
+/// Submits a call. Its outcome goes to `route`, whatever it is.
 fn make(
     inner: &Inner,
     quest: Result<UnsignedQuest, ArgumentError>,
@@ -275,7 +275,7 @@ fn deadline_after(timeout: Duration) -> Instant {
     Instant::now() + bounded(timeout)
 }
 
-/// The I/O thread did not get to end the call in time, so that its caller has given up.
+/// The I/O thread did not end the call in time, so that its caller has given up.
 fn timed_out(timeout: Duration, gave_up: GaveUp, shared: &Shared) -> Error {
     let stage = match gave_up {
         GaveUp::Unsent => *shared.unsent_stage.lock(),

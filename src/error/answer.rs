@@ -105,10 +105,10 @@ pub enum DecodeError {
     /// Bytes are left over after the payload's map.
     #[error("{0} bytes are left over after the payload's map")]
     TrailingBytes(usize),
-    /// The payload is something else than a map.
+    /// The payload is not a map.
     #[error("the payload is not a map")]
     NotAMap,
-    /// A key of the payload's map is something else than a string.
+    /// A key of the payload's map is not a string.
     #[error("a key of the payload's map is not a string")]
     KeyNotString,
     /// The byte that msgpack never uses.
@@ -117,12 +117,12 @@ pub enum DecodeError {
     /// Values inside values, deeper than any sane payload goes.
     #[error("the payload nests values too deeply")]
     TooDeep,
-    /// A value of another type than the one that is due.
+    /// A value of another type than the expected one.
     #[error("`{key}` is not {expected}")]
     WrongType {
         /// The value's key.
         key: &'static str,
-        /// The type that is due, with its article: `an integer`.
+        /// The expected type, with its article: `an integer`.
         expected: &'static str,
     },
     /// A key that must be there is not.

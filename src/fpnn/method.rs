@@ -16,7 +16,7 @@ impl<'a> MethodName<'a> {
         if name.is_empty() || name.len() > LONGEST { None } else { Some(MethodName(name)) }
     }
 
-    /// Checks a name that stands in the code, when it is compiled: for constants only.
+    /// Checks a name at compile time: for constants only.
     ///
     /// # Panics
     ///

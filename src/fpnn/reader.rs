@@ -19,7 +19,7 @@ pub enum RawString<'a> {
 
 /// A payload's map, read front to back: a key, then its value or [`skip`](PayloadReader::skip).
 ///
-/// Nothing is allocated by an announced length; a length is only believed as far as bytes are there for it.
+/// Nothing is allocated by an announced length; a length is trusted only as far as there are bytes for it.
 #[derive(Debug, Clone)]
 pub struct PayloadReader<'a> {
     payload: &'a [u8],
@@ -32,7 +32,7 @@ impl<'a> PayloadReader<'a> {
     ///
     /// # Errors
     ///
-    /// It is something else than a map, or nothing at all.
+    /// It is not a map, or it is empty.
     pub fn open(payload: &'a [u8]) -> Result<PayloadReader<'a>, DecodeError> {
         let mut reader = PayloadReader { payload, rest: payload, pairs_left: 0 };
         reader.pairs_left = match reader.marker()? {

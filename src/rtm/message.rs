@@ -221,7 +221,7 @@ impl NewMessage {
         NewMessage { mid: next_mid(), mtype, body: body.into(), attrs: String::new() }
     }
 
-    /// Attributes: a free text beside the body, JSON by custom, of at most 2,048 bytes. Default: empty.
+    /// Attributes: a free text beside the body, by convention JSON, of at most 2,048 bytes. Default: empty.
     #[must_use]
     pub fn attrs(mut self, attrs: impl Into<String>) -> NewMessage {
         self.attrs = attrs.into();

@@ -19,7 +19,7 @@ const KEY_LEN_256: usize = 32;
 
 type Iv = Zeroizing<[u8; IV_LEN]>;
 
-/// What a session's ciphers start from.
+/// The key material of a session's ciphers.
 pub(super) struct SessionKey {
     pub(super) key: AesKey,
     pub(super) iv: Iv,
@@ -103,7 +103,7 @@ impl BlockCipherEncrypt for Aes {
     }
 }
 
-/// Holds because both of its variants wipe themselves.
+/// Sound because both variants wipe themselves.
 impl ZeroizeOnDrop for Aes {}
 
 /// Enciphers a session's frames as one stream.

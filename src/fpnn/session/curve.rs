@@ -1,4 +1,4 @@
-//! The four curves of FPNN: which one a key names, and what the library asks of each.
+//! The four curves of FPNN: which one a key names, and what the library needs of each.
 
 use std::fmt;
 
@@ -67,7 +67,7 @@ impl fmt::Display for Curve {
     }
 }
 
-/// A curve as a type: what the code that is the same for all four needs of it.
+/// A curve as a type: what code that is generic over the four curves needs.
 pub(super) trait CurveType:
     elliptic_curve::Curve<FieldBytesSize: ModulusSize>
     + CurveArithmetic<AffinePoint: FromEncodedPoint<Self> + ToEncodedPoint<Self>>

@@ -1,4 +1,4 @@
-//! The exchange of secrets itself, the same code for every curve.
+//! ECDH itself, generic over the curve.
 
 use std::io;
 
@@ -24,7 +24,7 @@ pub(super) fn system_random(bytes: &mut [u8]) -> io::Result<()> {
     Ok(getrandom::fill(bytes)?)
 }
 
-/// A private key that was not there before.
+/// A new private key.
 pub(super) fn fresh_key<C: CurveType>(random: RandomSource<'_>) -> io::Result<SecretKey<C>> {
     let mut bytes = Zeroizing::new(FieldBytes::<C>::default());
     for _ in 0..TRIES {

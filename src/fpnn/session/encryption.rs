@@ -38,7 +38,7 @@ impl KeyBits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum CipherMode {
-    /// All frames of a direction are one stream of ciphertext: the default, and the mode to recommend.
+    /// All frames of a direction form one stream of ciphertext: the default, and the recommended mode.
     #[default]
     Stream,
     /// Each frame is enciphered by itself, so that an eavesdropper sees which frames are equal.
@@ -50,10 +50,10 @@ pub enum CipherMode {
 /// Each connection begins with FPNN's quest `*key`. In it the client sends the public half of a key pair that it made
 /// for this connection alone, on the curve of the server's key: secp256k1, secp256r1, secp224r1 or secp192r1. Both sides
 /// compute the same secret, and everything that follows, in both directions, is enciphered with AES in CFB mode.
-/// (`docs/protocol.md`, section 3, tells the whole exchange and where its facts come from.)
+/// (`docs/protocol.md`, section 3, describes the whole exchange and the sources of its facts.)
 ///
-/// FPNN's encryption keeps the content from those who only listen; it does not authenticate the data, so that somebody
-/// who can change bytes under way may garble frames, or alter some of them, without being noticed. In
+/// FPNN's encryption hides the content from an eavesdropper; it does not authenticate the data, so that an attacker who
+/// can change bytes on the way may garble frames, or alter some of them, unnoticed. In
 /// [`CipherMode::Package`] equal frames show as equal, and secp192r1 and secp224r1 are weaker than what is recommended
 /// today: prefer the defaults, [`KeyBits::Aes256`] and [`CipherMode::Stream`], and where more is needed, a tunnel.
 ///

@@ -4,15 +4,15 @@ use elliptic_curve::pkcs8::{ObjectIdentifier, der, spki};
 
 use super::curve::Curve;
 
-/// What is wrong with a key that was loaded. Each text goes on from "the key cannot be used:", and none holds any part
+/// What is wrong with a key that was loaded. Each text continues "the key cannot be used:", and none contains any part
 /// of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// There is nothing at all.
+    /// The input is empty.
     #[error("it is empty")]
     Empty,
-    /// No PEM block of the right kind. Holds the kind that is due.
+    /// No PEM block of the right kind. Holds the expected kind.
     #[error("it holds no PEM block that begins with -----BEGIN {0}-----")]
     NoPemBlock(&'static str),
     /// The PEM block, or the DER inside it, is damaged.

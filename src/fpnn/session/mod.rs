@@ -1,5 +1,5 @@
-//! Encrypted sessions (section 3): keys of elliptic curves go in, a [`Encryptor`](super::Encryptor) and an
-//! [`Decryptor`](super::Decryptor) come out.
+//! Encrypted sessions (section 3): turns keys of elliptic curves into an [`Encryptor`](super::Encryptor) and a
+//! [`Decryptor`](super::Decryptor).
 
 mod aes_cfb;
 mod curve;

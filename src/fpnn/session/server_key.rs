@@ -152,9 +152,9 @@ pub enum ServerKeyError {
     PointLength {
         /// The curve of the server's key.
         curve: Curve,
-        /// The length that is due, in bytes.
+        /// The expected length, in bytes.
         expected: usize,
-        /// The length that came, in bytes.
+        /// The actual length, in bytes.
         actual: usize,
     },
     /// A client asks for AES with a length of key that FPNN does not use.

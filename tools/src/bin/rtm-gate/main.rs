@@ -31,8 +31,8 @@ and SIGTERM. Its exit status is 0 then, 1 if it cannot listen, and 2 if the comm
 
 /// A local RTM gate for development and tests.
 ///
-/// It serves the methods on rooms over TCP to any RTM server SDK, with signatures, time stamps and salts really
-/// checked, and misbehaves on request. Everything is kept in memory and gone when it stops.
+/// It serves the methods on rooms over TCP to any RTM server SDK, and really checks signatures,
+/// time stamps and salts, and misbehaves on request. It keeps everything in memory and loses it when it stops.
 #[derive(Parser)]
 #[command(name = "rtm-gate", version, after_help = AFTER_HELP)]
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
@@ -63,7 +63,7 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 
-    /// Close connections from which nothing came for so many seconds; 0 never does
+    /// Close connections that were idle for this many seconds; 0 keeps them all
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     idle_timeout: u64,
 
@@ -153,7 +153,7 @@ fn serve(options: &Options, secret: &str) -> Result<(), String> {
     let delay = options.delay.map(Fault::delay);
     options.faults.iter().cloned().chain(delay).for_each(|fault| gate.inject(fault));
     if let Err(error) = announce(gate.endpoint()) {
-        // Whoever started the gate does not want to know; that is no reason not to serve.
+        // Nobody reads the line; the gate serves all the same.
         log::warn!("the address could not be printed: {error}");
     }
     let signal = signals.wait();
@@ -175,7 +175,7 @@ fn announce(endpoint: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Both the secret in a file and that in a variable are looked for only where nothing that goes before them is given.
+/// The secret is read from a file, or else from a variable, only where no option with precedence is given.
 fn read_secret(options: &Options) -> Result<String, String> {
     let secret = match (&options.secret, &options.secret_file) {
         (Some(secret), _) => secret.clone(),

@@ -115,7 +115,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Writes a line to stderr. Where that is closed, nobody is left to tell.
+/// Writes a line to stderr; a stderr that is closed is ignored.
 pub(crate) fn complain(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "rtm-room: {message}");
 }
@@ -149,7 +149,7 @@ pub(crate) fn status_of(error: &Error) -> u8 {
     }
 }
 
-/// Whether the call failed for want of a connection.
+/// Whether the call failed for lack of a connection.
 pub(crate) fn is_without_connection(error: &Error) -> bool {
     match error {
         Error::Connect(_) | Error::NotConnected(_) => true,

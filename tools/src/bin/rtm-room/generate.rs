@@ -14,7 +14,7 @@ use crate::failure::Failure;
 const NAME: &str = "rtm-room";
 
 pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
-    // Into memory first: the generator panics where it cannot write, and a closed pipe is no reason to.
+    // Into memory first: the generator panics where it cannot write, and a closed pipe must not make it panic.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
     if shell == Shell::Bash {

@@ -15,7 +15,7 @@ const ENDPOINT_VARIABLE: &str = "RTM_ENDPOINT";
 const PROJECT_VARIABLE: &str = "RTM_PID";
 const SECRET_VARIABLE: &str = "RTM_SECRET";
 
-/// A client with the settings that all commands share. There is no network yet.
+/// A client with the settings that all commands share. It is not connected yet.
 pub(crate) fn client_builder(common: &Common) -> Result<ClientBuilder, Failure> {
     let endpoint = match &common.endpoint {
         Some(endpoint) => endpoint.clone(),

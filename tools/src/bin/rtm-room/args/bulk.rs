@@ -13,7 +13,7 @@ the text. A first row that names its columns (room or rid, user or uid, seconds 
 in any order. Other columns are ignored. Calls are in flight together, so that rows may take effect in another order \
 than the file's; --window 1 keeps the order.
 
-A row whose call the server cannot have carried out, for want of a connection or of time, is tried again for as long \
+A row whose call the server cannot have carried out, for lack of a connection or of time, is tried again for as long \
 as --retry-for says; with --retry-uncertain also one that may have been carried out. The file that --failed writes can \
 be fed in again.
 
@@ -46,7 +46,7 @@ pub(crate) struct Bulk {
     /// id under which it is there once
     #[arg(long)]
     pub(crate) retry_uncertain: bool,
-    /// Send at most so many calls a second
+    /// Send at most this many calls a second
     #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
 }

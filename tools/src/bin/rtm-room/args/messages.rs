@@ -29,7 +29,7 @@ pub(crate) struct Say {
     /// Send a message of this type, 1 to 127
     #[arg(long = "type", value_name = "TYPE", conflicts_with = "cmd", value_parser = message_type)]
     pub(crate) mtype: Option<i32>,
-    /// Attributes that go with the message, JSON by custom
+    /// Attributes that go with the message, by convention JSON
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) attrs: Option<String>,
     /// The message's id, in place of a new one
@@ -46,7 +46,7 @@ pub(crate) struct HistoryArgs {
     /// The room's id
     #[arg(allow_negative_numbers = true, value_parser = room_id)]
     pub(crate) room: RoomId,
-    /// At most so many messages; without it 20, or all with --since
+    /// At most this many messages; without it 20, or all with --since
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
     /// Only messages of this time until now, such as 30m, 2h or 7days

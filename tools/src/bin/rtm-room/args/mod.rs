@@ -34,13 +34,13 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// The server, as HOST:PORT; comes before RTM_ENDPOINT
+    /// The server, as HOST:PORT; takes precedence over RTM_ENDPOINT
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub(crate) endpoint: Option<String>,
-    /// The project's id; comes before RTM_PID
+    /// The project's id; takes precedence over RTM_PID
     #[arg(long, global = true, value_name = "PID", allow_negative_numbers = true, value_parser = project_id)]
     pub(crate) pid: Option<i32>,
-    /// A file with the project's secret, `-` for stdin; comes before RTM_SECRET
+    /// A file with the project's secret, `-` for stdin; takes precedence over RTM_SECRET
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
     /// How long each call may take, connecting included, such as 500ms or 5s
@@ -206,7 +206,7 @@ pub(crate) struct InfoTexts {
     pub(crate) private_file: Option<PathBuf>,
 }
 
-/// The variables that are looked at, and what they hold.
+/// The environment variables that are read, and what they hold.
 pub(crate) const ENVIRONMENT: [(&str, &str); 5] = [
     ("RTM_ENDPOINT", "the server, as HOST:PORT"),
     ("RTM_PID", "the project's id"),
@@ -215,7 +215,7 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 5] = [
     ("NO_COLOR", "if set to anything, no output has colours"),
 ];
 
-/// Every exit status, and what it says.
+/// Every exit status, and what it means.
 pub(crate) const EXIT_STATUS: [(u8, &str); 5] = [
     (0, "done"),
     (1, "the server refused the call, or the call failed on its way (bulk: at least one row failed)"),

@@ -25,7 +25,7 @@ pub(crate) fn project_id(text: &str) -> Result<i32, String> {
     text.parse().map_err(|_| "a project id is a whole number of up to 32 bits, such as 80000001".into())
 }
 
-/// Zero stands for "the default" or "for ever" on the wire, which nobody means who writes `0s`.
+/// Zero stands for "the default" or "without an end" on the wire, which is not what `0s` suggests.
 pub(crate) fn time_above_zero(text: &str) -> Result<Duration, String> {
     match time(text)? {
         Duration::ZERO => Err("the time must be more than zero".into()),

@@ -46,7 +46,7 @@ impl Input {
         self.last_byte.is_some_and(|byte| !matches!(byte, b'\r' | b'\n'))
     }
 
-    /// To be told of every row how many bytes it took. Returns the line that it begins at, counted from 1.
+    /// Notes how many bytes the next row took. Returns the line that it begins at, counted from 1.
     ///
     /// The CSV library's own count begins with the blank lines before a row, and is one behind for Windows' line ends.
     pub(super) fn row_ended(&mut self, bytes: u64) -> u64 {

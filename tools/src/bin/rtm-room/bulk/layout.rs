@@ -124,7 +124,7 @@ fn id(record: &ByteRecord, column: usize, what: &str) -> Result<i64, String> {
     }
 }
 
-/// Zero means "for ever" on the wire, which nobody means who writes `0`.
+/// Zero means "without an end" on the wire, which is not what `0` suggests.
 fn seconds(field: &[u8]) -> Result<Duration, String> {
     match number(field).and_then(|seconds| u32::try_from(seconds).ok()) {
         Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),

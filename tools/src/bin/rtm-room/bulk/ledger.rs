@@ -10,7 +10,7 @@ use super::report::Report;
 use super::rows::Row;
 use super::tally::Tally;
 
-/// How many failures are told one by one. The report has them all.
+/// How many failures are printed one by one. The report has them all.
 const TOLD_FAILURES: u64 = 10;
 
 pub(super) struct Ledger {
