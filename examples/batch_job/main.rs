@@ -22,13 +22,10 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use rtm_server_sdk::{Client, Error, ErrorCode, Pending};
+use rtm_server_sdk::{Client, Error, Pending, Retry};
 
 use failures::Failures;
 use rows::Row;
-
-/// How long the job pauses before each round of retries, times the number of the round.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Makes the users of a CSV file members of their rooms.
 #[derive(Parser)]
@@ -44,9 +41,15 @@ struct Options {
     /// The time of each call, in milliseconds
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
-    /// How many rounds of retries to make for calls that the server cannot have acted on
-    #[arg(long, default_value_t = 2)]
-    retries: u32,
+    /// For how long to try failed calls again, in seconds
+    #[arg(long, default_value_t = 60)]
+    retry_for: u64,
+}
+
+impl Options {
+    fn retry_for(&self) -> Duration {
+        Duration::from_secs(self.retry_for)
+    }
 }
 
 /// A call that is under way, and the row that it is for.
@@ -75,7 +78,8 @@ fn run(options: &Options) -> Result<bool, Box<dyn StdError>> {
         None => rows::make_up(options.rows),
     };
     let server = common::Server::find()?;
-    let client = server.client().max_in_flight(options.window as usize).build()?;
+    // While the server is away, calls wait for it within their time, in place of failing at once.
+    let client = server.client().max_in_flight(options.window as usize).wait_for_ready(true).build()?;
     eprintln!("{} rows, {} calls in flight, {}", rows.len(), options.window, server.describe());
 
     let started = Instant::now();
@@ -86,31 +90,38 @@ fn run(options: &Options) -> Result<bool, Box<dyn StdError>> {
     Ok(failures.is_empty())
 }
 
-/// Round by round: what failed in a way that is safe to repeat, and worth it, goes into the next round.
+/// Round by round: the rows that are worth another try go into the next round, until the time for retries is over.
 fn add_all(client: &Client, mut rows: Vec<Row>, options: &Options, failures: &mut Failures) -> usize {
     let bar = progress_bar(rows.len());
+    let mut first_failure = None;
     let mut done = 0;
-    for round in 0..=options.retries {
+    while !rows.is_empty() {
         let mut next_round = Vec::new();
-        if round > 0 {
-            thread::sleep(PAUSE * round);
-        }
-        let is_last = round == options.retries;
-        add_once(client, rows, options, |row, outcome| match outcome {
-            Ok(()) => {
-                done += 1;
-                bar.inc(1);
-            }
-            Err(error) if !is_last && is_worth_a_retry(&error) => next_round.push(row),
-            Err(error) => {
-                bar.inc(1);
-                failures.note_call(row, &error);
+        let mut pause = Duration::ZERO;
+        add_once(client, rows, options, |row, outcome| {
+            let error = match outcome {
+                Ok(()) => {
+                    done += 1;
+                    return bar.inc(1);
+                }
+                Err(error) => error,
+            };
+            let is_late = first_failure.get_or_insert_with(Instant::now).elapsed() > options.retry_for();
+            // Who is a member already stays one: a call that may have been executed can be made again.
+            match error.retry() {
+                Retry::Now if !is_late => next_round.push(row),
+                Retry::After(wait) if !is_late => {
+                    pause = pause.max(wait);
+                    next_round.push(row);
+                }
+                _ => {
+                    bar.inc(1);
+                    failures.note_call(row, &error);
+                }
             }
         });
         rows = next_round;
-        if rows.is_empty() {
-            break;
-        }
+        thread::sleep(pause);
     }
     bar.finish_and_clear();
     done
@@ -137,21 +148,6 @@ fn wait_for_oldest(in_flight: &mut VecDeque<InFlight>, note: &mut impl FnMut(Row
     if let Some(InFlight { row, pending }) = in_flight.pop_front() {
         note(row, pending.wait());
     }
-}
-
-/// Whether to make a failed call again: only if the server cannot have acted on it, and if another time may be better.
-fn is_worth_a_retry(error: &Error) -> bool {
-    let is_passing = match error {
-        Error::Answer(answer) => matches!(
-            answer.code(),
-            ErrorCode::RTM_EC_FREQUENCY_LIMITED
-                | ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL
-                | ErrorCode::FPNN_EC_CORE_SERVER_STOPPING
-        ),
-        Error::InvalidArgument(_) | Error::Closed(_) => false,
-        _ => true,
-    };
-    is_passing && !error.may_have_executed()
 }
 
 fn progress_bar(rows: usize) -> ProgressBar {

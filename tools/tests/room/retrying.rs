@@ -91,3 +91,23 @@ fn rate_that_is_given_is_not_exceeded() {
     assert_eq!(summary["done"], 151);
     assert!(started.elapsed() >= Duration::from_millis(1450), "{:?}", started.elapsed());
 }
+
+#[test]
+fn rows_wait_for_a_server_that_comes_back() {
+    use super::tool::{PID, Run, SECRET};
+    use rtm_server_sdk::gate::Gate;
+
+    let gate = gate();
+    let endpoint = gate.endpoint().to_owned();
+    let args = ["bulk", "add", "-", "--window", "8", "--retry-uncertain", "--json", "-v"];
+    let mut bulk = Run::start(tool(&endpoint, &args));
+    bulk.write("42,oops\n");
+    bulk.wait_for_stderr("line 1: ");
+    drop(gate);
+    bulk.write(&rows(100));
+    bulk.wait_for_stderr("after 3 failures in a row");
+    let gate = Gate::builder().project(PID.parse().unwrap(), SECRET).bind(&endpoint).unwrap();
+    let summary = bulk.finish().expect(1).json();
+    assert_eq!((&summary["done"], &summary["failed"]), (&100.into(), &1.into()));
+    assert_eq!(done(&gate, &["count", "42"]), "42\t100\n");
+}

@@ -61,9 +61,9 @@ fn ctrl_c_while_the_server_is_away_is_status_130() {
 
     // In the middle: the rows wait for a server that went away.
     let server = FakeServer::start(|quest| if quest == 2 { Act::Disconnect } else { Act::done() });
-    let mut bulk = Run::start(tool(&server.endpoint(), &["bulk", "add", "-", "--window", "1", "-v"]));
+    let mut bulk = Run::start(tool(&server.endpoint(), &["bulk", "add", "-", "--window", "1"]));
     bulk.write(&rows(9));
-    bulk.wait_for_stderr("is tried again");
+    bulk.wait_for_stderr("line 2: ");
     bulk.interrupt();
     bulk.finish_with_stdin_open().expect(130).says("--start-line 3");
 }

@@ -21,7 +21,7 @@ pub(crate) fn say(common: &Common, say: &Say, output: Output) -> Result<(), Fail
     }
     let secret_file = (common.secret_file.as_deref(), "--secret-file");
     check_stdin_is_wanted_once(&[secret_file, (Some("-".as_ref()), "the text")])?;
-    let client = client_builder(common)?.build()?;
+    let client = client_builder(common)?.wait_for_ready(true).build()?;
     for (index, line) in io::stdin().lock().lines().enumerate() {
         let number = index as u64 + 1;
         let line = line.map_err(|error| Failure::Usage(format!("line {number} of stdin: {error}")))?;

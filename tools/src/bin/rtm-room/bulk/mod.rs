@@ -32,7 +32,9 @@ use stop::Stop;
 
 pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Failure> {
     check_stdin_is_wanted_once(&[(common.secret_file.as_deref(), "--secret-file"), (Some(&bulk.file), "the rows")])?;
-    let client = client_builder(common)?.max_in_flight(bulk.window as usize).build()?;
+    // Rows wait for a server that is away, unless nothing is to be tried again.
+    let waits = !bulk.retry_for.is_zero();
+    let client = client_builder(common)?.max_in_flight(bulk.window as usize).wait_for_ready(waits).build()?;
     let input = Input::open(&bulk.file)?;
     let progress = Progress::new(input.len, common.verbose == 0);
     let stop = Stop::listen(bulk.start_line, progress.clone())?;

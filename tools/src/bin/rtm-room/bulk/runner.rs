@@ -14,7 +14,7 @@ use super::rows::{End, Incoming, Row};
 use super::stop::Stop;
 use super::verdict::{Judge, Verdict};
 use crate::args::{Bulk, Operation};
-use crate::failure::sentence;
+use crate::failure::{is_without_connection, sentence};
 
 /// Why a run ended.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl<'a> Runner<'a> {
     pub(super) fn run(&mut self, incoming: &Receiver<Incoming>) -> Ending {
         self.stop.begin();
         while !self.is_over() {
-            if self.stop.is_wanted() && !matches!(self.ending, Some(Ending::Interrupted)) {
+            if self.stop.is_wanted() {
                 self.ending = Some(Ending::Interrupted);
                 // Nothing comes of calls that wait for a server that is away.
                 if !self.client.is_connected() {
@@ -250,7 +250,9 @@ impl<'a> Runner<'a> {
     }
 
     fn row_failed(&mut self, mut attempt: Try, error: Error, now: Instant) {
-        let first_failure = *attempt.first_failure.get_or_insert(now);
+        // A call that found no connection has waited for one since it was made.
+        let began = if is_without_connection(&error) { attempt.sent } else { now };
+        let first_failure = *attempt.first_failure.get_or_insert(began);
         attempt.is_uncertain |= error.may_have_executed();
         let again = match self.judge.judge(&error, first_failure, now) {
             Verdict::Again(pause) => now + pause,
