@@ -1,0 +1,134 @@
+//! The iterator over a room's history asks for what is wanted, when it is wanted, and gets past what cannot be read.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use rmpv::Value;
+use rtm_server_sdk::{Error, History, Message};
+
+use common::answering::AnsweringServer;
+use common::fixtures;
+use common::watchdog::guarded;
+use common::wire::{self, Packet};
+
+const ROOM: i64 = 42;
+
+fn row(id: i64) -> Value {
+    let fields: [Value; 8] =
+        [id.into(), 1001.into(), 30.into(), id.into(), false.into(), "hello".into(), "".into(), id.into()];
+    Value::Array(fields.to_vec())
+}
+
+fn page(rows: Vec<Value>, last_id: Value) -> Value {
+    wire::map([("msgs", Value::Array(rows)), ("lastid", last_id), ("begin", 0.into()), ("end", 0.into())])
+}
+
+/// Where a quest asks to go on; 0 for the first page.
+fn cursor(quest: &Packet) -> i64 {
+    quest.get("lastid").and_then(|id| id.as_i64()).unwrap_or_default()
+}
+
+/// Answers with the page that stands behind the cursor of a quest; without one, with an error.
+fn server(page_behind: impl Fn(i64) -> Option<Value> + Send + Sync + 'static) -> AnsweringServer {
+    AnsweringServer::with(move |quest| {
+        Some(match page_behind(cursor(quest)) {
+            Some(page) => wire::answer(quest.seq(), &page),
+            None => wire::error_answer(quest.seq(), 200_999, "no such page"),
+        })
+    })
+}
+
+fn mids(items: &[Result<Message, Error>]) -> Vec<Option<i64>> {
+    items.iter().map(|item| item.as_ref().ok().map(|message| message.mid)).collect()
+}
+
+#[test]
+fn page_with_an_unreadable_row_is_told_once_and_passed() {
+    guarded(|| {
+        let server = server(|cursor| {
+            Some(match cursor {
+                0 => page(vec![row(1), row(2)], 2.into()),
+                2 => page(vec![row(3), Value::Nil], 4.into()),
+                _ => page(vec![row(5)], 5.into()),
+            })
+        });
+        let client = fixtures::client(server.endpoint());
+        let items: Vec<_> = client.room_messages(ROOM, History::oldest().count(2)).collect();
+        assert_eq!(mids(&items), [Some(1), Some(2), None, Some(5)]);
+        let error = items[2].as_ref().unwrap_err();
+        assert!(matches!(error, Error::Decode(_)), "{error:?}");
+        assert!(error.to_string().contains("getroommsg") && error.to_string().contains("row 1"), "{error}");
+        assert_eq!(client.stats().undecodable, 1);
+        assert_eq!(server.received().len(), 3);
+    });
+}
+
+#[test]
+fn page_whose_cursor_is_unreadable_is_the_last_item() {
+    guarded(|| {
+        let server = server(|cursor| {
+            Some(match cursor {
+                0 => page(vec![row(1), row(2)], 2.into()),
+                _ => page(vec![row(3), Value::Nil], "four".into()),
+            })
+        });
+        let client = fixtures::client(server.endpoint());
+        let mut messages = client.room_messages(ROOM, History::oldest().count(2));
+        let items: Vec<_> = messages.by_ref().collect();
+        assert_eq!(mids(&items), [Some(1), Some(2), None]);
+        assert!(messages.next().is_none());
+        assert_eq!(server.received().len(), 2);
+    });
+}
+
+#[test]
+fn failed_call_is_the_last_item() {
+    guarded(|| {
+        let server = server(|cursor| (cursor == 0).then(|| page(vec![row(1), row(2)], 2.into())));
+        let client = fixtures::client(server.endpoint());
+        let items: Vec<_> = client.room_messages(ROOM, History::oldest().count(2)).collect();
+        assert_eq!(mids(&items), [Some(1), Some(2), None]);
+        assert_eq!(items[2].as_ref().unwrap_err().code(), 200_999);
+    });
+}
+
+#[test]
+fn page_is_asked_for_when_the_one_before_was_taken_and_not_ahead() {
+    guarded(|| {
+        let server = server(|cursor| Some(page(vec![row(cursor + 1), row(cursor + 2)], (cursor + 2).into())));
+        let client = fixtures::client(server.endpoint());
+        let mut messages = client.room_messages(ROOM, History::oldest().count(2));
+        // A call on the same connection would be seen behind any page that was asked for before it.
+        let asked = || {
+            client.get_room_info(1).call().unwrap();
+            server.received().iter().filter(|packet| packet.method == "getroommsg").count()
+        };
+        assert_eq!(asked(), 0);
+        messages.next().unwrap().unwrap();
+        assert_eq!(asked(), 1);
+        messages.next().unwrap().unwrap();
+        assert_eq!(asked(), 0, "all of the first page was taken, and nothing more is wanted");
+        messages.next().unwrap().unwrap();
+        assert_eq!(asked(), 1);
+    });
+}
+
+#[test]
+fn server_that_repeats_a_page_for_ever_does_not_hold_the_iterator_for_ever() {
+    guarded(|| {
+        let server = server(|_| Some(page(vec![row(1), row(2)], 2.into())));
+        let client = fixtures::client(server.endpoint());
+        assert!(client.room_messages(ROOM, History::latest().count(2)).count() <= 4);
+    });
+}
+
+#[test]
+fn query_that_can_never_work_is_one_item_and_sends_nothing() {
+    guarded(|| {
+        let server = server(|_| None);
+        let client = fixtures::client(server.endpoint());
+        let items: Vec<_> = client.room_messages(ROOM, History::latest().count(21)).collect();
+        assert!(matches!(items[..], [Err(Error::InvalidArgument(_))]), "{items:?}");
+        assert_eq!(server.accepted(), 0);
+    });
+}
