@@ -2,14 +2,14 @@
 //!
 //! The samples use the gate and encryption, so that they are tested with all features on.
 
-#[cfg(all(feature = "encryption", feature = "gate"))]
+#[cfg(all(feature = "encryption", feature = "gate", feature = "serde"))]
 macro_rules! pages {
     ($($name:ident: $path:literal,)+) => {
         $(#[doc = include_str!($path)] pub struct $name;)+
     };
 }
 
-#[cfg(all(feature = "encryption", feature = "gate"))]
+#[cfg(all(feature = "encryption", feature = "gate", feature = "serde"))]
 pages! {
     Readme: "../README.md",
     Errors: "../docs/errors.md",
