@@ -1,6 +1,6 @@
 //! How often a call allocates, on which thread.
 //!
-//! `cargo bench --bench allocations`. Counted are allocations, and moves of an allocation to a larger place; not
+//! `cargo bench --features serde --bench allocations`. Counted are allocations, and moves of an allocation to a larger place; not
 //! deallocations. Goals: at most 3 a call on the calling thread, at most 1 on the I/O thread.
 
 #[path = "common/server.rs"]
@@ -61,6 +61,22 @@ impl AllocationTracker for ByThread {
     fn deallocated(&self, _: usize, _: usize, _: usize, _: AllocationGroupId, _: AllocationGroupId) {}
 }
 
+/// The types of the call by name.
+#[cfg(feature = "serde")]
+mod by_name {
+    #[derive(serde::Serialize)]
+    pub struct Room {
+        pub rid: i64,
+    }
+
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code, reason = "it is read to be dropped")]
+    pub struct Infos {
+        oinfo: Option<String>,
+        pinfo: Option<String>,
+    }
+}
+
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome {
@@ -79,6 +95,16 @@ fn main() -> Outcome {
     println!("| way | {} | other threads |\n| --- | --- | --- | --- | --- |", NAMES.join(" | "));
     count("get_room_info, call", calls, |count| {
         (0..count).try_for_each(|_| client.get_room_info(42).call().map(drop)).map_err(Into::into)
+    })?;
+    #[cfg(feature = "serde")]
+    count("getroominfo by name, call", calls, |count| {
+        let infos = || client.quest::<by_name::Infos>("getroominfo", &by_name::Room { rid: 42 });
+        (0..count).try_for_each(|_| infos().call().map(drop)).map_err(Into::into)
+    })?;
+    count("send_room_chat, call", calls, |count| {
+        (0..count)
+            .try_for_each(|_| client.send_room_chat(42, 1001, "Good morning!").call().map(drop))
+            .map_err(Into::into)
     })?;
     count("get_room_info, submit, 1 at a time", calls, |count| {
         (0..count).try_for_each(|_| client.get_room_info(42).submit().wait().map(drop)).map_err(Into::into)

@@ -1,21 +1,45 @@
 //! The codec by itself: signed quests written, answers cut out of the stream and read. No sockets, no threads.
 //!
-//! `cargo bench --features unstable-internals --bench codec`.
+//! `cargo bench --features unstable-internals,serde --bench codec`.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use rtm_server_sdk::error::DecodeError;
-use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, PayloadReader, read_answer};
+use rtm_server_sdk::fpnn::{
+    Decoder, Frame, FrameWriter, HEADER_LEN, PayloadReader, PayloadWriter, SEQ_LEN, read_answer,
+};
+use rtm_server_sdk::rtm::methods::by_name::quest;
+use rtm_server_sdk::rtm::methods::history::get_room_message;
 use rtm_server_sdk::rtm::methods::info::{RoomInfo, get_room_info, read_infos};
 use rtm_server_sdk::rtm::methods::members::{get_room_count, read_counts, read_uids};
+use rtm_server_sdk::rtm::methods::messages::send_room_message;
 use rtm_server_sdk::rtm::{Request, Signer, next_salt};
+use rtm_server_sdk::{Error, History, NewMessage};
+use serde::{Deserialize, Serialize};
 
 const PID: i32 = 80_000_001;
 const TS: u32 = 1_700_000_000;
 const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 /// Small answers come in batches: this many in one read.
 const BATCH: usize = 64;
+const FLAG_MSGPACK: u8 = 0x80;
+/// What a person might say: 100 bytes.
+const TEXT: &str =
+    "Good morning everybody, the stream begins at eight o'clock tonight, bring your friends along with you!!";
+
+/// The parameters of `getroominfo`, for the call by name.
+#[derive(Serialize)]
+struct Room {
+    rid: i64,
+}
+
+/// The answer to `getroominfo`, for the call by name.
+#[derive(Deserialize)]
+struct Infos {
+    oinfo: Option<String>,
+    pinfo: Option<String>,
+}
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -39,6 +63,34 @@ fn decode_each(criterion: &mut Criterion) {
         read_counts(reader).map(|counts| counts.len())
     });
     group.finish();
+    decode_answers(criterion);
+}
+
+/// Answers that are read with something of their calls, without the stream around them.
+fn decode_answers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("read");
+    let mut bench = |name: &str, payload: &[u8], read: &dyn Fn(&[u8]) -> Result<usize, Error>| {
+        group.throughput(Throughput::Bytes(payload.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| match read(black_box(payload)) {
+                Ok(read) => black_box(read),
+                Err(error) => panic!("the bench's own answer cannot be read: {error}"),
+            });
+        });
+    };
+    let infos = get_room_info(42).answer;
+    bench("room info", &room_info_payload(), &|payload| {
+        let RoomInfo { oinfo, pinfo } = infos.read(0, FLAG_MSGPACK, payload)?;
+        Ok(oinfo.map_or(0, |info| info.len()) + pinfo.map_or(0, |info| info.len()))
+    });
+    let by_name = quest::<Infos>("getroominfo", &Room { rid: 42 }).answer;
+    bench("room info, by name", &room_info_payload(), &|payload| {
+        let Infos { oinfo, pinfo } = by_name.read(0, FLAG_MSGPACK, payload)?;
+        Ok(oinfo.map_or(0, |info| info.len()) + pinfo.map_or(0, |info| info.len()))
+    });
+    let page = get_room_message(42, &History::latest()).answer;
+    bench("page of 20 messages", &page_payload(20), &|payload| Ok(page.read(0, FLAG_MSGPACK, payload)?.messages.len()));
+    group.finish();
 }
 
 fn encode(criterion: &mut Criterion) {
@@ -46,9 +98,14 @@ fn encode(criterion: &mut Criterion) {
     let room_info = || sign(get_room_info(black_box(42)), &signer);
     let rids: Vec<i64> = (0..1_000).map(|room| 1_000_000 + room).collect();
     let room_count = || sign(get_room_count(black_box(&rids)), &signer);
+    let by_name = || sign(quest::<Infos>("getroominfo", &Room { rid: black_box(42) }), &signer);
+    let message = || sign(send_room_message(black_box(42), 1001, &NewMessage::chat(TEXT)), &signer);
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Bytes(room_info().len() as u64));
     group.bench_function("signed getroominfo", |bencher| bencher.iter(room_info));
+    group.bench_function("signed getroominfo, by name", |bencher| bencher.iter(by_name));
+    group.throughput(Throughput::Bytes(message().len() as u64));
+    group.bench_function("signed sendroommsg of 100 bytes", |bencher| bencher.iter(message));
     group.throughput(Throughput::Bytes(room_count().len() as u64));
     group.bench_function("signed getroomcount of 1,000 rooms", |bencher| bencher.iter(room_count));
     group.finish();
@@ -116,6 +173,40 @@ fn room_info() -> Vec<u8> {
         payload.str("pinfo");
         payload.str("private info");
     })
+}
+
+fn room_info_payload() -> Vec<u8> {
+    payload_of(&room_info())
+}
+
+/// A page of a history, with texts of 100 bytes.
+fn page_payload(count: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut payload = PayloadWriter::new(&mut bytes);
+    payload.map(5);
+    for (key, value) in [("num", i64::from(count)), ("lastid", 1), ("begin", 0), ("end", 1_700_000_000_000)] {
+        payload.str(key);
+        payload.int(value);
+    }
+    payload.str("msgs");
+    payload.array(count);
+    for row in 0..i64::from(count) {
+        payload.array(8);
+        payload.int(1_000_000 + row);
+        payload.int(1_001 + row);
+        payload.int(30);
+        payload.int(6_000_000_000_000_000_000 + row);
+        payload.bool(false);
+        payload.str(TEXT);
+        payload.str("{}");
+        payload.int(1_700_000_000_000 + row);
+    }
+    bytes
+}
+
+/// What follows the header and the sequence number of an answer.
+fn payload_of(frame: &[u8]) -> Vec<u8> {
+    frame[HEADER_LEN + SEQ_LEN..].to_vec()
 }
 
 fn members(count: u32) -> Vec<u8> {
