@@ -176,9 +176,10 @@ impl ReconnectPolicy {
 
 /// When to test a connection that is idle.
 ///
-/// After [`interval`](Self::interval) without a received byte the client sends FPNN's `*ping`. If nothing at all comes
-/// within [`timeout`](Self::timeout), it sends another, up to [`tries`](Self::tries); then the connection counts as
-/// dead and is closed. A dead peer is thus found after `interval + tries * timeout`. The default finds one after
+/// After [`interval`](Self::interval) without a sign of life the client sends FPNN's `*ping`. If none comes within
+/// [`timeout`](Self::timeout), it sends another, up to [`tries`](Self::tries); then the connection counts as dead and is
+/// closed. Signs of life are bytes that the server sends, and room that it makes for bytes that wait to be sent: a server
+/// that reads a large call slowly is alive. A dead peer is thus found after `interval + tries * timeout`. The default finds one after
 /// 20 s + 3 × 5 s, and keeps a connection open through servers that drop idle ones after 60 s.
 ///
 /// # Examples

@@ -21,6 +21,8 @@ use crate::rtm::methods::read_nothing;
 /// Answers to the server's quests may fill the out-buffer up to this. A server that goes on asking without reading them is
 /// hostile.
 const MOST_UNREAD_ANSWERS: usize = 16 * 1024 * 1024;
+/// So many pings can wait for their answers; the oldest ones are forgotten. A server need not answer any of them.
+const MOST_PINGS: usize = 8;
 /// A frame of at most this capacity lends its memory to the answer.
 const LARGEST_SPARE: usize = 512;
 
@@ -35,6 +37,8 @@ pub struct Connection {
     keep_alive: KeepAliveTimer,
     /// The sequence numbers of the pings that wait for their answers.
     pings: Vec<u32>,
+    /// The system did not take all bytes of the last write.
+    is_blocked: bool,
     /// The sequence number of the `setlisten` that waits for its answer.
     pub(super) listen_quest: Option<u32>,
     /// The server has sent something since the handshake.
@@ -89,6 +93,7 @@ impl Connection {
             handshake: Handshake::new(settings),
             keep_alive: KeepAliveTimer::new(settings.keep_alive.clone(), now),
             pings: Vec::new(),
+            is_blocked: false,
             listen_quest: None,
             has_answered: false,
         }
@@ -214,8 +219,14 @@ impl Connection {
     }
 
     /// The first `written` bytes of [`output`](Connection::output) have left.
-    pub fn handle_written(&mut self, written: usize) {
+    pub fn handle_written(&mut self, now: Instant, written: usize) {
+        // The system had no room, and has some now: the server has taken bytes, so that it is alive. Bytes that the system
+        // takes at once say nothing of the server.
+        if self.is_blocked {
+            self.keep_alive.record_activity(now);
+        }
         self.out.consume(written);
+        self.is_blocked = self.out.len() > 0;
     }
 
     /// When the keep-alive has something to do.
@@ -233,6 +244,9 @@ impl Connection {
             None => Ok(()),
             Some(Due::Ping) => {
                 let seq = next_seq(self);
+                if self.pings.len() == MOST_PINGS {
+                    self.pings.remove(0);
+                }
                 self.pings.push(seq);
                 self.out.push_with(|out| FrameWriter::two_way_quest(out, seq, PING).finish());
                 Ok(())

@@ -28,7 +28,7 @@ impl KeepAliveTimer {
         KeepAliveTimer { settings, last_activity: now, pings: 0, last_ping: now }
     }
 
-    /// Bytes came: any byte shows that the peer is alive.
+    /// The peer gave a sign of life.
     pub fn record_activity(&mut self, now: Instant) {
         self.last_activity = now;
         self.pings = 0;

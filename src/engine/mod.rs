@@ -216,10 +216,10 @@ impl<T: Token> Engine<T> {
     }
 
     /// The first `written` bytes of [`output`](Engine::output) have left.
-    pub fn handle_written(&mut self, written: usize) {
+    pub fn handle_written(&mut self, now: Instant, written: usize) {
         let Some(connection) = self.state.connection_mut() else { return };
         self.counters.bytes_out.add(written as u64);
-        connection.handle_written(written);
+        connection.handle_written(now, written);
         self.send_queued();
     }
 

@@ -129,7 +129,7 @@ impl Driver {
                 Ok(Some(0)) => self.engine.handle_io_error(now, io::ErrorKind::WriteZero.into()),
                 Ok(Some(written)) => {
                     self.has_sent = true;
-                    self.engine.handle_written(written);
+                    self.engine.handle_written(now, written);
                 }
                 Err(error) => self.engine.handle_io_error(now, error),
             }

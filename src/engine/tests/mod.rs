@@ -233,7 +233,7 @@ impl Rig {
             let len = output.len().min(self.server.space().len());
             self.server.space()[..len].copy_from_slice(&output[..len]);
             self.server.advance(len);
-            self.engine.handle_written(len);
+            self.engine.handle_written(self.now, len);
         }
         let mut seen = Vec::new();
         while let Some(message) = self.server.next_frame().expect("the engine writes sound frames") {

@@ -149,6 +149,51 @@ fn expired_calls_leave_nothing_behind_in_the_queue_of_a_server_that_never_reads(
 }
 
 #[test]
+fn server_that_takes_bytes_slowly_is_alive() {
+    let mut rig = Rig::online();
+    for token in 0..10_000 {
+        rig.call(token, 3600 * SECOND);
+    }
+    // The system takes a little whenever the server has made room, and never all of it.
+    for _ in 0..20 {
+        rig.engine.handle_written(rig.now, 100);
+        rig.pass(20 * SECOND);
+    }
+    assert_eq!(rig.ended.len(), 0);
+    // Nor is the last of it a reason to wait for ever.
+    rig.pass(36 * SECOND);
+    assert_eq!(rig.ended.len(), 1);
+}
+
+#[test]
+fn bytes_that_the_system_takes_at_once_are_no_sign_of_life() {
+    let mut rig = Rig::online();
+    for token in 0..36 {
+        rig.call(token, 3600 * SECOND);
+        rig.seen();
+        rig.pass(SECOND);
+    }
+    assert_eq!(rig.ended.len(), 1);
+}
+
+#[test]
+fn pings_that_are_never_answered_do_not_pile_up() {
+    let mut rig = Rig::online();
+    let mut unasked = Vec::new();
+    FrameWriter::answer(&mut unasked, 4_000_000_000, 0, 0).finish();
+    let mut pings = 0;
+    for _ in 0..100 {
+        rig.pass(20 * SECOND);
+        pings += rig.seen().len();
+        rig.receive(&unasked);
+    }
+    assert_eq!((pings, rig.ended.len()), (100, 0));
+    let connection = rig.engine.state.connection().unwrap();
+    let remembered = (0..10_000).filter(|seq| connection.uses_seq(*seq)).count();
+    assert!(remembered <= 8, "{remembered} pings");
+}
+
+#[test]
 fn queue_is_sent_in_order_once_the_server_reads_again() {
     let mut rig = Rig::online();
     for token in 1..=10_000 {
