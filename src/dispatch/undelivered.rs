@@ -94,7 +94,7 @@ mod tests {
     use crate::engine::RawAnswer;
 
     fn answer(bytes: usize) -> Outcome {
-        Ok(RawAnswer { payload: vec![0; bytes], ..RawAnswer::default() })
+        Ok(RawAnswer { payload: vec![0; bytes].into(), ..RawAnswer::default() })
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::info::ConnectionInfo;
 use super::listening::ListenerId;
 use crate::error::Error;
-use crate::fpnn::{Answer, PayloadReader, read_answer};
+use crate::fpnn::{Payload, PayloadReader, read_answer};
 use crate::rtm::PushMethod;
 use crate::rtm::methods::listen::SetListen;
 
@@ -46,7 +46,7 @@ pub type Outcome = Result<RawAnswer, Error>;
 pub struct RawAnswer {
     pub status: u8,
     pub flag: u8,
-    pub payload: Vec<u8>,
+    pub payload: Payload,
 }
 
 impl RawAnswer {
@@ -59,12 +59,5 @@ impl RawAnswer {
             Ok(())
         };
         read_answer(self.status, self.flag, &self.payload, skip_all).is_ok()
-    }
-
-    /// Copies an answer out of the decoder's buffer, into the memory that `spare` has.
-    pub(super) fn copy(answer: Answer<'_>, mut spare: Vec<u8>) -> RawAnswer {
-        spare.clear();
-        spare.extend_from_slice(answer.payload);
-        RawAnswer { status: answer.status, flag: answer.flag, payload: spare }
     }
 }

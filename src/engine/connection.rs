@@ -11,7 +11,7 @@ use super::outbuf::OutBuffer;
 use super::settings::Settings;
 use crate::code::ErrorCode;
 use crate::error::{CloseReason, ConnectCause, Error, ProtocolError, Stage};
-use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Quest, patch_seq, read_answer};
+use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Payload, Quest, patch_seq, read_answer};
 
 /// FPNN's own method that every peer answers: it shows that the peer is alive.
 const PING: MethodName<'static> = MethodName::literal("*ping");
@@ -211,6 +211,12 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Takes the payload, `len` bytes, of the frame that [`next_event`](Connection::next_event) gave last, into the memory of
+    /// `spare` if it is small.
+    pub fn take_payload(&mut self, len: usize, spare: Vec<u8>) -> Payload {
+        self.decoder.take_payload(len, spare)
     }
 
     /// What is to be written next.

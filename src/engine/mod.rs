@@ -40,6 +40,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, Stage, SystemError};
+use crate::fpnn::Answer;
 use calls::{Calls, InFlight, Progress};
 use connection::{Connection, Event, Failure};
 use connector::{Attempt, Connector, Request};
@@ -417,7 +418,10 @@ impl<T: Token> Engine<T> {
                 Ok(Some(Event::StepDone)) => self.continue_handshake(now),
                 Ok(Some(Event::Answer(answer))) => match self.calls.remove_sent(answer.seq) {
                     Some((token, sent)) => {
-                        let answer = RawAnswer::copy(answer, sent.spare);
+                        let Answer { status, flag, payload, .. } = answer;
+                        let len = payload.len();
+                        let payload = connection.take_payload(len, sent.spare);
+                        let answer = RawAnswer { status, flag, payload };
                         self.actions.push_back(Action::Complete(token, Ok(answer)));
                     }
                     None => {

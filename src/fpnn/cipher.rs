@@ -2,7 +2,7 @@
 
 #[cfg(feature = "encryption")]
 use {
-    super::session::{PackageCipher, StreamDecryptor, StreamEncryptor},
+    super::session::{PackageDecryptor, PackageEncryptor, StreamDecryptor, StreamEncryptor},
     byteorder::{ByteOrder, LittleEndian},
 };
 
@@ -20,7 +20,7 @@ pub enum Encryptor {
     Stream(Box<StreamEncryptor>),
     /// Each frame is enciphered by itself and leaves behind its length.
     #[cfg(feature = "encryption")]
-    Package(Box<PackageCipher>),
+    Package(Box<PackageEncryptor>),
 }
 
 impl Encryptor {
@@ -64,7 +64,7 @@ pub enum Decryptor {
     Stream(Box<StreamDecryptor>),
     /// Each frame is enciphered by itself and comes behind its length.
     #[cfg(feature = "encryption")]
-    Package(Box<PackageCipher>),
+    Package(Box<PackageDecryptor>),
 }
 
 impl Decryptor {
@@ -91,14 +91,25 @@ impl Decryptor {
         }
     }
 
-    /// Deciphers the content of one whole package in place.
-    pub fn decrypt_package(&mut self, frame: &mut [u8]) {
+    /// A new package begins.
+    pub fn begin_package(&mut self) {
         match self {
-            Decryptor::Plain => _ = frame,
+            Decryptor::Plain => {}
             #[cfg(feature = "encryption")]
             Decryptor::Stream(_) => {}
             #[cfg(feature = "encryption")]
-            Decryptor::Package(package) => package.decrypt(frame),
+            Decryptor::Package(package) => package.begin(),
+        }
+    }
+
+    /// Deciphers the next bytes of the package in place.
+    pub fn decrypt_package(&mut self, bytes: &mut [u8]) {
+        match self {
+            Decryptor::Plain => _ = bytes,
+            #[cfg(feature = "encryption")]
+            Decryptor::Stream(_) => {}
+            #[cfg(feature = "encryption")]
+            Decryptor::Package(package) => package.decrypt(bytes),
         }
     }
 }

@@ -5,10 +5,13 @@ use byteorder::{ByteOrder, LittleEndian};
 use super::cipher::{Decryptor, PACKAGE_PREFIX};
 use super::frame::Frame;
 use super::header::{HEADER_LEN, Header, SEQ_LEN};
+use super::payload::Payload;
 use crate::error::ProtocolError;
 
 /// The buffer has at least this much room for the next read, and never more than this and what was received.
 const CHUNK: usize = 64 * 1024;
+/// A payload of at least this size is moved out with the buffer that it fills.
+const WORTH_MOVING: usize = 4 * CHUNK;
 /// A method's name has at most this many bytes.
 const MAX_METHOD: usize = u8::MAX as usize;
 
@@ -25,6 +28,8 @@ pub struct Decoder {
     max_payload: usize,
     max_frame: usize,
     decryptor: Decryptor,
+    /// How much of the package at `start` was deciphered, its length in front not counted.
+    deciphered: usize,
 }
 
 impl Decoder {
@@ -38,6 +43,7 @@ impl Decoder {
             max_payload,
             max_frame: usize::MAX,
             decryptor: Decryptor::Plain,
+            deciphered: 0,
         }
     }
 
@@ -85,6 +91,24 @@ impl Decoder {
         Ok(Some(Frame::parse(header, &self.buffer[start..end])))
     }
 
+    /// Takes the payload, `len` bytes, of the frame that [`next_frame`](Decoder::next_frame) gave last: a copy in the memory
+    /// of `spare`, or, if it is large and fills most of the buffer, the buffer itself.
+    #[must_use]
+    pub fn take_payload(&mut self, len: usize, mut spare: Vec<u8>) -> Payload {
+        let start = self.start - len;
+        if len < WORTH_MOVING || len < self.buffer.capacity() / 2 {
+            spare.clear();
+            spare.extend_from_slice(&self.buffer[start..self.start]);
+            return spare.into();
+        }
+        let rest = self.buffer[self.start..self.end].to_vec();
+        let mut payload = std::mem::replace(&mut self.buffer, rest);
+        payload.truncate(self.start);
+        self.start = 0;
+        self.end = self.buffer.len();
+        Payload::behind(payload, start)
+    }
+
     /// How many bytes were received and not handed out.
     #[must_use]
     #[allow(dead_code, reason = "used by the feature `gate`")]
@@ -114,15 +138,22 @@ impl Decoder {
         }
         let package = u64::from(LittleEndian::read_u32(received));
         let frame_len = self.checked_package_len(package)?;
-        if received.len() - PACKAGE_PREFIX < frame_len {
-            return Ok(None);
-        }
+        let arrived = frame_len.min(received.len() - PACKAGE_PREFIX);
         let start = self.start + PACKAGE_PREFIX;
-        let frame = &mut self.buffer[start..start + frame_len];
-        self.decryptor.decrypt_package(frame);
+        let frame = &mut self.buffer[start..start + arrived];
+        // What has arrived is deciphered at once: a large frame must not take its time when it is whole.
+        if self.deciphered == 0 {
+            self.decryptor.begin_package();
+        }
+        self.decryptor.decrypt_package(&mut frame[self.deciphered..]);
+        self.deciphered = arrived;
         match Header::parse(frame, self.max_payload)? {
-            Some(header) if header.frame_len() == frame_len => Ok(Some((header, start))),
-            _ => Err(ProtocolError::BadPackage { package }),
+            Some(header) if header.frame_len() != frame_len => Err(ProtocolError::BadPackage { package }),
+            Some(header) if arrived == frame_len => {
+                self.deciphered = 0;
+                Ok(Some((header, start)))
+            }
+            _ => Ok(None),
         }
     }
 

@@ -18,6 +18,7 @@ mod frame;
 mod header;
 mod map_writer;
 mod method;
+mod payload;
 mod reader;
 #[cfg(feature = "encryption")]
 mod session;
@@ -29,6 +30,7 @@ pub use frame::{Answer, Frame, Quest, read_answer};
 pub use header::{FLAG_MSGPACK, HEADER_LEN, Header, SEQ_LEN};
 pub use map_writer::MapWriter;
 pub use method::MethodName;
+pub use payload::Payload;
 pub use reader::{PayloadReader, RawString};
 #[cfg(feature = "encryption")]
 pub use session::*;

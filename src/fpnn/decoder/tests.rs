@@ -169,6 +169,33 @@ fn room_of_a_large_message_is_given_back() {
 }
 
 #[test]
+fn large_payload_is_moved_out_without_a_copy() {
+    let large = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: vec![7; 1 << 20] };
+    let small = Owned { payload: vec![0x80], seq: Some(2), ..large.clone() };
+    let mut decoder = Decoder::new(LIMIT);
+    put(&mut decoder, &[large.frame(), small.frame()].concat());
+    let Ok(Some(Frame::Answer(answer))) = decoder.next_frame() else { panic!("the large answer is whole") };
+    let (len, place) = (answer.payload.len(), answer.payload.as_ptr());
+    let payload = decoder.take_payload(len, Vec::new());
+    assert!(*payload == large.payload[..] && payload.as_ptr() == place, "the payload lies elsewhere now");
+    // What came behind it is still there.
+    assert_eq!(decoder.next_frame().unwrap().map(Owned::of), Some(small));
+    assert!(decoder.buffer.capacity() <= CHUNK);
+}
+
+#[test]
+fn small_payload_is_copied_into_the_memory_at_hand() {
+    let small = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: vec![7; 100] };
+    let mut decoder = Decoder::new(LIMIT);
+    put(&mut decoder, &small.frame());
+    assert!(matches!(decoder.next_frame(), Ok(Some(_))));
+    let spare = Vec::with_capacity(512);
+    let place = spare.as_ptr();
+    let payload = decoder.take_payload(100, spare);
+    assert!(*payload == [7; 100] && payload.as_ptr() == place);
+}
+
+#[test]
 fn announced_size_reserves_nothing() {
     let mut decoder = Decoder::new(LIMIT);
     let header = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: Vec::new() };

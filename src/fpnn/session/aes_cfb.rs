@@ -5,7 +5,7 @@ use std::fmt;
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit};
 use aes::{Aes128Enc, Aes256Enc};
-use cfb_mode::{BufDecryptor, BufEncryptor, Decryptor as CfbDecryptor, Encryptor as CfbEncryptor};
+use cfb_mode::{BufDecryptor, BufEncryptor, Encryptor as CfbEncryptor};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
@@ -48,8 +48,10 @@ impl SessionKey {
                 (Encryptor::Stream(Box::new(encryptor)), Decryptor::Stream(Box::new(decryptor)))
             }
             CipherMode::Package => {
-                let cipher = || Box::new(PackageCipher { aes: self.key.expand(), iv: self.iv.clone() });
-                (Encryptor::Package(cipher()), Decryptor::Package(cipher()))
+                let encryptor = PackageEncryptor { aes: self.key.expand(), iv: self.iv.clone() };
+                let frame = BufDecryptor::inner_iv_init(self.key.expand(), iv);
+                let decryptor = PackageDecryptor { aes: self.key.expand(), iv: self.iv.clone(), frame };
+                (Encryptor::Package(Box::new(encryptor)), Decryptor::Package(Box::new(decryptor)))
             }
         }
     }
@@ -85,6 +87,7 @@ impl AesKey {
 
 /// AES with a key of either length. CFB runs the block cipher forwards in both directions.
 #[allow(clippy::large_enum_variant, reason = "there are two per connection, and each lies in a box with its mode")]
+#[derive(Clone)]
 enum Aes {
     Bits128(Aes128Enc),
     Bits256(Aes256Enc),
@@ -126,21 +129,35 @@ impl StreamDecryptor {
     }
 }
 
-/// Enciphers and deciphers each frame by itself.
-pub struct PackageCipher {
+/// Enciphers each frame by itself.
+pub struct PackageEncryptor {
     aes: Aes,
     iv: Iv,
 }
 
-impl PackageCipher {
+impl PackageEncryptor {
     /// Enciphers one frame.
     pub fn encrypt(&self, frame: &mut [u8]) {
         CfbEncryptor::inner_iv_init(&self.aes, (&*self.iv).into()).encrypt(frame);
     }
+}
 
-    /// Deciphers one frame.
-    pub fn decrypt(&self, frame: &mut [u8]) {
-        CfbDecryptor::inner_iv_init(&self.aes, (&*self.iv).into()).decrypt(frame);
+/// Deciphers each frame by itself, in pieces as they arrive.
+pub struct PackageDecryptor {
+    aes: Aes,
+    iv: Iv,
+    frame: BufDecryptor<Aes>,
+}
+
+impl PackageDecryptor {
+    /// A new frame begins.
+    pub fn begin(&mut self) {
+        self.frame = BufDecryptor::inner_iv_init(self.aes.clone(), (&*self.iv).into());
+    }
+
+    /// Deciphers the next bytes of the frame.
+    pub fn decrypt(&mut self, bytes: &mut [u8]) {
+        self.frame.decrypt(bytes);
     }
 }
 
@@ -156,9 +173,15 @@ impl fmt::Debug for StreamDecryptor {
     }
 }
 
-impl fmt::Debug for PackageCipher {
+impl fmt::Debug for PackageEncryptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PackageCipher").finish_non_exhaustive()
+        f.debug_struct("PackageEncryptor").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PackageDecryptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackageDecryptor").finish_non_exhaustive()
     }
 }
 
@@ -174,7 +197,6 @@ mod tests {
         is_wiped::<BufEncryptor<Aes>>();
         is_wiped::<BufDecryptor<Aes>>();
         is_wiped::<CfbEncryptor<Aes>>();
-        is_wiped::<CfbDecryptor<Aes>>();
         is_wiped::<Md5>();
         is_wiped::<Sha256>();
         is_wiped::<elliptic_curve::SecretKey<k256::Secp256k1>>();

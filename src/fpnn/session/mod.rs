@@ -13,7 +13,7 @@ mod server_key;
 #[cfg(test)]
 mod tests;
 
-pub use aes_cfb::{PackageCipher, StreamDecryptor, StreamEncryptor};
+pub use aes_cfb::{PackageDecryptor, PackageEncryptor, StreamDecryptor, StreamEncryptor};
 pub use encryption::{CipherMode, Encryption, KeyBits};
 pub use exchange::KeyExchange;
 #[cfg(any(test, feature = "gate"))]

@@ -1,0 +1,38 @@
+//! [`Payload`]: the bytes of a received payload, on their way to whoever reads them.
+
+use std::fmt;
+use std::ops::Deref;
+
+/// The payload of a received frame. A large one keeps the buffer in which it was received, what stood before it included.
+#[derive(Default)]
+pub struct Payload {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Payload {
+    /// What stands in `bytes` from `start` on.
+    pub(super) fn behind(bytes: Vec<u8>, start: usize) -> Payload {
+        Payload { bytes, start }
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Payload {
+        Payload { bytes, start: 0 }
+    }
+}
+
+impl Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payload").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
