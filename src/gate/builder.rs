@@ -27,11 +27,14 @@ pub struct GateBuilder {
     service: Settings,
 }
 
-impl GateBuilder {
-    pub(super) fn new() -> GateBuilder {
+impl Gate {
+    /// A builder for a gate, which serves no project yet.
+    pub fn builder() -> GateBuilder {
         GateBuilder { signers: FxHashMap::default(), sockets: SocketSettings::default(), service: Settings::default() }
     }
+}
 
+impl GateBuilder {
     /// Serves a project. Call it once for each of several projects: each has rooms of its own. The later secret of one
     /// project replaces the earlier.
     pub fn project(mut self, pid: i32, secret: impl AsRef<str>) -> GateBuilder {

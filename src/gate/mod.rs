@@ -146,11 +146,6 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A builder for a gate, which serves no project yet.
-    pub fn builder() -> GateBuilder {
-        GateBuilder::new()
-    }
-
     /// The address that the gate listens on, with its real port, as a client takes it: `127.0.0.1:40123`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
@@ -227,14 +222,14 @@ impl Gate {
     /// # Examples
     ///
     /// ```
-    /// use rtm_server_sdk::{Client, gate::Gate};
+    /// use rtm_server_sdk::{Client, ReconnectPolicy, gate::Gate};
     ///
     /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
-    /// let client = Client::builder(80000001, "secret", gate.endpoint()).connect()?;
+    /// let client = Client::builder(80000001, "secret", gate.endpoint()).reconnect(ReconnectPolicy::never()).connect()?;
+    /// assert_eq!(client.get_room_members(42).call()?, []);
     ///
     /// gate.disconnect_all();
     /// assert_eq!(gate.stats().connections_open, 0);
-    /// # drop(client);
     /// # Ok::<(), rtm_server_sdk::Error>(())
     /// ```
     pub fn disconnect_all(&self) {
@@ -271,12 +266,50 @@ impl Gate {
 
     /// Pushes an event, such as `login`, to every connection that listens to it. The project in it is the one that the
     /// connection listens for, its time the gate's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, Listen, Push, gate::Gate};
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// let client = Client::new(80000001, "secret", gate.endpoint())?;
+    ///
+    /// let listener = client.listen(Listen::new().event("login")).start()?;
+    /// gate.push_event("login", 1001);
+    /// let Push::Event(event) = listener.recv()? else { panic!("an event was pushed") };
+    /// assert_eq!((&*event.name, event.uid), ("login", 1001));
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
     pub fn push_event(&self, name: &str, uid: UserId) {
         self.run(Command::PushEvent(name.to_owned(), uid));
     }
 
     /// Pushes a message to every connection that listens to its target. It is not stored, and nothing of it is checked. One
     /// without an `mtime` gets the gate's time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, Listen, Message, MessageType, Push, Target, gate::Gate};
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// let client = Client::new(80000001, "secret", gate.endpoint())?;
+    ///
+    /// let listener = client.listen(Listen::new().group(7)).start()?;
+    /// gate.push_message(Message {
+    ///     target: Target::Group(7),
+    ///     from: 1001,
+    ///     mid: 1,
+    ///     mtype: MessageType::CHAT,
+    ///     body: "hello".into(),
+    ///     attrs: String::new(),
+    ///     mtime: None,
+    /// });
+    /// let Push::Message(message) = listener.recv()? else { panic!("a message was pushed") };
+    /// assert_eq!((message.target, message.body.as_str()), (Target::Group(7), Some("hello")));
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
     pub fn push_message(&self, message: Message) {
         self.run(Command::PushMessage(Box::new(message)));
     }
