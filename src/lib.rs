@@ -240,6 +240,7 @@
 //!
 //! Rust 1.85. Raising it is a change of the minor version.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(unreachable_pub)]
 
 mod client;
 mod code;
@@ -254,6 +255,7 @@ mod engine;
 pub mod engine;
 pub mod error;
 #[cfg(not(feature = "unstable-internals"))]
+#[allow(unreachable_pub, reason = "public with the feature `unstable-internals`")]
 mod fpnn;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]
@@ -265,6 +267,7 @@ pub mod gate;
 mod golden_files;
 mod net;
 #[cfg(not(feature = "unstable-internals"))]
+#[allow(unreachable_pub, reason = "public with the feature `unstable-internals`")]
 mod rtm;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]

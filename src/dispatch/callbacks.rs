@@ -17,7 +17,7 @@ use crate::error::SystemError;
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Runs callbacks where the user wants them.
-pub type Executor = Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
+pub(crate) type Executor = Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
 /// Names the callback threads of one client.
 type Id = u64;
@@ -100,7 +100,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
 
 /// Takes jobs in.
 #[derive(Clone)]
-pub struct Callbacks {
+pub(crate) struct Callbacks {
     jobs: Sender<Queued>,
     id: Id,
 }
@@ -111,7 +111,7 @@ impl Callbacks {
     /// # Errors
     ///
     /// The operating system refused a thread.
-    pub fn start(count: usize, executor: Option<Executor>) -> Result<(Callbacks, CallbackThreads), SystemError> {
+    pub(crate) fn start(count: usize, executor: Option<Executor>) -> Result<(Callbacks, CallbackThreads), SystemError> {
         let (jobs, queue) = unbounded::<Queued>();
         let (alive, ended) = crossbeam_channel::bounded::<Infallible>(0);
         let executor = executor.map(Arc::new);
@@ -141,7 +141,7 @@ impl Callbacks {
     }
 
     /// Whether this thread is running one of these callbacks now.
-    pub fn is_running_here(&self) -> bool {
+    pub(crate) fn is_running_here(&self) -> bool {
         RUNNING.try_with(|running| running.borrow().contains(&self.id)).unwrap_or(false)
     }
 }
@@ -160,7 +160,7 @@ fn is_inside_callback() -> bool {
 
 /// The other end of the callback threads. Dropped after everything that can hand in a job, it waits for what is under
 /// way, though not for long, and not inside a callback, which would wait for itself.
-pub struct CallbackThreads {
+pub(crate) struct CallbackThreads {
     ended: Receiver<Infallible>,
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Stage, TimeoutError};
 const LOOKED_AT_HERE: usize = 64 * 1024;
 
 /// Where the outcome goes.
-pub enum Route {
+pub(crate) enum Route {
     /// To a thread that is blocked in `call`, or to a `Pending`.
     Reply(ReplySender),
     /// To a callback, on a callback thread.
@@ -24,10 +24,10 @@ pub enum Route {
 }
 
 /// A user's callback.
-pub struct Callback(Box<dyn Deliver>);
+pub(crate) struct Callback(Box<dyn Deliver>);
 
 /// Delivers the outcome of one call.
-pub struct Completion {
+pub(crate) struct Completion {
     open: Option<Open>,
 }
 
@@ -47,13 +47,13 @@ enum OpenRoute {
 
 impl Completion {
     /// A completion for a call.
-    pub fn new(shared: Arc<Shared>, route: Route) -> Completion {
+    pub(crate) fn new(shared: Arc<Shared>, route: Route) -> Completion {
         shared.counters.calls.increment();
         Completion::open(shared, route, true)
     }
 
     /// A completion for something that does not count as a call.
-    pub fn uncounted(shared: Arc<Shared>, route: Route) -> Completion {
+    pub(crate) fn uncounted(shared: Arc<Shared>, route: Route) -> Completion {
         Completion::open(shared, route, false)
     }
 
@@ -75,7 +75,7 @@ impl Completion {
     /// # Errors
     ///
     /// There was no room, or the client was closed.
-    pub fn acquire_permits(&mut self, bytes: usize, deadline: Instant, timeout: Duration) -> Result<(), Error> {
+    pub(crate) fn acquire_permits(&mut self, bytes: usize, deadline: Instant, timeout: Duration) -> Result<(), Error> {
         let Some(open) = &mut self.open else { return Err(Error::closed(false)) };
         let permits = &open.shared.permits;
         let in_flight = match &mut open.route {
@@ -98,7 +98,7 @@ impl Completion {
     }
 
     /// Delivers the outcome. Never blocks, and never runs the user's code.
-    pub fn complete(mut self, outcome: Outcome) {
+    pub(crate) fn complete(mut self, outcome: Outcome) {
         if let Some(open) = self.open.take() {
             open.deliver(outcome);
         }
@@ -186,7 +186,7 @@ fn count(counters: &Counters, outcome: &Outcome, is_awaited: bool) {
 
 impl Callback {
     /// The one allocation has room for the outcome, so that the I/O thread allocates nothing to deliver it.
-    pub fn new(code: impl FnOnce(Outcome) + Send + 'static) -> Callback {
+    pub(crate) fn new(code: impl FnOnce(Outcome) + Send + 'static) -> Callback {
         Callback(Box::new(WithRoom { code, delivery: None }))
     }
 }

@@ -10,18 +10,18 @@ use crate::engine::ConnectionInfo;
 use crate::error::Error;
 
 /// `ClientBuilder::on_connected`.
-pub type OnConnected = Box<dyn Fn(&ConnectionInfo) + Send + Sync>;
+pub(crate) type OnConnected = Box<dyn Fn(&ConnectionInfo) + Send + Sync>;
 /// `ClientBuilder::on_closed`.
-pub type OnClosed = Box<dyn Fn(&ConnectionInfo, Option<&Error>) + Send + Sync>;
+pub(crate) type OnClosed = Box<dyn Fn(&ConnectionInfo, Option<&Error>) + Send + Sync>;
 
 /// What happened to the connection.
-pub enum Event {
+pub(crate) enum Event {
     Opened(ConnectionInfo),
     Ended(ConnectionInfo, Option<Error>),
 }
 
 /// Both hooks, and the events that wait for them.
-pub struct Hooks {
+pub(crate) struct Hooks {
     on_connected: Option<OnConnected>,
     on_closed: Option<OnClosed>,
     waiting: Mutex<Waiting>,
@@ -35,12 +35,12 @@ struct Waiting {
 }
 
 impl Hooks {
-    pub fn new(on_connected: Option<OnConnected>, on_closed: Option<OnClosed>) -> Hooks {
+    pub(crate) fn new(on_connected: Option<OnConnected>, on_closed: Option<OnClosed>) -> Hooks {
         Hooks { on_connected, on_closed, waiting: Mutex::default() }
     }
 
     /// Queues the hooks of the event. Never blocks, and never runs the user's code.
-    pub fn tell(self: &Arc<Hooks>, event: Event, callbacks: &Callbacks) {
+    pub(crate) fn tell(self: &Arc<Hooks>, event: Event, callbacks: &Callbacks) {
         let wanted = match event {
             Event::Opened(_) => self.on_connected.is_some(),
             Event::Ended(..) => self.on_closed.is_some(),
@@ -62,7 +62,7 @@ impl Hooks {
     }
 
     /// Drops the hooks on a callback thread: they may have captured anything, a client included.
-    pub fn retire(self: Arc<Hooks>, callbacks: &Callbacks) {
+    pub(crate) fn retire(self: Arc<Hooks>, callbacks: &Callbacks) {
         callbacks.submit(Box::new(move || self.drop_contained()));
     }
 

@@ -7,7 +7,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// How many permits there are.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Calls in flight; the same number limits callbacks that have not begun.
     pub calls: usize,
     /// Bytes of frames that wait to be sent. Below the limit one more frame is admitted, whatever its size.
@@ -27,18 +27,18 @@ enum PermitClass {
 /// A permit. It goes back with [`Permits::release`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit that is dropped is never given back"]
-pub struct Permit(PermitClass);
+pub(crate) struct Permit(PermitClass);
 
 /// The permits of a call with a callback.
 #[derive(Debug, PartialEq, Eq)]
-pub struct CallbackPermits {
+pub(crate) struct CallbackPermits {
     pub in_flight: Permit,
     pub callback: Permit,
 }
 
 /// Why a call got no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AcquireError {
+pub(crate) enum AcquireError {
     /// Too many calls are in flight, or too many callbacks wait.
     NoPermit,
     /// Too many bytes wait to be sent.
@@ -49,7 +49,7 @@ pub enum AcquireError {
 
 /// The permits of one client.
 #[derive(Debug)]
-pub struct Permits {
+pub(crate) struct Permits {
     limits: Limits,
     usage: Mutex<Usage>,
     /// Signals that a call may go on, or has to give up.
@@ -86,17 +86,17 @@ impl Usage {
 }
 
 impl Permits {
-    pub fn new(limits: Limits) -> Permits {
+    pub(crate) fn new(limits: Limits) -> Permits {
         Permits { limits, usage: Mutex::default(), room: Condvar::new(), idle: Condvar::new() }
     }
 
     /// How many calls are in flight.
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.usage.lock().in_flight
     }
 
     /// Takes the permits of a call with a callback and a frame of `bytes` bytes, if there are any now.
-    pub fn try_acquire_with_callback(&self, bytes: usize) -> Result<CallbackPermits, AcquireError> {
+    pub(crate) fn try_acquire_with_callback(&self, bytes: usize) -> Result<CallbackPermits, AcquireError> {
         let mut usage = self.usage.lock();
         if !usage.is_closed && usage.callbacks >= self.limits.calls {
             return Err(AcquireError::NoPermit);
@@ -107,7 +107,7 @@ impl Permits {
     }
 
     /// Takes a permit for a call with a frame of `bytes` bytes as soon as there is one, until `deadline`.
-    pub fn acquire_by(&self, bytes: usize, deadline: Instant) -> Result<Permit, AcquireError> {
+    pub(crate) fn acquire_by(&self, bytes: usize, deadline: Instant) -> Result<Permit, AcquireError> {
         let mut usage = self.usage.lock();
         let mut is_too_late = false;
         loop {
@@ -122,7 +122,7 @@ impl Permits {
     }
 
     /// Gives a permit back.
-    pub fn release(&self, permit: Permit) {
+    pub(crate) fn release(&self, permit: Permit) {
         let mut usage = self.usage.lock();
         match permit.0 {
             // No thread ever waits for one of these.
@@ -143,7 +143,7 @@ impl Permits {
     }
 
     /// Notes that frames of `bytes` bytes no longer wait to be sent.
-    pub fn release_bytes(&self, bytes: usize) {
+    pub(crate) fn release_bytes(&self, bytes: usize) {
         let mut usage = self.usage.lock();
         let was_full = usage.unsent_bytes >= self.limits.unsent_bytes;
         usage.unsent_bytes -= bytes;
@@ -153,14 +153,14 @@ impl Permits {
     }
 
     /// Gives out no more permits, and turns away the threads that wait for one.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut usage = self.usage.lock();
         usage.is_closed = true;
         self.notify_waiting(usage);
     }
 
     /// After [`close`](Permits::close): waits until nothing is in flight. Says whether that was so by `deadline`.
-    pub fn wait_until_idle(&self, deadline: Instant) -> bool {
+    pub(crate) fn wait_until_idle(&self, deadline: Instant) -> bool {
         let mut usage = self.usage.lock();
         while usage.in_flight > 0 {
             if self.idle.wait_until(&mut usage, deadline).timed_out() {

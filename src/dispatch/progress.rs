@@ -15,7 +15,7 @@ pub(super) struct Progress(AtomicU8);
 
 /// How far a call had got when its caller gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GaveUp {
+pub(crate) enum GaveUp {
     /// It was not sent, and will not be.
     Unsent,
     /// It may have left.

@@ -21,20 +21,20 @@ thread_local! {
 }
 
 /// Where a blocking call waits for its outcome.
-pub struct CallReply {
+pub(crate) struct CallReply {
     sender: Sender<ChargedOutcome>,
     receiver: Receiver<ChargedOutcome>,
     progress: Arc<Progress>,
 }
 
 /// Where a `Pending` waits for its outcome.
-pub struct PendingReply {
+pub(crate) struct PendingReply {
     receiver: oneshot::Receiver<ChargedOutcome>,
     progress: Arc<Progress>,
 }
 
 /// The end through which an outcome is delivered.
-pub struct ReplySender {
+pub(crate) struct ReplySender {
     channel: Channel,
     progress: Arc<Progress>,
 }
@@ -46,14 +46,14 @@ enum Channel {
 
 impl CallReply {
     /// This thread's channel, which it keeps from one blocking call to the next, or a new one.
-    pub fn of_this_thread() -> CallReply {
+    pub(crate) fn of_this_thread() -> CallReply {
         SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
             let (sender, receiver) = bounded(1);
             CallReply { sender, receiver, progress: Arc::default() }
         })
     }
 
-    pub fn sender(&self) -> ReplySender {
+    pub(crate) fn sender(&self) -> ReplySender {
         ReplySender { channel: Channel::Call(self.sender.clone()), progress: Arc::clone(&self.progress) }
     }
 
@@ -62,7 +62,7 @@ impl CallReply {
     /// # Errors
     ///
     /// It has not come, and the call was given up.
-    pub fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
+    pub(crate) fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
         let receive = |deadline| self.receiver.recv_deadline(deadline).ok();
         let outcome = wait_or_give_up(deadline, &self.progress, receive)?;
         // Only a channel whose one outcome was taken is clean: into any other it may still come.
@@ -74,7 +74,7 @@ impl CallReply {
 
 impl PendingReply {
     /// A channel for one outcome.
-    pub fn new() -> (ReplySender, PendingReply) {
+    pub(crate) fn new() -> (ReplySender, PendingReply) {
         let (sender, receiver) = oneshot::channel();
         let progress = Arc::<Progress>::default();
         let sender = ReplySender { channel: Channel::Pending(sender), progress: Arc::clone(&progress) };
@@ -82,7 +82,7 @@ impl PendingReply {
     }
 
     /// Takes the outcome if it is there.
-    pub fn try_take(&self) -> Option<Outcome> {
+    pub(crate) fn try_take(&self) -> Option<Outcome> {
         self.receiver.try_recv().ok().map(ChargedOutcome::take)
     }
 
@@ -91,7 +91,7 @@ impl PendingReply {
     /// # Errors
     ///
     /// It has not come, and the call was given up.
-    pub fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
+    pub(crate) fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
         let receive = |deadline| self.receiver.recv_deadline(deadline).ok();
         wait_or_give_up(deadline, &self.progress, receive).map(ChargedOutcome::take)
     }

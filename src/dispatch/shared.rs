@@ -13,7 +13,7 @@ use crate::engine::Counters;
 use crate::error::Stage;
 
 /// The state that the callers, the I/O thread and every call under way share.
-pub struct Shared {
+pub(crate) struct Shared {
     pub permits: Arc<Permits>,
     pub counters: Arc<Counters>,
     pub callbacks: Callbacks,

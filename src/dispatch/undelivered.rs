@@ -10,7 +10,7 @@ use crate::engine::Outcome;
 const SMALL: usize = 512;
 
 /// The bytes of one client.
-pub struct Undelivered {
+pub(crate) struct Undelivered {
     limit: usize,
     bytes: AtomicUsize,
     /// The I/O thread has stopped reading, and is to be told when it may go on.
@@ -20,7 +20,7 @@ pub struct Undelivered {
 
 /// The bytes of one answer, until it is taken.
 #[derive(Debug)]
-pub struct Charge {
+pub(super) struct Charge {
     undelivered: Arc<Undelivered>,
     bytes: usize,
 }
@@ -34,18 +34,18 @@ pub(super) struct ChargedOutcome {
 
 impl Undelivered {
     /// More than `limit` bytes are too many.
-    pub fn new(limit: usize) -> Undelivered {
+    pub(crate) fn new(limit: usize) -> Undelivered {
         Undelivered { limit, bytes: AtomicUsize::new(0), is_paused: AtomicBool::new(false), resume: OnceLock::new() }
     }
 
     /// Has `resume` called, by whoever takes an answer, when reading may go on after [`must_pause`](Self::must_pause).
-    pub fn on_resume(&self, resume: impl Fn() + Send + Sync + 'static) {
+    pub(crate) fn on_resume(&self, resume: impl Fn() + Send + Sync + 'static) {
         // Only the I/O thread asks for it, and once.
         let _ = self.resume.set(Box::new(resume));
     }
 
     /// Whether nothing more may be read now.
-    pub fn must_pause(&self) -> bool {
+    pub(crate) fn must_pause(&self) -> bool {
         if self.bytes.load(Ordering::SeqCst) <= self.limit {
             return false;
         }

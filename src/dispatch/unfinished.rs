@@ -7,23 +7,23 @@ use parking_lot::{Condvar, Mutex};
 
 /// The count of one client.
 #[derive(Debug, Default)]
-pub struct UnfinishedCallbacks {
+pub(crate) struct UnfinishedCallbacks {
     count: Mutex<usize>,
     none_left: Condvar,
 }
 
 /// One callback that has not run to its end; dropping this marks its end.
 #[derive(Debug)]
-pub struct Unfinished(Arc<UnfinishedCallbacks>);
+pub(crate) struct Unfinished(Arc<UnfinishedCallbacks>);
 
 impl UnfinishedCallbacks {
-    pub fn add(self: &Arc<Self>) -> Unfinished {
+    pub(crate) fn add(self: &Arc<Self>) -> Unfinished {
         *self.count.lock() += 1;
         Unfinished(Arc::clone(self))
     }
 
     /// Waits until all have run. Says whether they had by `deadline`.
-    pub fn wait_for_all(&self, deadline: Instant) -> bool {
+    pub(crate) fn wait_for_all(&self, deadline: Instant) -> bool {
         let mut count = self.count.lock();
         while *count > 0 {
             if self.none_left.wait_until(&mut count, deadline).timed_out() {

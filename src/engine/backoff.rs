@@ -12,7 +12,7 @@ const MOST_PAUSE_DOUBLINGS: u32 = 5;
 
 /// When the next attempt may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(super) enum Next {
     /// At this time, or earlier if a call asks for it.
     Soon(Instant),
     /// Not before this time. Calls are refused until then.
@@ -21,7 +21,7 @@ pub enum Next {
 
 /// What is remembered of past attempts, and the policy that decides on the next.
 #[derive(Debug)]
-pub struct Backoff {
+pub(super) struct Backoff {
     policy: ReconnectPolicy,
     random: fastrand::Rng,
     budget: Budget,
@@ -36,7 +36,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// `seed` decides what chance decides.
-    pub fn new(policy: ReconnectPolicy, seed: u64) -> Backoff {
+    pub(super) fn new(policy: ReconnectPolicy, seed: u64) -> Backoff {
         Backoff {
             random: fastrand::Rng::with_seed(seed),
             budget: Budget::new(&policy),
@@ -49,30 +49,30 @@ impl Backoff {
     }
 
     /// Whether the policy makes connections without being asked to.
-    pub fn is_enabled(&self) -> bool {
+    pub(super) fn is_enabled(&self) -> bool {
         self.policy.enabled
     }
 
     /// Failures in a row.
-    pub fn failures(&self) -> u32 {
+    pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// An attempt begins.
-    pub fn record_attempt(&mut self, now: Instant) {
+    pub(super) fn record_attempt(&mut self, now: Instant) {
         self.budget.spend(now);
         self.last_attempt = Some(now);
         self.waits_from = Some(now);
     }
 
     /// The attempt failed.
-    pub fn record_failure(&mut self) {
+    pub(super) fn record_failure(&mut self) {
         self.failures = self.failures.saturating_add(1);
         self.has_returned_at_once = true;
     }
 
     /// A connection was lost that lived for `lived`. `has_answered` says whether the server answered anything on it.
-    pub fn record_loss(&mut self, now: Instant, lived: Duration, has_answered: bool) {
+    pub(super) fn record_loss(&mut self, now: Instant, lived: Duration, has_answered: bool) {
         match self.policy.growth {
             Growth::Exponential if has_answered => self.failures = 0,
             Growth::Exponential if !self.has_returned_at_once => {}
@@ -84,7 +84,7 @@ impl Backoff {
     }
 
     /// When the next attempt may begin, after a failure or a loss.
-    pub fn next_attempt(&mut self, now: Instant) -> Next {
+    pub(super) fn next_attempt(&mut self, now: Instant) -> Next {
         let chance = self.random.f64();
         match self.policy.growth {
             Growth::Exponential => self.next_exponential(now, chance),
@@ -97,7 +97,7 @@ impl Backoff {
     }
 
     /// When a call that asks for an attempt gets one, where the policy does not wait.
-    pub fn next_for_call(&self, now: Instant) -> Instant {
+    pub(super) fn next_for_call(&self, now: Instant) -> Instant {
         if self.policy.enabled { self.not_too_soon(now) } else { now }
     }
 

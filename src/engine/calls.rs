@@ -29,7 +29,7 @@ pub struct NewCall<T> {
 
 /// One call under way.
 #[derive(Debug)]
-pub struct InFlight<T> {
+pub(super) struct InFlight<T> {
     /// Stands for the waiting caller.
     pub token: T,
     /// When its time runs out.
@@ -44,14 +44,14 @@ pub struct InFlight<T> {
 
 impl<T> InFlight<T> {
     /// Whether its frame went to a connection.
-    pub fn is_sent(&self) -> bool {
+    pub(super) fn is_sent(&self) -> bool {
         matches!(self.progress, Progress::Sent(_))
     }
 }
 
 /// How far a call has come.
 #[derive(Debug)]
-pub enum Progress {
+pub(super) enum Progress {
     /// Its frame waits to be sent.
     Queued(Vec<u8>),
     /// Its frame went to a connection.
@@ -60,7 +60,7 @@ pub enum Progress {
 
 /// A frame that went to a connection.
 #[derive(Debug)]
-pub struct Sent {
+pub(super) struct Sent {
     /// Where the frame begins in the connection's output.
     pub position: u64,
     /// The frame's memory, kept for the answer.
@@ -72,7 +72,7 @@ pub struct Sent {
 /// The calls themselves lie in a slab, which grows in place, and the table from sequence numbers to their places is
 /// small: many calls in flight take little memory.
 #[derive(Debug)]
-pub struct Calls<T> {
+pub(super) struct Calls<T> {
     calls: Slab<InFlight<T>>,
     places: FxHashMap<u32, u32>,
     timers: Timers,
@@ -84,7 +84,7 @@ pub struct Calls<T> {
 }
 
 impl<T> Calls<T> {
-    pub fn new() -> Calls<T> {
+    pub(super) fn new() -> Calls<T> {
         Calls {
             calls: Slab::new(),
             places: FxHashMap::default(),
@@ -96,22 +96,22 @@ impl<T> Calls<T> {
     }
 
     /// How many calls are under way.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.calls.len()
     }
 
     /// The length of the queue of unsent calls, calls that are over included.
-    pub fn queue_len(&self) -> usize {
+    pub(super) fn queue_len(&self) -> usize {
         self.queue.len()
     }
 
     /// Whether any call waits to be sent.
-    pub fn has_unsent(&self) -> bool {
+    pub(super) fn has_unsent(&self) -> bool {
         self.unsent > 0
     }
 
     /// A sequence number that no call has, and that is not in use otherwise.
-    pub fn next_seq(&mut self, is_in_use: impl Fn(u32) -> bool) -> u32 {
+    pub(super) fn next_seq(&mut self, is_in_use: impl Fn(u32) -> bool) -> u32 {
         loop {
             self.last_seq = self.last_seq.wrapping_add(1);
             if !self.places.contains_key(&self.last_seq) && !is_in_use(self.last_seq) {
@@ -121,7 +121,7 @@ impl<T> Calls<T> {
     }
 
     /// Takes a call in under `seq`. One that was not sent joins the queue.
-    pub fn insert(&mut self, seq: u32, call: InFlight<T>) {
+    pub(super) fn insert(&mut self, seq: u32, call: InFlight<T>) {
         if !call.is_sent() {
             self.queue.push_back(seq);
             self.unsent += 1;
@@ -135,7 +135,7 @@ impl<T> Calls<T> {
 
     /// Takes the next number out of the queue, and has `send` send its frame if the call is not over, and its caller has
     /// not given up. One that has lets the call expire.
-    pub fn send_next(&mut self, send: impl FnOnce(u32, Vec<u8>) -> Sent)
+    pub(super) fn send_next(&mut self, send: impl FnOnce(u32, Vec<u8>) -> Sent)
     where
         T: Token,
     {
@@ -152,7 +152,7 @@ impl<T> Calls<T> {
     }
 
     /// Takes out the call that an answer belongs to: it was sent.
-    pub fn remove_sent(&mut self, seq: u32) -> Option<(T, Sent)> {
+    pub(super) fn remove_sent(&mut self, seq: u32) -> Option<(T, Sent)> {
         if !self.get_mut(seq)?.is_sent() {
             return None;
         }
@@ -164,12 +164,12 @@ impl<T> Calls<T> {
     }
 
     /// Takes out all calls that were sent, in their order.
-    pub fn remove_all_sent(&mut self) -> Vec<InFlight<T>> {
+    pub(super) fn remove_all_sent(&mut self) -> Vec<InFlight<T>> {
         self.remove_where(InFlight::is_sent)
     }
 
     /// Takes out the calls that were not sent and do not wait for the next connection, in their order.
-    pub fn remove_unsent_not_waiting(&mut self) -> Vec<InFlight<T>> {
+    pub(super) fn remove_unsent_not_waiting(&mut self) -> Vec<InFlight<T>> {
         let removed = self.remove_where(|call| !call.is_sent() && !call.wait_for_ready);
         if !self.has_unsent() {
             self.queue.clear();
@@ -178,13 +178,13 @@ impl<T> Calls<T> {
     }
 
     /// Takes out all calls, in their order.
-    pub fn remove_all(&mut self) -> Vec<InFlight<T>> {
+    pub(super) fn remove_all(&mut self) -> Vec<InFlight<T>> {
         self.queue.clear();
         self.remove_where(|_| true)
     }
 
     /// Takes out one call whose time has run out.
-    pub fn pop_expired(&mut self, now: Instant) -> Option<InFlight<T>> {
+    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<InFlight<T>> {
         loop {
             let seq = self.timers.pop_due(now)?;
             // The number of a call that is over may have been given out again, after four billion others.
@@ -196,7 +196,7 @@ impl<T> Calls<T> {
 
     /// Clears calls that are over out of the queue, once they are many: behind a server that does not read, calls expire
     /// there.
-    pub fn tidy_queue(&mut self) {
+    pub(super) fn tidy_queue(&mut self) {
         if self.queue.len() > WORTH_CLEARING + 2 * self.calls.len() {
             let places = &self.places;
             self.queue.retain(|seq| places.contains_key(seq));
@@ -204,7 +204,7 @@ impl<T> Calls<T> {
     }
 
     /// When the next call expires.
-    pub fn next_due(&mut self) -> Option<Instant> {
+    pub(super) fn next_due(&mut self) -> Option<Instant> {
         let places = &self.places;
         self.timers.next_due(|seq| places.contains_key(&seq))
     }

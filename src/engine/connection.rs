@@ -28,7 +28,7 @@ const LARGEST_SPARE: usize = 512;
 
 /// One connection to the server. A new connection is a new value.
 #[derive(Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     info: ConnectionInfo,
     since: Instant,
     decoder: Decoder,
@@ -47,7 +47,7 @@ pub struct Connection {
 
 /// What a received frame was.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub(super) enum Event<'a> {
     /// The answer to a quest that is not one of the connection's own.
     Answer(Answer<'a>),
     /// The server's own quest. It has its answer already.
@@ -64,7 +64,7 @@ pub enum Event<'a> {
 
 /// Why a connection is over.
 #[derive(Debug)]
-pub enum Failure {
+pub(super) enum Failure {
     /// It ended.
     Closed(CloseReason),
     /// Its handshake failed.
@@ -84,7 +84,7 @@ impl From<ProtocolError> for Failure {
 }
 
 impl Connection {
-    pub fn new(info: ConnectionInfo, settings: &Settings, now: Instant) -> Connection {
+    pub(super) fn new(info: ConnectionInfo, settings: &Settings, now: Instant) -> Connection {
         Connection {
             info,
             since: now,
@@ -100,12 +100,12 @@ impl Connection {
     }
 
     /// What the hooks are given about the connection.
-    pub fn info(&self, now: Instant) -> ConnectionInfo {
+    pub(super) fn info(&self, now: Instant) -> ConnectionInfo {
         ConnectionInfo { lived: now.saturating_duration_since(self.since), ..self.info.clone() }
     }
 
     /// Whether the server has sent anything since the handshake.
-    pub fn has_answered(&self) -> bool {
+    pub(super) fn has_answered(&self) -> bool {
         self.has_answered
     }
 
@@ -115,17 +115,17 @@ impl Connection {
     /// # Errors
     ///
     /// The step could not begin, which ends the connection.
-    pub fn begin_next_step(&mut self, seq: u32) -> Result<bool, ConnectCause> {
+    pub(super) fn begin_next_step(&mut self, seq: u32) -> Result<bool, ConnectCause> {
         self.handshake.begin_next(seq, &mut self.out, &mut self.decoder)
     }
 
     /// What a call waits for while the handshake is under way.
-    pub fn handshake_stage(&self) -> Stage {
+    pub(super) fn handshake_stage(&self) -> Stage {
         if self.listen_quest.is_some() { Stage::Listening } else { Handshake::stage() }
     }
 
     /// Why there is no connection when it ends in the handshake.
-    pub fn handshake_interrupted_by(&self, reason: CloseReason) -> ConnectCause {
+    pub(super) fn handshake_interrupted_by(&self, reason: CloseReason) -> ConnectCause {
         match self.listen_quest {
             Some(_) => ConnectCause::Listening(reason),
             None => Handshake::interrupted_by(reason),
@@ -133,12 +133,12 @@ impl Connection {
     }
 
     /// Whether the out-buffer takes more calls.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.out.has_room()
     }
 
     /// Puts a call's frame into the out-buffer, under its number.
-    pub fn send(&mut self, seq: u32, mut frame: Vec<u8>) -> Sent {
+    pub(super) fn send(&mut self, seq: u32, mut frame: Vec<u8>) -> Sent {
         patch_seq(&mut frame, seq);
         let position = self.out.push(&frame);
         let method = Header::method_of_quest(&frame).escape_ascii();
@@ -148,28 +148,28 @@ impl Connection {
     }
 
     /// Whether any byte of what was sent has gone to the operating system.
-    pub fn has_left(&self, sent: &Sent) -> bool {
+    pub(super) fn has_left(&self, sent: &Sent) -> bool {
         self.out.has_left(sent.position)
     }
 
     /// Whether a quest of the connection's own waits for its answer under this number.
-    pub fn uses_seq(&self, seq: u32) -> bool {
+    pub(super) fn uses_seq(&self, seq: u32) -> bool {
         self.pings.contains(&seq) || self.handshake.awaits(seq) || self.listen_quest == Some(seq)
     }
 
     /// Room for the next read.
-    pub fn input(&mut self) -> &mut [u8] {
+    pub(super) fn input(&mut self) -> &mut [u8] {
         self.decoder.space()
     }
 
     /// The first `received` bytes of [`input`](Connection::input) were filled in.
-    pub fn handle_received(&mut self, now: Instant, received: usize) {
+    pub(super) fn handle_received(&mut self, now: Instant, received: usize) {
         self.keep_alive.record_activity(now);
         self.decoder.advance(received);
     }
 
     /// The server is not to be asked for a sign of life for now.
-    pub fn record_activity(&mut self, now: Instant) {
+    pub(super) fn record_activity(&mut self, now: Instant) {
         self.keep_alive.record_activity(now);
     }
 
@@ -178,7 +178,7 @@ impl Connection {
     /// # Errors
     ///
     /// The connection is over.
-    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Failure> {
+    pub(super) fn next_event(&mut self) -> Result<Option<Event<'_>>, Failure> {
         match self.decoder.next_frame()? {
             None => Ok(None),
             Some(Frame::Answer(answer)) if self.handshake.awaits(answer.seq) => {
@@ -215,17 +215,17 @@ impl Connection {
 
     /// Takes the payload, `len` bytes, of the frame that [`next_event`](Connection::next_event) gave last, into the memory of
     /// `spare` if it is small.
-    pub fn take_payload(&mut self, len: usize, spare: Vec<u8>) -> Payload {
+    pub(super) fn take_payload(&mut self, len: usize, spare: Vec<u8>) -> Payload {
         self.decoder.take_payload(len, spare)
     }
 
     /// What is to be written next.
-    pub fn output(&self) -> &[u8] {
+    pub(super) fn output(&self) -> &[u8] {
         self.out.unsent()
     }
 
     /// The first `written` bytes of [`output`](Connection::output) have left.
-    pub fn handle_written(&mut self, now: Instant, written: usize) {
+    pub(super) fn handle_written(&mut self, now: Instant, written: usize) {
         // The system had no room, and has some now: the server has taken bytes, so that it is alive. Bytes that the system
         // takes at once say nothing of the server.
         if self.is_blocked {
@@ -236,7 +236,7 @@ impl Connection {
     }
 
     /// When the keep-alive has something to do.
-    pub fn keep_alive_due_at(&self) -> Option<Instant> {
+    pub(super) fn keep_alive_due_at(&self) -> Option<Instant> {
         self.keep_alive.due_at()
     }
 
@@ -245,7 +245,11 @@ impl Connection {
     /// # Errors
     ///
     /// The server is dead.
-    pub fn check_alive(&mut self, now: Instant, next_seq: impl FnOnce(&Connection) -> u32) -> Result<(), CloseReason> {
+    pub(super) fn check_alive(
+        &mut self,
+        now: Instant,
+        next_seq: impl FnOnce(&Connection) -> u32,
+    ) -> Result<(), CloseReason> {
         match self.keep_alive.check(now) {
             None => Ok(()),
             Some(Due::Ping) => {

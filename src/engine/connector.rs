@@ -17,7 +17,7 @@ const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
 /// See the [module](self). It outlives the connections that it makes, since it counts their failures.
 #[derive(Debug)]
-pub struct Connector {
+pub(super) struct Connector {
     endpoint: Arc<str>,
     connect_timeout: Duration,
     backoff: Backoff,
@@ -47,7 +47,7 @@ enum State {
 
 /// What is left of an attempt once a connection is there, should its handshake fail.
 #[derive(Debug)]
-pub struct Attempt {
+pub(super) struct Attempt {
     /// When the time for connecting runs out.
     pub deadline: Instant,
     untried: VecDeque<SocketAddr>,
@@ -55,7 +55,7 @@ pub struct Attempt {
 
 /// What the connector asks for.
 #[derive(Debug)]
-pub enum Request {
+pub(super) enum Request {
     /// Resolve the endpoint, under this number.
     Resolve(u64),
     /// Dial the address.
@@ -66,7 +66,7 @@ pub enum Request {
 
 impl Connector {
     /// A connector that was never connected. `seed` fixes its random numbers.
-    pub fn new(settings: &Settings, seed: u64) -> Connector {
+    pub(super) fn new(settings: &Settings, seed: u64) -> Connector {
         Connector {
             endpoint: Arc::clone(&settings.endpoint),
             connect_timeout: settings.connect_timeout,
@@ -81,7 +81,7 @@ impl Connector {
     }
 
     /// What a call waits for that waits for a connection.
-    pub fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> Stage {
         if matches!(self.state, State::Resolving { .. }) { Stage::Resolving } else { Stage::Connecting }
     }
 
@@ -90,7 +90,7 @@ impl Connector {
     /// # Errors
     ///
     /// The policy waits. The wait goes on as if nobody had asked.
-    pub fn connect_for_call(&mut self, now: Instant) -> Result<Option<Request>, Error> {
+    pub(super) fn connect_for_call(&mut self, now: Instant) -> Result<Option<Request>, Error> {
         match self.state {
             State::Resolving { .. } | State::Dialing { .. } => Ok(None),
             State::Waiting { until } if now < until => Err(self.not_connected(Some(until - now))),
@@ -110,7 +110,7 @@ impl Connector {
     /// # Errors
     ///
     /// None is.
-    pub fn join_for_call(&self, now: Instant) -> Result<(), Error> {
+    pub(super) fn join_for_call(&self, now: Instant) -> Result<(), Error> {
         match self.state {
             State::Resolving { .. } | State::Dialing { .. } => Ok(()),
             State::Waiting { until } if now < until => Err(self.not_connected(Some(until - now))),
@@ -119,7 +119,7 @@ impl Connector {
     }
 
     /// Begins an attempt, unless one is under way. Does not wait for the policy.
-    pub fn connect(&mut self, now: Instant) -> Option<Request> {
+    pub(super) fn connect(&mut self, now: Instant) -> Option<Request> {
         if matches!(self.state, State::Resolving { .. } | State::Dialing { .. }) {
             return None;
         }
@@ -131,7 +131,7 @@ impl Connector {
     }
 
     /// The name service answered the question of [`Request::Resolve`].
-    pub fn handle_resolved(
+    pub(super) fn handle_resolved(
         &mut self,
         now: Instant,
         attempt: u64,
@@ -154,7 +154,7 @@ impl Connector {
 
     /// A dial reached its address. If it is still wanted, hands over what is left of the attempt: the connector
     /// is done with the connection, and all other dials are dropped.
-    pub fn hand_over(&mut self, dial: DialId) -> Option<Attempt> {
+    pub(super) fn hand_over(&mut self, dial: DialId) -> Option<Attempt> {
         let State::Dialing { attempt, open, .. } = &mut self.state else { return None };
         let at = open.iter().position(|(open, _)| *open == dial)?;
         open.remove(at);
@@ -169,7 +169,7 @@ impl Connector {
     }
 
     /// Takes an attempt back whose connection failed in its handshake: tries the next address, if there is one.
-    pub fn resume(&mut self, now: Instant, attempt: Attempt, cause: ConnectCause) -> Request {
+    pub(super) fn resume(&mut self, now: Instant, attempt: Attempt, cause: ConnectCause) -> Request {
         if now >= attempt.deadline || attempt.untried.is_empty() {
             return Request::GiveUp(cause);
         }
@@ -179,7 +179,7 @@ impl Connector {
     }
 
     /// A dial failed.
-    pub fn handle_dial_failed(&mut self, now: Instant, dial: DialId, error: io::Error) -> Option<Request> {
+    pub(super) fn handle_dial_failed(&mut self, now: Instant, dial: DialId, error: io::Error) -> Option<Request> {
         let State::Dialing { attempt, open, .. } = &mut self.state else { return None };
         let at = open.iter().position(|(open, _)| *open == dial)?;
         let (_, address) = open.remove(at);
@@ -194,7 +194,7 @@ impl Connector {
     }
 
     /// Does what is due by now. `is_wanted` says whether a connection is wanted at the end of a wait.
-    pub fn handle_timeout(&mut self, now: Instant, is_wanted: bool) -> Option<Request> {
+    pub(super) fn handle_timeout(&mut self, now: Instant, is_wanted: bool) -> Option<Request> {
         if self.due_at().is_none_or(|due| now < due) {
             return None;
         }
@@ -211,7 +211,7 @@ impl Connector {
     }
 
     /// When [`handle_timeout`](Connector::handle_timeout) has something to do.
-    pub fn due_at(&self) -> Option<Instant> {
+    pub(super) fn due_at(&self) -> Option<Instant> {
         match &self.state {
             State::Idle => None,
             State::Pausing { until } | State::Waiting { until } => Some(*until),
@@ -222,22 +222,22 @@ impl Connector {
     }
 
     /// Why an attempt ended whose time ran out in `stage`.
-    pub fn timed_out(&self, stage: Stage) -> ConnectCause {
+    pub(super) fn timed_out(&self, stage: Stage) -> ConnectCause {
         ConnectCause::TimedOut { timeout: self.connect_timeout, stage }
     }
 
     /// The number of the next connection.
-    pub fn next_number(&self) -> u64 {
+    pub(super) fn next_number(&self) -> u64 {
         self.connections + 1
     }
 
     /// A connection is ready for calls.
-    pub fn record_connected(&mut self) {
+    pub(super) fn record_connected(&mut self) {
         self.connections += 1;
     }
 
     /// The attempt failed. To be followed by [`plan`](Connector::plan).
-    pub fn record_failure(&mut self, cause: ConnectCause) -> Error {
+    pub(super) fn record_failure(&mut self, cause: ConnectCause) -> Error {
         let error = Error::Connect(ConnectError::new(Arc::clone(&self.endpoint), cause));
         self.backoff.record_failure();
         self.last_error = Some(error.clone());
@@ -247,13 +247,13 @@ impl Connector {
 
     /// Takes over again: a connection that was ready has ended after `lived`. `has_answered` says whether the server
     /// answered anything on it. To be followed by [`plan`](Connector::plan).
-    pub fn take_back(&mut self, now: Instant, lived: Duration, has_answered: bool, error: Error) {
+    pub(super) fn take_back(&mut self, now: Instant, lived: Duration, has_answered: bool, error: Error) {
         self.backoff.record_loss(now, lived, has_answered);
         self.last_error = Some(error);
     }
 
     /// Decides when the next attempt begins. `is_wanted` says whether a connection is wanted.
-    pub fn plan(&mut self, now: Instant, is_wanted: bool) {
+    pub(super) fn plan(&mut self, now: Instant, is_wanted: bool) {
         self.state = match self.backoff.next_attempt(now) {
             Next::Soon(at) if is_wanted => State::Pausing { until: at },
             Next::Soon(_) => State::Idle,
@@ -266,7 +266,7 @@ impl Connector {
     }
 
     /// Whether the client makes a new connection without being asked to.
-    pub fn comes_back(&self) -> bool {
+    pub(super) fn comes_back(&self) -> bool {
         self.connections > 0 && self.backoff.is_enabled()
     }
 

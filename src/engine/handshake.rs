@@ -9,7 +9,7 @@ use crate::fpnn::{Answer, Decoder, read_answer};
 
 /// One step: a quest that the server must answer before the next step begins.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub(super) enum Step {
     /// Exchanges keys. From its answer on, everything is encrypted. It is the first step, since its quest must be the
     /// connection's first frame.
     #[cfg(feature = "encryption")]
@@ -28,7 +28,7 @@ impl Step {
 
 /// The steps that are left, and the one under way.
 #[derive(Debug)]
-pub struct Handshake {
+pub(super) struct Handshake {
     steps: VecDeque<Step>,
     /// The sequence number of the quest of the step under way.
     awaited: Option<u32>,
@@ -37,7 +37,7 @@ pub struct Handshake {
 impl Handshake {
     /// The steps that the settings ask for.
     #[cfg_attr(not(feature = "encryption"), allow(unused_variables, reason = "encryption brings the only setting"))]
-    pub fn new(settings: &Settings) -> Handshake {
+    pub(super) fn new(settings: &Settings) -> Handshake {
         let steps: Vec<Option<Step>> = vec![
             #[cfg(feature = "encryption")]
             settings.encryption.clone().map(Step::ExchangeKeys),
@@ -50,7 +50,12 @@ impl Handshake {
     /// # Errors
     ///
     /// The step could not begin.
-    pub fn begin_next(&mut self, seq: u32, out: &mut OutBuffer, decoder: &mut Decoder) -> Result<bool, ConnectCause> {
+    pub(super) fn begin_next(
+        &mut self,
+        seq: u32,
+        out: &mut OutBuffer,
+        decoder: &mut Decoder,
+    ) -> Result<bool, ConnectCause> {
         let Some(step) = self.steps.pop_front() else { return Ok(false) };
         step.begin(seq, out, decoder)?;
         self.awaited = Some(seq);
@@ -58,7 +63,7 @@ impl Handshake {
     }
 
     /// Whether the number `seq` belongs to the step under way.
-    pub fn awaits(&self, seq: u32) -> bool {
+    pub(super) fn awaits(&self, seq: u32) -> bool {
         self.awaited == Some(seq)
     }
 
@@ -67,7 +72,7 @@ impl Handshake {
     /// # Errors
     ///
     /// The step failed, and with it the connection.
-    pub fn handle_answer(&mut self, answer: Answer<'_>) -> Result<(), ConnectCause> {
+    pub(super) fn handle_answer(&mut self, answer: Answer<'_>) -> Result<(), ConnectCause> {
         self.awaited = None;
         match read_answer(answer.status, answer.flag, answer.payload, |_| Ok(())) {
             Ok(Ok(())) => Ok(()),
@@ -78,12 +83,12 @@ impl Handshake {
     }
 
     /// Why there is no connection when it ends in the step under way.
-    pub fn interrupted_by(reason: CloseReason) -> ConnectCause {
+    pub(super) fn interrupted_by(reason: CloseReason) -> ConnectCause {
         ConnectCause::KeyExchange(reason)
     }
 
     /// What a call waits for while the step is under way.
-    pub fn stage() -> Stage {
+    pub(super) fn stage() -> Stage {
         Stage::KeyExchange
     }
 }

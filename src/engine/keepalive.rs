@@ -6,7 +6,7 @@ use crate::config::KeepAlive;
 
 /// What a due keep-alive asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Due {
+pub(super) enum Due {
     /// Send a ping.
     Ping,
     /// The peer is dead: it was silent for this long.
@@ -15,7 +15,7 @@ pub enum Due {
 
 /// Watches whether the peer of one connection is alive.
 #[derive(Debug)]
-pub struct KeepAliveTimer {
+pub(super) struct KeepAliveTimer {
     settings: KeepAlive,
     last_activity: Instant,
     pings: u32,
@@ -24,18 +24,18 @@ pub struct KeepAliveTimer {
 
 impl KeepAliveTimer {
     /// A timer for a connection whose peer was heard just now.
-    pub fn new(settings: KeepAlive, now: Instant) -> KeepAliveTimer {
+    pub(super) fn new(settings: KeepAlive, now: Instant) -> KeepAliveTimer {
         KeepAliveTimer { settings, last_activity: now, pings: 0, last_ping: now }
     }
 
     /// The peer gave a sign of life.
-    pub fn record_activity(&mut self, now: Instant) {
+    pub(super) fn record_activity(&mut self, now: Instant) {
         self.last_activity = now;
         self.pings = 0;
     }
 
     /// When [`check`](KeepAliveTimer::check) will have something to say if the silence goes on.
-    pub fn due_at(&self) -> Option<Instant> {
+    pub(super) fn due_at(&self) -> Option<Instant> {
         let due = match self.pings {
             0 => self.last_activity.checked_add(self.settings.interval),
             // Counted from the ping itself: a process that was stopped for a while must give the answer its time.
@@ -45,7 +45,7 @@ impl KeepAliveTimer {
     }
 
     /// What is due now, if anything. A ping that is asked for counts as sent.
-    pub fn check(&mut self, now: Instant) -> Option<Due> {
+    pub(super) fn check(&mut self, now: Instant) -> Option<Due> {
         if self.due_at().is_none_or(|due| now < due) {
             return None;
         }

@@ -33,7 +33,7 @@ pub struct NewWish<T> {
 
 /// What became of a wish.
 #[derive(Debug)]
-pub enum Decision<T> {
+pub(super) enum Decision<T> {
     /// The server granted it. The first time, with the token of the caller that waits for it.
     Granted(ListenerId, Option<T>),
     /// The server refused a wish that it had granted on an earlier connection. The wish stays.
@@ -70,7 +70,7 @@ enum Standing {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Wishes<T> {
+pub(super) struct Wishes<T> {
     wishes: BTreeMap<ListenerId, Wish<T>>,
     /// When the first grants are late, of those who wait for one.
     deadlines: BTreeSet<(Instant, ListenerId)>,
@@ -89,7 +89,7 @@ pub struct Wishes<T> {
 }
 
 impl<T> Wishes<T> {
-    pub fn new() -> Wishes<T> {
+    pub(super) fn new() -> Wishes<T> {
         Wishes {
             wishes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -104,22 +104,22 @@ impl<T> Wishes<T> {
     }
 
     /// Whether nobody listens.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.wishes.is_empty()
     }
 
     /// The number of the connection that decisions and pushes belong to.
-    pub fn connection(&self) -> u64 {
+    pub(super) fn connection(&self) -> u64 {
         self.connection
     }
 
     /// Whether a `setlisten` is in flight.
-    pub fn is_asking(&self) -> bool {
+    pub(super) fn is_asking(&self) -> bool {
         self.is_asking
     }
 
     /// Takes in a listener's wish.
-    pub fn add(&mut self, wish: NewWish<T>) {
+    pub(super) fn add(&mut self, wish: NewWish<T>) {
         let NewWish { id, listen, deadline, timeout, token } = wish;
         let waiter = Some(Waiter { token, deadline, timeout });
         self.deadlines.insert((deadline, id));
@@ -127,7 +127,7 @@ impl<T> Wishes<T> {
     }
 
     /// Takes a listener's wish away. Gives back who waits for its first grant.
-    pub fn remove(&mut self, id: ListenerId) -> Option<T> {
+    pub(super) fn remove(&mut self, id: ListenerId) -> Option<T> {
         let wish = self.wishes.remove(&id)?;
         if matches!(wish.standing, Standing::Asked | Standing::Granted) {
             self.has_shrunk |= self.union.remove(&wish.listen);
@@ -138,14 +138,14 @@ impl<T> Wishes<T> {
     }
 
     /// There is a new connection, which listens to nothing yet.
-    pub fn handle_connected(&mut self) {
+    pub(super) fn handle_connected(&mut self) {
         self.handle_disconnected();
         self.connection += 1;
         self.is_connected = true;
     }
 
     /// The connection is gone, and what it listened to.
-    pub fn handle_disconnected(&mut self) {
+    pub(super) fn handle_disconnected(&mut self) {
         let wishes = std::mem::take(&mut self.wishes);
         let deadlines = std::mem::take(&mut self.deadlines);
         *self = Wishes { wishes, deadlines, connection: self.connection, ..Wishes::new() };
@@ -153,7 +153,7 @@ impl<T> Wishes<T> {
     }
 
     /// The next `setlisten`, if one is due. Wishes that the server grants already are decided at once.
-    pub fn next_request(&mut self, decisions: &mut Vec<Decision<T>>) -> Option<SetListen> {
+    pub(super) fn next_request(&mut self, decisions: &mut Vec<Decision<T>>) -> Option<SetListen> {
         if !self.is_connected || self.is_asking {
             return None;
         }
@@ -168,7 +168,7 @@ impl<T> Wishes<T> {
     }
 
     /// The server answered the `setlisten` in flight, or never will.
-    pub fn handle_answer(&mut self, outcome: Result<(), Error>, decisions: &mut Vec<Decision<T>>) {
+    pub(super) fn handle_answer(&mut self, outcome: Result<(), Error>, decisions: &mut Vec<Decision<T>>) {
         if !std::mem::take(&mut self.is_asking) {
             return;
         }
@@ -189,23 +189,23 @@ impl<T> Wishes<T> {
     }
 
     /// No connection came about: those who wait for their first grant wait no longer. Gives back their tokens.
-    pub fn fail_new(&mut self) -> Vec<T> {
+    pub(super) fn fail_new(&mut self) -> Vec<T> {
         let waiting: Vec<ListenerId> = self.deadlines.iter().map(|&(_, id)| id).collect();
         waiting.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Whether anybody waits for a first grant.
-    pub fn has_new(&self) -> bool {
+    pub(super) fn has_new(&self) -> bool {
         !self.deadlines.is_empty()
     }
 
     /// When the next first grant is late.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
     /// Ends the wishes whose first grant did not come in time. `stage` is what they were waiting for.
-    pub fn handle_timeout(&mut self, now: Instant, stage: Stage, decisions: &mut Vec<Decision<T>>) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, stage: Stage, decisions: &mut Vec<Decision<T>>) {
         while let Some(&(deadline, id)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
             let timeout = self.wishes.get(&id).and_then(|wish| wish.waiter.as_ref()).map(|waiter| waiter.timeout);
             let error = Error::Timeout(TimeoutError::new(stage, timeout.unwrap_or_default()));

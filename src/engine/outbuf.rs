@@ -3,7 +3,7 @@
 use crate::fpnn::Encryptor;
 
 /// From this many bytes on, no more calls are taken.
-pub const HIGH_WATER: usize = 256 * 1024;
+pub(super) const HIGH_WATER: usize = 256 * 1024;
 /// Below this many bytes, calls are taken again.
 const LOW_WATER: usize = 128 * 1024;
 /// What a large frame made of the buffer is given back above this capacity.
@@ -13,7 +13,7 @@ const USUAL_CAPACITY: usize = 2 * HIGH_WATER;
 ///
 /// A position is a count of bytes since the connection began, so that it stays valid while bytes leave.
 #[derive(Debug, Default)]
-pub struct OutBuffer {
+pub(super) struct OutBuffer {
     bytes: Vec<u8>,
     /// How many of `bytes` have left.
     gone: usize,
@@ -27,17 +27,17 @@ pub struct OutBuffer {
 impl OutBuffer {
     /// From here on, frames are enciphered.
     #[cfg(feature = "encryption")]
-    pub fn set_encryptor(&mut self, encryptor: Encryptor) {
+    pub(super) fn set_encryptor(&mut self, encryptor: Encryptor) {
         self.encryptor = encryptor;
     }
 
     /// Adds one frame, and says at which position it begins.
-    pub fn push(&mut self, frame: &[u8]) -> u64 {
+    pub(super) fn push(&mut self, frame: &[u8]) -> u64 {
         self.push_with(|bytes| bytes.extend_from_slice(frame))
     }
 
     /// Adds the one frame that `write` appends, and says at which position it begins.
-    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
+    pub(super) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let start = self.bytes.len();
         self.bytes.resize(start + self.encryptor.prefix_len(), 0);
         write(&mut self.bytes);
@@ -47,27 +47,27 @@ impl OutBuffer {
     }
 
     /// What is to be written next.
-    pub fn unsent(&self) -> &[u8] {
+    pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.gone..]
     }
 
     /// How many bytes are to be written.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.gone
     }
 
     /// Whether more calls are taken: the buffer is filled to the high-water mark, then emptied to the low one.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         !self.is_full
     }
 
     /// Whether any byte behind `position` has left.
-    pub fn has_left(&self, position: u64) -> bool {
+    pub(super) fn has_left(&self, position: u64) -> bool {
         self.base + self.gone as u64 > position
     }
 
     /// The first `written` bytes of [`unsent`](OutBuffer::unsent) have left.
-    pub fn consume(&mut self, written: usize) {
+    pub(super) fn consume(&mut self, written: usize) {
         self.gone += written;
         self.is_full &= self.len() >= LOW_WATER;
         if self.gone == self.bytes.len() {

@@ -11,13 +11,13 @@ const WORTH_CLEARING: usize = 1024;
 /// come due, or when more than half of the deadlines are such. Calls mostly have the same timeout, so that deadlines come in
 /// order, which costs a heap next to nothing.
 #[derive(Debug, Default)]
-pub struct Timers {
+pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
 impl Timers {
     /// Adds the deadline of the call `seq`. `live` tells which calls are not over, `live_len` how many there are.
-    pub fn add(&mut self, deadline: Instant, seq: u32, live_len: usize, live: impl Fn(u32) -> bool) {
+    pub(super) fn add(&mut self, deadline: Instant, seq: u32, live_len: usize, live: impl Fn(u32) -> bool) {
         if self.heap.len() >= WORTH_CLEARING + 2 * live_len {
             self.heap.retain(|Reverse((_, seq))| live(*seq));
         }
@@ -25,7 +25,7 @@ impl Timers {
     }
 
     /// Takes out a call whose deadline has come. It may be over already.
-    pub fn pop_due(&mut self, now: Instant) -> Option<u32> {
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<u32> {
         match self.heap.peek() {
             Some(Reverse((deadline, _))) if *deadline <= now => self.heap.pop().map(|Reverse((_, seq))| seq),
             _ => None,
@@ -33,7 +33,7 @@ impl Timers {
     }
 
     /// The earliest deadline of a live call. Those before it are cleared away: nobody is to be woken for them.
-    pub fn next_due(&mut self, live: impl Fn(u32) -> bool) -> Option<Instant> {
+    pub(super) fn next_due(&mut self, live: impl Fn(u32) -> bool) -> Option<Instant> {
         loop {
             match self.heap.peek() {
                 Some(Reverse((deadline, seq))) if live(*seq) => return Some(*deadline),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment, on the clock of the wall and on the one that never jumps.
 #[derive(Debug, Clone, Copy)]
-pub struct Now {
+pub(super) struct Now {
     /// Milliseconds since the epoch: time stamps are checked against it.
     pub unix_ms: i64,
     /// Bans and idle connections are timed with it, so that setting the machine's clock does not end them.
@@ -13,18 +13,18 @@ pub struct Now {
 
 /// The gate's own time: the machine's, moved on by as much as a test wants.
 #[derive(Debug, Default)]
-pub struct Clock {
+pub(super) struct Clock {
     ahead: Duration,
 }
 
 impl Clock {
     /// Moves both clocks on.
-    pub fn advance(&mut self, duration: Duration) {
+    pub(super) fn advance(&mut self, duration: Duration) {
         self.ahead = self.ahead.saturating_add(duration);
     }
 
     /// Reads both clocks.
-    pub fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         // A clock before the epoch is nobody's; it counts as the epoch, and every time stamp is then refused.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(self.ahead);
         let unix_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
@@ -35,7 +35,7 @@ impl Clock {
 
 impl Now {
     /// Whole seconds since the epoch.
-    pub fn unix_s(&self) -> i64 {
+    pub(super) fn unix_s(&self) -> i64 {
         self.unix_ms.div_euclid(1000)
     }
 }
@@ -43,12 +43,12 @@ impl Now {
 #[cfg(test)]
 impl Now {
     /// The moment `unix_s` seconds after the epoch, for simulated time.
-    pub fn at(unix_s: i64) -> Now {
+    pub(super) fn at(unix_s: i64) -> Now {
         Now { unix_ms: unix_s * 1000, monotonic: Instant::now() }
     }
 
     /// `duration` later on both clocks.
-    pub fn later(self, duration: Duration) -> Now {
+    pub(super) fn later(self, duration: Duration) -> Now {
         let ms = i64::try_from(duration.as_millis()).unwrap();
         Now { unix_ms: self.unix_ms + ms, monotonic: self.monotonic + duration }
     }

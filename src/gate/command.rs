@@ -11,7 +11,7 @@ use crate::rtm::{Message, UserId};
 
 /// What the gate's thread is told.
 #[derive(Debug)]
-pub enum Command {
+pub(super) enum Command {
     /// Move the clock on.
     Advance(Duration),
     /// Close every connection.
@@ -34,7 +34,7 @@ pub enum Command {
 
 /// A command, and the one who waits for it.
 #[derive(Debug)]
-pub struct Order {
+pub(super) struct Order {
     /// What is to be done.
     pub command: Command,
     /// Told, or dropped, once it is done.
@@ -43,13 +43,13 @@ pub struct Order {
 
 /// The callers' end of the queue.
 #[derive(Debug)]
-pub struct CommandSender {
+pub(super) struct CommandSender {
     queue: Sender<Order>,
     waker: Waker,
 }
 
 /// The queue of commands: the callers' end and the thread's.
-pub fn command_queue(waker: Waker) -> (CommandSender, Receiver<Order>) {
+pub(super) fn command_queue(waker: Waker) -> (CommandSender, Receiver<Order>) {
     let (queue, receiver) = unbounded();
     (CommandSender { queue, waker }, receiver)
 }
@@ -61,7 +61,7 @@ impl CommandSender {
     /// # Errors
     ///
     /// The thread cannot be woken.
-    pub fn run(&self, command: Command) -> io::Result<()> {
+    pub(super) fn run(&self, command: Command) -> io::Result<()> {
         let (done, finished) = oneshot::channel();
         if self.queue.send(Order { command, done }).is_ok() {
             self.waker.wake()?;

@@ -24,7 +24,7 @@ const DISCARDED_AT_MOST: usize = 16 * 1024 * 1024;
 
 /// What a connection needs after its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(super) enum Need {
     /// An event: more quests, or room for its answers.
     Event,
     /// Another turn, after the others had theirs.
@@ -35,7 +35,7 @@ pub enum Need {
 
 /// A connection of the gate.
 #[derive(Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     stream: TcpStream,
     session: Session,
     peer: SocketAddr,
@@ -68,7 +68,7 @@ struct Closing {
 
 impl Connection {
     /// A new connection, from which nothing was heard before `now`.
-    pub fn new(id: ConnectionId, stream: TcpStream, peer: SocketAddr, now: Instant) -> Connection {
+    pub(super) fn new(id: ConnectionId, stream: TcpStream, peer: SocketAddr, now: Instant) -> Connection {
         Connection {
             stream,
             session: Session::new(id),
@@ -86,50 +86,50 @@ impl Connection {
     }
 
     /// The peer's address.
-    pub fn peer(&self) -> SocketAddr {
+    pub(super) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
     /// The socket, to be registered for events.
-    pub fn stream(&mut self) -> &mut TcpStream {
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 
     /// For how long nothing has come.
-    pub fn idle_time(&self, now: Instant) -> Duration {
+    pub(super) fn idle_time(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.last_heard)
     }
 
     /// When it needs a turn, whether anything happens or not.
-    pub fn wake_at(&self) -> Option<Instant> {
+    pub(super) fn wake_at(&self) -> Option<Instant> {
         let give_up_at = self.closing.as_ref().map(|closing| closing.give_up_at);
         [give_up_at, self.session.next_late_answer()].into_iter().flatten().min()
     }
 
     /// Whether the gate has ended its stream, and waits for the peer to do so too.
-    pub fn is_shut_down(&self) -> bool {
+    pub(super) fn is_shut_down(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.is_shut_down)
     }
 
     /// The bytes that it holds for its peer.
-    pub fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         self.session.held_bytes()
     }
 
     /// Notes what an event says.
-    pub fn note(&mut self, event: &Event) {
+    pub(super) fn note(&mut self, event: &Event) {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.may_end |= event.is_read_closed() || event.is_error();
     }
 
     /// Puts a push into the outbox, to be sent in the next turn. Gives whether there was room for it.
     #[must_use]
-    pub fn push(&mut self, quest: &[u8]) -> bool {
+    pub(super) fn push(&mut self, quest: &[u8]) -> bool {
         self.closing.is_some() || self.session.push(quest)
     }
 
     /// Serves what is there to be served, and stops where the peer must do something first.
-    pub fn take_turn(&mut self, service: &mut Service, clock: &Clock) -> Need {
+    pub(super) fn take_turn(&mut self, service: &mut Service, clock: &Clock) -> Need {
         self.try_turn(service, clock).unwrap_or_else(|error| {
             log::info!("connection from {} ended: {error}", self.peer);
             Need::Close

@@ -22,7 +22,7 @@ const MOST_HELD: usize = 128 * 1024 * 1024;
 
 /// The open connections, and the service that they are served by.
 #[derive(Debug)]
-pub struct Connections {
+pub(super) struct Connections {
     registry: Registry,
     service: Service,
     counters: Arc<Counters>,
@@ -40,7 +40,7 @@ pub struct Connections {
 
 impl Connections {
     /// No connections yet. Their sockets will be registered with `registry`, under their numbers.
-    pub fn new(registry: Registry, service: Service, counters: Arc<Counters>) -> Connections {
+    pub(super) fn new(registry: Registry, service: Service, counters: Arc<Counters>) -> Connections {
         Connections {
             registry,
             service,
@@ -56,22 +56,22 @@ impl Connections {
     }
 
     /// What they are served by.
-    pub fn service(&mut self) -> &mut Service {
+    pub(super) fn service(&mut self) -> &mut Service {
         &mut self.service
     }
 
     /// The gate's time.
-    pub fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         self.clock.now()
     }
 
     /// Moves the gate's clock on.
-    pub fn advance(&mut self, duration: Duration) {
+    pub(super) fn advance(&mut self, duration: Duration) {
         self.clock.advance(duration);
     }
 
     /// Takes a connection. One too many is closed at once.
-    pub fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
+    pub(super) fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
         if self.open.len() == MOST_CONNECTIONS {
             log::error!("connection from {peer} closed: {MOST_CONNECTIONS} are open");
             return;
@@ -91,7 +91,7 @@ impl Connections {
 
     /// Gives the connection that an event is about a turn. The event may be about one that was closed a moment ago, and its
     /// place taken by another: that turn has no cause, and does no harm.
-    pub fn handle_event(&mut self, key: usize, event: &Event) {
+    pub(super) fn handle_event(&mut self, key: usize, event: &Event) {
         if let Some(connection) = self.open.get_mut(key) {
             connection.note(event);
             self.give_turn(key);
@@ -99,12 +99,12 @@ impl Connections {
     }
 
     /// How many connections wait for another turn.
-    pub fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         self.queue.len()
     }
 
     /// Gives the first `count` connections of the queue their turn.
-    pub fn give_queued_turns(&mut self, count: usize) {
+    pub(super) fn give_queued_turns(&mut self, count: usize) {
         for _ in 0..count {
             let Some(key) = self.queue.pop_front() else { return };
             if let Some(connection) = self.open.get_mut(key) {
@@ -115,7 +115,7 @@ impl Connections {
     }
 
     /// When the next turn is due; at once for a moment in the past.
-    pub fn wake_at(&self) -> Option<Instant> {
+    pub(super) fn wake_at(&self) -> Option<Instant> {
         match (self.is_paused, self.queue.is_empty()) {
             (true, _) => None,
             (false, false) => Some(self.now().monotonic),
@@ -124,7 +124,7 @@ impl Connections {
     }
 
     /// Gives the connections whose time has come a turn.
-    pub fn fire_timers(&mut self, now: Instant) {
+    pub(super) fn fire_timers(&mut self, now: Instant) {
         while let Some(&(at, key)) = self.timers.first().filter(|(at, _)| *at <= now && !self.is_paused) {
             self.timers.remove(&(at, key));
             self.open[key].timer = None;
@@ -134,7 +134,7 @@ impl Connections {
 
     /// Puts what calls have brought about into the outboxes of those who listen. A peer that is too far behind with its
     /// reading is closed.
-    pub fn deliver_pushes(&mut self) {
+    pub(super) fn deliver_pushes(&mut self) {
         for push in self.service.take_pushes() {
             for key in push.receivers {
                 let Some(connection) = self.open.get_mut(key) else { continue };
@@ -150,7 +150,7 @@ impl Connections {
     }
 
     /// Closes the connections from which nothing came for `timeout`.
-    pub fn close_idle(&mut self, timeout: Duration, now: Instant) {
+    pub(super) fn close_idle(&mut self, timeout: Duration, now: Instant) {
         let is_idle = |connection: &Connection| connection.idle_time(now) >= timeout;
         let idle: Vec<usize> =
             self.open.iter().filter(|(_, connection)| is_idle(connection)).map(|(key, _)| key).collect();
@@ -161,18 +161,18 @@ impl Connections {
     }
 
     /// Closes every connection.
-    pub fn close_all(&mut self) {
+    pub(super) fn close_all(&mut self) {
         let keys: Vec<usize> = self.open.iter().map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.close(key));
     }
 
     /// Gives no more turns, until [`resume`](Connections::resume).
-    pub fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         self.is_paused = true;
     }
 
     /// Gives turns again.
-    pub fn resume(&mut self) {
+    pub(super) fn resume(&mut self) {
         self.is_paused = false;
         let keys: Vec<usize> = self.open.iter().map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.queue_turn(key));

@@ -7,7 +7,7 @@ use crate::error::{DecodeError, ProtocolError};
 
 /// The error with which a quest is answered. The connection goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorAnswer {
+pub(super) struct ErrorAnswer {
     /// The answer's `code`.
     pub code: ErrorCode,
     /// The answer's `ex`: what is wrong, for the person who reads the log.
@@ -16,12 +16,12 @@ pub struct ErrorAnswer {
 
 impl ErrorAnswer {
     /// An error answer with that code and that text.
-    pub fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> ErrorAnswer {
+    pub(super) fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> ErrorAnswer {
         ErrorAnswer { code, text: text.into() }
     }
 
     /// A parameter that is missing, of a wrong type, or out of range.
-    pub fn invalid_parameter(text: impl Into<Cow<'static, str>>) -> ErrorAnswer {
+    pub(super) fn invalid_parameter(text: impl Into<Cow<'static, str>>) -> ErrorAnswer {
         ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_PARAMETER, text)
     }
 }
@@ -51,7 +51,7 @@ pub enum Violation {
 
 /// Why a quest was not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub(super) enum Failure {
     /// It is answered with an error.
     Answer(ErrorAnswer),
     /// Its connection is closed.

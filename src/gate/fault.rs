@@ -99,17 +99,17 @@ pub(super) struct Faults {
 
 impl Faults {
     /// Adds a fault behind the others.
-    pub fn inject(&mut self, fault: Fault) {
+    pub(super) fn inject(&mut self, fault: Fault) {
         self.injected.push(fault);
     }
 
     /// Removes all of them.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.injected.clear();
     }
 
     /// What the first fault that fits does to a quest of this method.
-    pub fn apply(&mut self, method: &[u8]) -> Option<Effect> {
+    pub(super) fn apply(&mut self, method: &[u8]) -> Option<Effect> {
         let place = self.injected.iter().position(|fault| fault.fits(method))?;
         let fault = &mut self.injected[place];
         if let Some(times) = &mut fault.times_left {

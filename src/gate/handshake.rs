@@ -7,11 +7,11 @@ use crate::fpnn::{Decryptor, Encryptor, Quest};
 use super::key::GateKey;
 
 /// The quest that begins an encrypted session. It may only be a connection's first.
-pub const KEY_METHOD: &[u8] = b"*key";
+pub(super) const KEY_METHOD: &[u8] = b"*key";
 
 /// How sessions begin.
 #[derive(Debug, Clone, Default)]
-pub struct Handshake {
+pub(super) struct Handshake {
     /// With a key, encrypted sessions are served.
     #[cfg(feature = "encryption")]
     pub key: Option<GateKey>,
@@ -22,7 +22,7 @@ pub struct Handshake {
 
 impl Handshake {
     /// Whether a session may be plain.
-    pub fn allows_plain(&self) -> bool {
+    pub(super) fn allows_plain(&self) -> bool {
         #[cfg(feature = "encryption")]
         return !self.is_required;
         #[cfg(not(feature = "encryption"))]
@@ -35,7 +35,7 @@ impl Handshake {
     ///
     /// The reference server closes the connection without an answer on any trouble, and so does the gate.
     #[cfg(feature = "encryption")]
-    pub fn accept(&self, quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Violation> {
+    pub(super) fn accept(&self, quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Violation> {
         let key = self.key.as_ref().ok_or_else(|| Violation::KeyExchange("the gate has no key".into()))?;
         let (public_key, stream_mode, bits) = read_params(quest).map_err(Violation::Payload)?;
         let public_key = public_key.ok_or_else(|| Violation::KeyExchange("publicKey is missing".into()))?;

@@ -16,7 +16,7 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 ///
 /// The name has no address, or none of its addresses works.
-pub fn listen(name: &str) -> io::Result<TcpListener> {
+pub(super) fn listen(name: &str) -> io::Result<TcpListener> {
     let mut last_error = io::Error::new(ErrorKind::NotFound, "the name has no address");
     for address in name.to_socket_addrs()? {
         match bind(address) {

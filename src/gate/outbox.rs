@@ -7,7 +7,7 @@ const KEPT_CAPACITY: usize = 256 * 1024;
 
 /// The bytes that a connection is to send.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(super) struct Outbox {
     encryptor: Encryptor,
     bytes: Vec<u8>,
     sent: usize,
@@ -15,17 +15,17 @@ pub struct Outbox {
 
 impl Outbox {
     /// What is appended from now on is encrypted.
-    pub fn set_encryptor(&mut self, encryptor: Encryptor) {
+    pub(super) fn set_encryptor(&mut self, encryptor: Encryptor) {
         self.encryptor = encryptor;
     }
 
     /// Appends a frame.
-    pub fn append(&mut self, frame: &[u8]) {
+    pub(super) fn append(&mut self, frame: &[u8]) {
         self.append_patched(frame, |_| ());
     }
 
     /// Appends a frame under another sequence number.
-    pub fn append_as(&mut self, frame: &[u8], seq: u32) {
+    pub(super) fn append_as(&mut self, frame: &[u8], seq: u32) {
         self.append_patched(frame, |frame| patch_seq(frame, seq));
     }
 
@@ -39,22 +39,22 @@ impl Outbox {
     }
 
     /// What is to be sent.
-    pub fn unsent(&self) -> &[u8] {
+    pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
     /// How many bytes it holds.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// The first `sent` bytes of [`unsent`](Outbox::unsent) were sent.
-    pub fn mark_sent(&mut self, sent: usize) {
+    pub(super) fn mark_sent(&mut self, sent: usize) {
         self.sent += sent;
     }
 
     /// Gives back the memory of what was sent.
-    pub fn drop_sent(&mut self) {
+    pub(super) fn drop_sent(&mut self) {
         if self.sent == self.bytes.len() {
             self.bytes.clear();
             self.bytes.shrink_to(KEPT_CAPACITY);

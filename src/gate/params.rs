@@ -14,7 +14,7 @@ const INDEXED: usize = 16;
 /// Integers may be floats with a whole value, texts may come as bin, and nil counts as left out. What is missing or of
 /// a wrong type is answered with 200034, once a method asks for it.
 #[derive(Debug)]
-pub struct Params<'a> {
+pub(super) struct Params<'a> {
     indexed: [Pair<'a>; INDEXED],
     len: usize,
     /// Behind the indexed pairs.
@@ -33,7 +33,7 @@ impl<'a> Params<'a> {
     /// # Errors
     ///
     /// The payload is cut short, or its keys are not strings.
-    pub fn read(mut reader: PayloadReader<'a>) -> Result<Params<'a>, DecodeError> {
+    pub(super) fn read(mut reader: PayloadReader<'a>) -> Result<Params<'a>, DecodeError> {
         let mut indexed = std::array::from_fn(|_| Pair { key: b"", value: reader.clone() });
         let mut len = 0;
         while let Some(pair) = indexed.get_mut(len) {
@@ -50,43 +50,43 @@ impl<'a> Params<'a> {
     }
 
     /// An integer that must be there.
-    pub fn int(&self, key: &'static str) -> Result<i64, ErrorAnswer> {
+    pub(super) fn int(&self, key: &'static str) -> Result<i64, ErrorAnswer> {
         self.optional_int(key)?.ok_or_else(|| missing(key))
     }
 
     /// An integer that may be left out.
-    pub fn optional_int(&self, key: &'static str) -> Result<Option<i64>, ErrorAnswer> {
+    pub(super) fn optional_int(&self, key: &'static str) -> Result<Option<i64>, ErrorAnswer> {
         self.optional(key, "a 64-bit integer", |value| value.integral(key))
     }
 
     /// The bytes of a string that must be there, in UTF-8 or not.
-    pub fn bytes(&self, key: &'static str) -> Result<&'a [u8], ErrorAnswer> {
+    pub(super) fn bytes(&self, key: &'static str) -> Result<&'a [u8], ErrorAnswer> {
         self.optional(key, "a string", |value| value.bytes(key))?.ok_or_else(|| missing(key))
     }
 
     /// A text that may be left out.
-    pub fn optional_text(&self, key: &'static str) -> Result<Option<&'a str>, ErrorAnswer> {
+    pub(super) fn optional_text(&self, key: &'static str) -> Result<Option<&'a str>, ErrorAnswer> {
         let text = self.optional(key, "a string in UTF-8", |value| value.optional_str(key))?;
         Ok(text.flatten())
     }
 
     /// A text that counts as empty when it is left out.
-    pub fn text_or_empty(&self, key: &'static str) -> Result<&'a str, ErrorAnswer> {
+    pub(super) fn text_or_empty(&self, key: &'static str) -> Result<&'a str, ErrorAnswer> {
         self.optional_text(key).map(Option::unwrap_or_default)
     }
 
     /// A boolean that counts as false when it is left out.
-    pub fn flag(&self, key: &'static str) -> Result<bool, ErrorAnswer> {
+    pub(super) fn flag(&self, key: &'static str) -> Result<bool, ErrorAnswer> {
         self.optional_flag(key).map(Option::unwrap_or_default)
     }
 
     /// A boolean that may be left out.
-    pub fn optional_flag(&self, key: &'static str) -> Result<Option<bool>, ErrorAnswer> {
+    pub(super) fn optional_flag(&self, key: &'static str) -> Result<Option<bool>, ErrorAnswer> {
         self.optional(key, "a boolean", |value| value.bool(key))
     }
 
     /// The body of a message: text if it came as a string in UTF-8, bytes otherwise.
-    pub fn body(&self, key: &'static str) -> Result<MessageBody, ErrorAnswer> {
+    pub(super) fn body(&self, key: &'static str) -> Result<MessageBody, ErrorAnswer> {
         let (bytes, is_str) =
             self.optional(key, "a string or binary", |value| value.str_or_bin(key))?.ok_or_else(|| missing(key))?;
         Ok(match std::str::from_utf8(bytes) {
@@ -96,7 +96,7 @@ impl<'a> Params<'a> {
     }
 
     /// A list of integers that must be there and not be empty.
-    pub fn ints(&self, key: &'static str) -> Result<Vec<i64>, ErrorAnswer> {
+    pub(super) fn ints(&self, key: &'static str) -> Result<Vec<i64>, ErrorAnswer> {
         let ints = self.optional_ints(key)?.ok_or_else(|| missing(key))?;
         if ints.is_empty() {
             let text = format!("the list {key} is empty");
@@ -106,7 +106,7 @@ impl<'a> Params<'a> {
     }
 
     /// A list of integers that may be left out. Nil is not a list.
-    pub fn optional_ints(&self, key: &'static str) -> Result<Option<Vec<i64>>, ErrorAnswer> {
+    pub(super) fn optional_ints(&self, key: &'static str) -> Result<Option<Vec<i64>>, ErrorAnswer> {
         let Some(mut value) = self.find(key) else { return Ok(None) };
         if is_nil(&value) {
             return Err(wrong_type(key, INTEGERS));
@@ -115,12 +115,12 @@ impl<'a> Params<'a> {
     }
 
     /// A list of integers that may be left out. The vendor's Go SDK sends a map in its place, whose keys are the list.
-    pub fn optional_ints_or_keys(&self, key: &'static str) -> Result<Option<Vec<i64>>, ErrorAnswer> {
+    pub(super) fn optional_ints_or_keys(&self, key: &'static str) -> Result<Option<Vec<i64>>, ErrorAnswer> {
         self.optional(key, INTEGERS, |value| read_list(value, key, |value| value.integral(key)))
     }
 
     /// A list of texts, or a map whose keys are the list.
-    pub fn optional_texts_or_keys(&self, key: &'static str) -> Result<Option<Vec<Box<str>>>, ErrorAnswer> {
+    pub(super) fn optional_texts_or_keys(&self, key: &'static str) -> Result<Option<Vec<Box<str>>>, ErrorAnswer> {
         let text = |value: &mut PayloadReader<'a>| match value.optional_str(key)? {
             Some(text) => Ok(text.into()),
             None => Err(DecodeError::WrongType { key, expected: "a string" }),

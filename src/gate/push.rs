@@ -12,13 +12,13 @@ const PING: MethodName<'static> = MethodName::literal("ping");
 
 /// Pushes that wait to be put into the outboxes of the connections that get them.
 #[derive(Debug, Default)]
-pub struct Pushes {
+pub(super) struct Pushes {
     waiting: Vec<Push>,
 }
 
 /// One push, and who gets it.
 #[derive(Debug)]
-pub struct Push {
+pub(super) struct Push {
     /// The whole quest, under the sequence number 0.
     pub quest: Vec<u8>,
     /// The connections that listen to it.
@@ -27,7 +27,7 @@ pub struct Push {
 
 /// Something that happened to a user.
 #[derive(Debug, Clone, Copy)]
-pub struct EventPush<'a> {
+pub(super) struct EventPush<'a> {
     /// The project.
     pub pid: i32,
     /// What happened: `login`, `logout`.
@@ -40,7 +40,7 @@ pub struct EventPush<'a> {
 
 impl Pushes {
     /// Tells a message to every connection that listens to it, and gives how many those are.
-    pub fn message(&mut self, listeners: &Listeners, message: &Message) -> usize {
+    pub(super) fn message(&mut self, listeners: &Listeners, message: &Message) -> usize {
         let subject = match message.target {
             Target::Room(room) => Subject::Room(room),
             Target::Group(group) => Subject::Group(group),
@@ -50,17 +50,17 @@ impl Pushes {
     }
 
     /// Tells an event to every connection that listens to it, and gives how many those are.
-    pub fn event(&mut self, listeners: &Listeners, event: EventPush<'_>) -> usize {
+    pub(super) fn event(&mut self, listeners: &Listeners, event: EventPush<'_>) -> usize {
         self.add(listeners.of(Subject::Event(event.name)), || event_quest(event))
     }
 
     /// RTM's own keep-alive, to every connection that listens to events.
-    pub fn ping(&mut self, listeners: &Listeners) {
+    pub(super) fn ping(&mut self, listeners: &Listeners) {
         self.add(listeners.of_events(), || quest(PING, |params| params));
     }
 
     /// Takes what waits.
-    pub fn take(&mut self) -> Vec<Push> {
+    pub(super) fn take(&mut self) -> Vec<Push> {
         std::mem::take(&mut self.waiting)
     }
 

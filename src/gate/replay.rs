@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use crate::rtm::SIGN_LEN;
 
 /// A time stamp may be this many seconds away from the gate's clock, either way.
-pub const CLOCK_TOLERANCE_S: u64 = 60;
+pub(super) const CLOCK_TOLERANCE_S: u64 = 60;
 
 /// The most signatures that are remembered: a minute of 280,000 calls a second. They take 10 to 20 bytes each.
 const MOST_REMEMBERED: usize = 16 << 20;
@@ -18,7 +18,7 @@ const MOST_REMEMBERED: usize = 16 << 20;
 /// second is forgotten at once. Over the limit, the oldest second is forgotten first: its signatures have the least
 /// time left in which they could be repeated.
 #[derive(Debug)]
-pub struct Replays {
+pub(super) struct Replays {
     seconds: BTreeMap<i64, FxHashSet<u64>>,
     remembered: usize,
     most: usize,
@@ -36,7 +36,7 @@ impl Replays {
     }
 
     /// Whether a signature, which was found right and whose time stamp passed the clock check, comes for the first time.
-    pub fn is_first_use(&mut self, sign: &[u8; SIGN_LEN], ts: i64, now_s: i64) -> bool {
+    pub(super) fn is_first_use(&mut self, sign: &[u8; SIGN_LEN], ts: i64, now_s: i64) -> bool {
         self.forget_before(now_s.saturating_sub_unsigned(CLOCK_TOLERANCE_S));
         let is_first = self.seconds.entry(ts).or_default().insert(fingerprint(sign));
         if is_first {

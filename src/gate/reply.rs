@@ -9,7 +9,7 @@ const MOST_PAIRS: u8 = 15;
 
 /// One answer, written pair by pair into a buffer of its own. It counts the pairs itself.
 #[derive(Debug)]
-pub struct Reply<'a> {
+pub(super) struct Reply<'a> {
     out: &'a mut Vec<u8>,
     seq: u32,
     pairs: u8,
@@ -17,36 +17,36 @@ pub struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     /// Begins the answer to the quest `seq`, in place of what `out` held: `{}` as long as nothing is written.
-    pub fn new(out: &'a mut Vec<u8>, seq: u32) -> Reply<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>, seq: u32) -> Reply<'a> {
         out.clear();
         FrameWriter::answer(out, seq, 0, 0).finish();
         Reply { out, seq, pairs: 0 }
     }
 
     /// `key: value`
-    pub fn int(&mut self, key: &str, value: i64) {
+    pub(super) fn int(&mut self, key: &str, value: i64) {
         self.pair(key).int(value);
     }
 
     /// `key: value`
-    pub fn bool(&mut self, key: &str, value: bool) {
+    pub(super) fn bool(&mut self, key: &str, value: bool) {
         self.pair(key).bool(value);
     }
 
     /// `key: value`
-    pub fn str(&mut self, key: &str, value: &str) {
+    pub(super) fn str(&mut self, key: &str, value: &str) {
         self.pair(key).str(value);
     }
 
     /// `key: [value, …]`
-    pub fn ints(&mut self, key: &str, values: impl ExactSizeIterator<Item = i64>) {
+    pub(super) fn ints(&mut self, key: &str, values: impl ExactSizeIterator<Item = i64>) {
         let mut payload = self.pair(key);
         payload.array(count(values.len()));
         values.for_each(|value| payload.int(value));
     }
 
     /// `key: …`: the caller writes the value.
-    pub fn pair(&mut self, key: &str) -> PayloadWriter<'_> {
+    pub(super) fn pair(&mut self, key: &str) -> PayloadWriter<'_> {
         debug_assert!(self.pairs < MOST_PAIRS, "an answer has at most {MOST_PAIRS} pairs");
         self.pairs += 1;
         let mut payload = PayloadWriter::new(self.out);
@@ -55,7 +55,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Completes the answer.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         let frame = &mut self.out[..];
         let payload_start = HEADER_LEN + SEQ_LEN;
         frame[payload_start] |= self.pairs;
@@ -64,14 +64,14 @@ impl<'a> Reply<'a> {
     }
 
     /// Replaces everything that was written by an error answer.
-    pub fn fail(self, error: &ErrorAnswer) {
+    pub(super) fn fail(self, error: &ErrorAnswer) {
         self.out.clear();
         FrameWriter::error_answer(self.out, self.seq, error.code.value(), &error.text);
     }
 }
 
 /// Writes the body of a message as it was sent: a str or a bin.
-pub fn write_body(payload: &mut PayloadWriter<'_>, body: &MessageBody) {
+pub(super) fn write_body(payload: &mut PayloadWriter<'_>, body: &MessageBody) {
     match body {
         MessageBody::Text(text) => payload.str(text),
         MessageBody::Binary(bytes) => payload.bin(bytes),
@@ -79,6 +79,6 @@ pub fn write_body(payload: &mut PayloadWriter<'_>, body: &MessageBody) {
 }
 
 /// A length as msgpack counts it. What came in one packet, or fits the memory, has fewer than 2^32 elements.
-pub fn count(len: usize) -> u32 {
+pub(super) fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

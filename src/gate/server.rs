@@ -24,7 +24,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// The gate's thread, from the inside.
 #[derive(Debug)]
-pub struct Server {
+pub(super) struct Server {
     poll: Poll,
     listener: TcpListener,
     connections: Connections,
@@ -38,7 +38,7 @@ pub struct Server {
 
 /// How a server treats its sockets.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SocketSettings {
+pub(super) struct SocketSettings {
     /// A connection from which nothing came for this long is closed.
     pub idle_timeout: Option<Duration>,
     /// Whether Nagle's algorithm stays on.
@@ -51,7 +51,7 @@ impl Server {
     /// # Errors
     ///
     /// The machine refused what it needs to poll.
-    pub fn new(
+    pub(super) fn new(
         mut listener: TcpListener,
         service: Service,
         counters: Arc<Counters>,
@@ -77,7 +77,7 @@ impl Server {
     }
 
     /// Serves until it is to stop. All connections end with it.
-    pub fn run(mut self) {
+    pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_stopped {
             match self.poll.poll(&mut events, Some(self.poll_timeout())) {

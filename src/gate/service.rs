@@ -33,7 +33,7 @@ const KEPT_ANSWER: usize = 64 * 1024;
 
 /// The projects, and the memory of the signatures.
 #[derive(Debug)]
-pub struct Service {
+pub(super) struct Service {
     projects: FxHashMap<i32, Project>,
     /// `None` if a signature may be used again.
     replays: Option<Replays>,
@@ -47,7 +47,7 @@ pub struct Service {
 
 /// How a service treats its peers.
 #[derive(Debug, Default)]
-pub struct Settings {
+pub(super) struct Settings {
     /// How sessions begin.
     pub handshake: Handshake,
     /// What it follows of the real service's rules.
@@ -58,7 +58,7 @@ pub struct Settings {
 
 /// What a connection does about a quest.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Reaction<'a> {
+pub(super) enum Reaction<'a> {
     /// Nothing: the quest was a one-way one, or a fault keeps it quiet.
     Nothing,
     /// Sends an answer.
@@ -71,7 +71,7 @@ pub enum Reaction<'a> {
 
 impl Service {
     /// A service for these projects, in which nothing has happened yet.
-    pub fn new(signers: FxHashMap<i32, Signer>, settings: Settings, counters: Arc<Counters>) -> Service {
+    pub(super) fn new(signers: FxHashMap<i32, Signer>, settings: Settings, counters: Arc<Counters>) -> Service {
         let project = |(pid, signer)| (pid, Project::new(signer, settings.rules));
         Service {
             projects: signers.into_iter().map(project).collect(),
@@ -85,17 +85,17 @@ impl Service {
     }
 
     /// How sessions begin.
-    pub fn handshake(&self) -> &Handshake {
+    pub(super) fn handshake(&self) -> &Handshake {
         &self.settings.handshake
     }
 
     /// What it does wrong on purpose.
-    pub fn faults(&mut self) -> &mut Faults {
+    pub(super) fn faults(&mut self) -> &mut Faults {
         &mut self.faults
     }
 
     /// Tells a message to those who listen, in every project. One without a time gets that of the gate.
-    pub fn push_message(&mut self, mut message: Message, now: Now) {
+    pub(super) fn push_message(&mut self, mut message: Message, now: Now) {
         message.mtime.get_or_insert(now.unix_ms);
         for project in self.projects.values() {
             self.pushes.message(&project.listeners, &message);
@@ -103,31 +103,31 @@ impl Service {
     }
 
     /// Tells an event to those who listen, in every project.
-    pub fn push_event(&mut self, name: &str, uid: UserId, now: Now) {
+    pub(super) fn push_event(&mut self, name: &str, uid: UserId, now: Now) {
         for (&pid, project) in &self.projects {
             self.pushes.event(&project.listeners, EventPush { pid, name, uid, time: now.unix_s() });
         }
     }
 
     /// The pushes that calls have brought about since this was asked last.
-    pub fn take_pushes(&mut self) -> Vec<Push> {
+    pub(super) fn take_pushes(&mut self) -> Vec<Push> {
         self.pushes.take()
     }
 
     /// Has the gate's own `ping` sent to every connection that listens to events.
-    pub fn ping(&mut self) {
+    pub(super) fn ping(&mut self) {
         for project in self.projects.values() {
             self.pushes.ping(&project.listeners);
         }
     }
 
     /// Forgets what a connection listened to.
-    pub fn forget(&mut self, connection: ConnectionId) {
+    pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.projects.values_mut().for_each(|project| project.listeners.forget(connection));
     }
 
     /// Counts the answer to a push.
-    pub fn count_push_answer(&self) {
+    pub(super) fn count_push_answer(&self) {
         self.counters.count_push_answered();
     }
 
@@ -136,7 +136,12 @@ impl Service {
     /// # Errors
     ///
     /// The quest breaks the protocol: the connection is to be closed.
-    pub fn serve(&mut self, quest: &Quest<'_>, connection: ConnectionId, now: Now) -> Result<Reaction<'_>, Violation> {
+    pub(super) fn serve(
+        &mut self,
+        quest: &Quest<'_>,
+        connection: ConnectionId,
+        now: Now,
+    ) -> Result<Reaction<'_>, Violation> {
         let params = match read_params(quest) {
             Ok(params) => Ok(params),
             Err(Failure::Answer(error)) => Err(error),

@@ -13,7 +13,7 @@ use super::service::{Reaction, Service};
 use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Quest};
 
 /// The largest packet, from its header to the end of its payload: the reference server's default.
-pub const LARGEST_PACKET: usize = 8 * 1024 * 1024;
+pub(super) const LARGEST_PACKET: usize = 8 * 1024 * 1024;
 /// Once this many bytes wait for the peer to read them, no more of its quests are executed.
 const ANSWERS_LIMIT: usize = 1024 * 1024;
 /// The most bytes that wait for a peer: one that is behind by more pushes than this is closed.
@@ -21,7 +21,7 @@ const OUTBOX_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Why [`Session::serve`] stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Served {
+pub(super) enum Served {
     /// Every whole packet that was received has been dealt with.
     All,
     /// The peer must read some answers first.
@@ -32,7 +32,7 @@ pub enum Served {
 
 /// The state of one connection: the bytes before they are packets, and the packets before they are sent.
 #[derive(Debug)]
-pub struct Session {
+pub(super) struct Session {
     id: ConnectionId,
     decoder: Decoder,
     outbox: Outbox,
@@ -52,7 +52,7 @@ struct LateAnswer {
 
 impl Session {
     /// A plain session of the connection `id`.
-    pub fn new(id: ConnectionId) -> Session {
+    pub(super) fn new(id: ConnectionId) -> Session {
         Session {
             id,
             decoder: Decoder::with_max_frame(LARGEST_PACKET),
@@ -64,12 +64,12 @@ impl Session {
     }
 
     /// Room for received bytes; never empty.
-    pub fn space(&mut self) -> &mut [u8] {
+    pub(super) fn space(&mut self) -> &mut [u8] {
         self.decoder.space()
     }
 
     /// The first `received` bytes of [`space`](Session::space) were filled in.
-    pub fn advance(&mut self, received: usize) {
+    pub(super) fn advance(&mut self, received: usize) {
         self.decoder.advance(received);
     }
 
@@ -78,7 +78,7 @@ impl Session {
     /// # Errors
     ///
     /// The connection is to be closed, once the answers to the quests before the broken one are sent.
-    pub fn serve(&mut self, service: &mut Service, now: Now) -> Result<Served, Violation> {
+    pub(super) fn serve(&mut self, service: &mut Service, now: Now) -> Result<Served, Violation> {
         self.outbox.drop_sent();
         self.send_late_answers(now.monotonic);
         while self.outbox.unsent().len() < ANSWERS_LIMIT {
@@ -113,12 +113,12 @@ impl Session {
     }
 
     /// When the next late answer is to be sent.
-    pub fn next_late_answer(&self) -> Option<Instant> {
+    pub(super) fn next_late_answer(&self) -> Option<Instant> {
         self.late.peek().map(|Reverse(late)| late.send_at)
     }
 
     /// Appends the late answers that are due.
-    pub fn send_late_answers(&mut self, now: Instant) {
+    pub(super) fn send_late_answers(&mut self, now: Instant) {
         while self.next_late_answer().is_some_and(|send_at| send_at <= now) {
             if let Some(Reverse(late)) = self.late.pop() {
                 self.outbox.append(&late.frame);
@@ -127,18 +127,18 @@ impl Session {
     }
 
     /// Whether everything that was to be sent has been.
-    pub fn is_all_sent(&self) -> bool {
+    pub(super) fn is_all_sent(&self) -> bool {
         self.unsent().is_empty() && self.late.is_empty()
     }
 
     /// The bytes that it holds for its peer: packets that are not whole, and what was not read yet.
-    pub fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         self.decoder.buffered() + self.outbox.len()
     }
 
     /// Appends a push, under a sequence number of the gate's own. Gives whether there was room for it.
     #[must_use]
-    pub fn push(&mut self, quest: &[u8]) -> bool {
+    pub(super) fn push(&mut self, quest: &[u8]) -> bool {
         if self.outbox.unsent().len() + quest.len() > OUTBOX_LIMIT {
             return false;
         }
@@ -148,12 +148,12 @@ impl Session {
     }
 
     /// What is to be sent.
-    pub fn unsent(&self) -> &[u8] {
+    pub(super) fn unsent(&self) -> &[u8] {
         self.outbox.unsent()
     }
 
     /// The first `sent` bytes of [`unsent`](Session::unsent) were sent.
-    pub fn mark_sent(&mut self, sent: usize) {
+    pub(super) fn mark_sent(&mut self, sent: usize) {
         self.outbox.mark_sent(sent);
     }
 }

@@ -47,7 +47,7 @@ impl GateStats {
 
 /// The live numbers. Only the gate's thread counts; any thread may read.
 #[derive(Debug)]
-pub struct Counters {
+pub(super) struct Counters {
     accepted: Counter,
     open: AtomicU64,
     refused: Counter,
@@ -71,38 +71,38 @@ impl Default for Counters {
 
 impl Counters {
     /// A connection was taken.
-    pub fn count_accepted(&self, open: usize) {
+    pub(super) fn count_accepted(&self, open: usize) {
         self.accepted.add_one();
         self.set_open(open);
     }
 
     /// So many connections are open.
-    pub fn set_open(&self, open: usize) {
+    pub(super) fn set_open(&self, open: usize) {
         self.open.store(open as u64, Ordering::Release);
     }
 
     /// A quest was refused.
-    pub fn count_refused(&self) {
+    pub(super) fn count_refused(&self) {
         self.refused.add_one();
     }
 
     /// A quest of the method of that number was executed.
-    pub fn count_executed(&self, number: usize) {
+    pub(super) fn count_executed(&self, number: usize) {
         self.executed[number].add_one();
     }
 
     /// A push was put into an outbox.
-    pub fn count_push_sent(&self) {
+    pub(super) fn count_push_sent(&self) {
         self.pushes_sent.add_one();
     }
 
     /// A push was answered.
-    pub fn count_push_answered(&self) {
+    pub(super) fn count_push_answered(&self) {
         self.pushes_answered.add_one();
     }
 
     /// The numbers as they are.
-    pub fn snapshot(&self) -> GateStats {
+    pub(super) fn snapshot(&self) -> GateStats {
         GateStats {
             connections_accepted: self.accepted.value(),
             connections_open: self.open.load(Ordering::Acquire),

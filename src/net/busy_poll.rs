@@ -15,7 +15,7 @@ const MOST_SKIPPED: u32 = 63;
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct BusyPoll {
+pub(super) struct BusyPoll {
     limit: Duration,
     for_answers: Record,
     for_commands: Record,
@@ -23,7 +23,7 @@ pub struct BusyPoll {
 
 /// What the thread waits for. A caller may think for a while between calls whose answers come at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaitingFor {
+pub(super) enum WaitingFor {
     /// Calls are in flight.
     Answers,
     /// None is: only a caller can give the thread work.
@@ -41,7 +41,7 @@ struct Record {
 
 impl BusyPoll {
     /// Looks for at most `limit` at a time; for a limit of zero, never.
-    pub fn new(limit: Duration) -> BusyPoll {
+    pub(super) fn new(limit: Duration) -> BusyPoll {
         BusyPoll {
             limit,
             for_answers: Record { penalty: 0, skips: 0 },
@@ -51,7 +51,7 @@ impl BusyPoll {
     }
 
     /// How long to look now, if at all.
-    pub fn look(&self, what: WaitingFor) -> Option<Duration> {
+    pub(super) fn look(&self, what: WaitingFor) -> Option<Duration> {
         let record = match what {
             WaitingFor::Answers => &self.for_answers,
             WaitingFor::Commands => &self.for_commands,
@@ -60,19 +60,19 @@ impl BusyPoll {
     }
 
     /// Whether it matters how long the thread sleeps.
-    pub fn is_on(&self) -> bool {
+    pub(super) fn is_on(&self) -> bool {
         !self.limit.is_zero()
     }
 
     /// The thread looked, and found work in time or not.
-    pub fn record_look(&mut self, what: WaitingFor, has_paid: bool) {
+    pub(super) fn record_look(&mut self, what: WaitingFor, has_paid: bool) {
         let record = self.record(what);
         record.penalty = if has_paid { record.penalty / 2 } else { (2 * record.penalty + 1).min(MOST_SKIPPED) };
         record.skips = if has_paid { 0 } else { record.penalty };
     }
 
     /// The thread slept without a look before.
-    pub fn record_sleep(&mut self, what: WaitingFor, slept: Duration) {
+    pub(super) fn record_sleep(&mut self, what: WaitingFor, slept: Duration) {
         if slept <= self.limit * SHORT_SLEEP {
             let record = self.record(what);
             record.skips = record.skips.saturating_sub(1);

@@ -12,7 +12,7 @@ use crate::dispatch::Completion;
 use crate::engine::{ListenerId, NewCall, NewWish};
 
 /// What the I/O thread is asked to do.
-pub enum Command {
+pub(crate) enum Command {
     /// Make this call.
     Call(NewCall<Completion>),
     /// Connect, if there is no connection.
@@ -29,13 +29,13 @@ pub enum Command {
 
 /// The callers' end of the queue. The queue itself has no bound: calls are counted before they get here.
 #[derive(Clone)]
-pub struct CommandSender {
+pub(crate) struct CommandSender {
     queue: Sender<Command>,
     sleep: Arc<Sleep>,
 }
 
 /// The I/O thread's end of the queue.
-pub struct CommandQueue {
+pub(super) struct CommandQueue {
     queue: Receiver<Command>,
     sleep: Arc<Sleep>,
 }
@@ -48,7 +48,7 @@ struct Sleep {
 }
 
 /// Both ends of a new queue.
-pub fn command_queue(waker: Waker) -> (CommandSender, CommandQueue) {
+pub(super) fn command_queue(waker: Waker) -> (CommandSender, CommandQueue) {
     let (sender, receiver) = unbounded();
     let sleep = Arc::new(Sleep { is_asleep: AtomicBool::new(false), waker });
     (CommandSender { queue: sender, sleep: Arc::clone(&sleep) }, CommandQueue { queue: receiver, sleep })
@@ -60,14 +60,14 @@ impl CommandSender {
     /// # Errors
     ///
     /// The I/O thread has stopped. The command comes back.
-    pub fn send(&self, command: Command) -> Result<(), Command> {
+    pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
         self.queue.send(command).map_err(|refused| refused.0)?;
         self.wake();
         Ok(())
     }
 
     /// Wakes the thread if it sleeps, so that it looks at what was changed before this.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // The queue comes first, then the flag; the thread does it the other way round. So at least one of them sees the other.
         if self.sleep.is_asleep.load(Ordering::SeqCst) && self.sleep.is_asleep.swap(false, Ordering::SeqCst) {
             if let Err(error) = self.sleep.waker.wake() {
@@ -79,24 +79,24 @@ impl CommandSender {
 
 impl CommandQueue {
     /// The next command, if any.
-    pub fn next(&self) -> Option<Command> {
+    pub(super) fn next(&self) -> Option<Command> {
         self.queue.try_recv().ok()
     }
 
     /// Whether there is no command now.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
     /// From here on, a command wakes the thread. Says whether it may sleep: nothing has come before.
     #[must_use]
-    pub fn fall_asleep(&self) -> bool {
+    pub(super) fn fall_asleep(&self) -> bool {
         self.sleep.is_asleep.store(true, Ordering::SeqCst);
         self.queue.is_empty()
     }
 
     /// From here on, commands are seen without a wake. Call it before draining the queue.
-    pub fn wake_up(&self) {
+    pub(super) fn wake_up(&self) {
         self.sleep.is_asleep.store(false, Ordering::SeqCst);
     }
 }

@@ -18,7 +18,7 @@ use crate::error::{Stage, SystemError};
 use crate::rtm::methods::listen::SetListen;
 
 /// The waker's token. Dials count up from 1.
-pub const WAKER: Token = Token(0);
+pub(super) const WAKER: Token = Token(0);
 
 const EVENTS: usize = 64;
 /// A server that sends without a pause must not keep commands and deadlines waiting.
@@ -27,10 +27,10 @@ const READS_PER_TURN: usize = 16;
 const COMMANDS_PER_TURN: usize = 4096;
 
 /// Makes the signed quest that asks for pushes.
-pub type SignListen = Box<dyn Fn(&SetListen) -> Vec<u8> + Send>;
+pub(crate) type SignListen = Box<dyn Fn(&SetListen) -> Vec<u8> + Send>;
 
 /// Everything that the I/O thread owns.
-pub struct Driver {
+pub(super) struct Driver {
     pub poll: Poll,
     pub engine: Engine<Completion>,
     pub endpoint: Arc<str>,
@@ -53,7 +53,7 @@ pub struct Driver {
 
 impl Driver {
     /// Runs until the client is closed.
-    pub fn run(mut self) {
+    pub(super) fn run(mut self) {
         let _guard = CloseGuard { shared: Arc::clone(&self.shared), is_connected: Arc::clone(&self.is_connected) };
         let mut events = Events::with_capacity(EVENTS);
         loop {

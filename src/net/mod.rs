@@ -6,8 +6,8 @@ mod driver;
 mod resolve;
 mod socket;
 
-pub use command::{Command, CommandSender};
-pub use driver::SignListen;
+pub(crate) use command::{Command, CommandSender};
+pub(crate) use driver::SignListen;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use driver::{Driver, WAKER};
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The callers' side of a running I/O thread.
-pub struct IoThread {
+pub(crate) struct IoThread {
     commands: CommandSender,
     is_connected: Arc<AtomicBool>,
     ended: Receiver<Infallible>,
@@ -43,7 +43,7 @@ impl IoThread {
     /// # Errors
     ///
     /// The operating system refused the thread, or what it needs to poll.
-    pub fn start(
+    pub(crate) fn start(
         settings: Settings,
         shared: Arc<Shared>,
         hooks: Arc<Hooks>,
@@ -89,16 +89,16 @@ impl IoThread {
     /// # Errors
     ///
     /// The thread has stopped. The command comes back.
-    pub fn send(&self, command: Command) -> Result<(), Command> {
+    pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
         self.commands.send(command)
     }
 
-    pub fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.is_connected.load(Ordering::Acquire)
     }
 
     /// Stops the thread and waits for its end, within bounds. Does nothing the second time.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let _ = self.commands.send(Command::Close);
         // Nothing is ever sent: the channel ends with the thread, which has nothing left to do then but to end.
         if self.ended.recv_timeout(JOIN_TIMEOUT) == Err(RecvTimeoutError::Disconnected) {

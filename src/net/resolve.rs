@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 /// The endpoint as an address, if it is a literal one.
-pub fn literal(endpoint: &str) -> Option<SocketAddr> {
+pub(super) fn literal(endpoint: &str) -> Option<SocketAddr> {
     endpoint.parse().ok()
 }
 
@@ -15,7 +15,7 @@ pub fn literal(endpoint: &str) -> Option<SocketAddr> {
 /// # Errors
 ///
 /// The operating system refused the thread. `deliver` is not called.
-pub fn in_background(
+pub(super) fn in_background(
     endpoint: Arc<str>,
     deliver: impl FnOnce(io::Result<Vec<SocketAddr>>) + Send + 'static,
 ) -> io::Result<()> {

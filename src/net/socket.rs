@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 
 /// A socket that is connecting or connected.
 #[derive(Debug)]
-pub struct Socket {
+pub(super) struct Socket {
     stream: TcpStream,
     token: Token,
     is_readable: bool,
@@ -18,18 +18,18 @@ pub struct Socket {
 
 impl Socket {
     /// Begins to connect. The socket is registered once, for both directions, under `token`.
-    pub fn dial(address: SocketAddr, token: Token, registry: &Registry) -> io::Result<Socket> {
+    pub(super) fn dial(address: SocketAddr, token: Token, registry: &Registry) -> io::Result<Socket> {
         let mut stream = TcpStream::connect(address)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Socket { stream, token, is_readable: false, is_writable: false })
     }
 
-    pub fn token(&self) -> Token {
+    pub(super) fn token(&self) -> Token {
         self.token
     }
 
     /// Whether the socket is connected by now, and to which peer. Call it after a writable event.
-    pub fn check_connected(&mut self) -> io::Result<Option<SocketAddr>> {
+    pub(super) fn check_connected(&mut self) -> io::Result<Option<SocketAddr>> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
         }
@@ -49,18 +49,18 @@ impl Socket {
     }
 
     /// Notes an event.
-    pub fn note(&mut self, event: &Event) {
+    pub(super) fn note(&mut self, event: &Event) {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.is_writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
     /// Whether a read may find something.
-    pub fn is_readable(&self) -> bool {
+    pub(super) fn is_readable(&self) -> bool {
         self.is_readable
     }
 
     /// Reads once; `None` when nothing is there until the next event.
-    pub fn read(&mut self, space: &mut [u8]) -> io::Result<Option<usize>> {
+    pub(super) fn read(&mut self, space: &mut [u8]) -> io::Result<Option<usize>> {
         if !self.is_readable {
             return Ok(None);
         }
@@ -70,14 +70,14 @@ impl Socket {
     }
 
     /// Sends the acknowledgement that the system still holds back, where the system can.
-    pub fn acknowledge(&self) {
+    pub(super) fn acknowledge(&self) {
         // Were it refused, the acknowledgement would come a little later.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = socket2::SockRef::from(&self.stream).set_tcp_quickack(true);
     }
 
     /// Writes once; `None` when no more is taken until the next event.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         if !self.is_writable {
             return Ok(None);
         }

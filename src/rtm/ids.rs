@@ -16,7 +16,7 @@ pub type MessageId = i64;
 ///
 /// Message ids and salts come from one counter: neither has a limit on its rate. A forked child counts anew.
 #[must_use]
-pub fn next_mid() -> MessageId {
+pub(super) fn next_mid() -> MessageId {
     renew_after_fork();
     loop {
         if let Ok(mid @ 1..) = MessageId::try_from(next_salt()) {

@@ -15,7 +15,7 @@ use crate::rtm::Message;
 
 /// Something to be read from a history.
 #[derive(Debug, Clone)]
-pub enum Work {
+pub(crate) enum Work {
     /// Find out what the newest messages of a room are, so that a later catch-up knows where to begin.
     FindNewest { rid: i64, connection: u64 },
     /// Catch a room up.
@@ -24,7 +24,7 @@ pub enum Work {
 
 /// What a room missed before a connection was made.
 #[derive(Debug, Clone)]
-pub struct CatchUp {
+pub(crate) struct CatchUp {
     pub rid: i64,
     /// The number of that connection.
     pub connection: u64,
@@ -34,7 +34,7 @@ pub struct CatchUp {
 
 /// How far a catch-up has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// The history may have more.
     GoesOn,
     /// From here on everything was pushed.
@@ -44,18 +44,18 @@ pub enum Progress {
 /// What the catch-up thread asks and tells.
 impl Listeners {
     /// Whether a thread must be started that does the work. The caller starts it.
-    pub fn must_start_thread(&self) -> bool {
+    pub(crate) fn must_start_thread(&self) -> bool {
         let mut tables = self.tables.lock();
         !tables.is_closed && !std::mem::replace(&mut tables.has_thread, true)
     }
 
     /// The thread could not be started.
-    pub fn forget_thread(&self) {
+    pub(crate) fn forget_thread(&self) {
         self.tables.lock().has_thread = false;
     }
 
     /// Waits for work; `None` once there can be none: the thread is to end.
-    pub fn next_work(&self) -> Option<Work> {
+    pub(crate) fn next_work(&self) -> Option<Work> {
         let mut tables = self.tables.lock();
         loop {
             if tables.is_closed || tables.rooms.is_empty() {
@@ -72,7 +72,7 @@ impl Listeners {
 
     /// Waits until the server listens to the room, on a connection with a number above `after`. `None` if it never will for
     /// this catch-up: the room was refused, or nobody wants it any more.
-    pub fn wait_granted(&self, rid: i64, after: u64) -> Option<u64> {
+    pub(crate) fn wait_granted(&self, rid: i64, after: u64) -> Option<u64> {
         let mut tables = self.tables.lock();
         loop {
             if tables.is_closed {
@@ -91,7 +91,7 @@ impl Listeners {
     }
 
     /// Gives a page of the history to everybody who catches the room up.
-    pub fn take_rows(&self, catch_up: &CatchUp, rows: Vec<Message>, now: Instant) -> Progress {
+    pub(crate) fn take_rows(&self, catch_up: &CatchUp, rows: Vec<Message>, now: Instant) -> Progress {
         let mut tables = self.tables.lock();
         let mut progress = Progress::GoesOn;
         for row in rows {
@@ -107,7 +107,7 @@ impl Listeners {
     }
 
     /// Tells everybody who catches the room up that something may be missing in this place.
-    pub fn tell_gap(&self, catch_up: &CatchUp, error: Option<&Error>) {
+    pub(crate) fn tell_gap(&self, catch_up: &CatchUp, error: Option<&Error>) {
         let mut tables = self.tables.lock();
         if let Some(track) = tables.rooms.get_mut(&catch_up.rid) {
             track.settle();
@@ -118,7 +118,7 @@ impl Listeners {
     }
 
     /// The catch-up is over.
-    pub fn finish(&self, catch_up: &CatchUp) {
+    pub(crate) fn finish(&self, catch_up: &CatchUp) {
         let mut tables = self.tables.lock();
         for id in tables.participants(catch_up) {
             tables.give(id, |sink| sink.queue.finish_room(catch_up.connection));
@@ -134,7 +134,7 @@ impl Listeners {
     }
 
     /// The newest messages of the room were read, or could not be. They count only if the connection is still the same.
-    pub fn handle_newest(&self, rid: i64, connection: u64, newest: Option<&[Message]>, now: Instant) {
+    pub(crate) fn handle_newest(&self, rid: i64, connection: u64, newest: Option<&[Message]>, now: Instant) {
         let mut tables = self.tables.lock();
         let is_same = tables.connection == connection;
         if let Some(track) = tables.rooms.get_mut(&rid) {
@@ -149,7 +149,7 @@ impl Listeners {
     }
 
     /// Waits until it is known where the catch-ups of the listener's rooms will begin, or until `deadline`.
-    pub fn wait_newest(&self, id: ListenerId, deadline: Instant) {
+    pub(crate) fn wait_newest(&self, id: ListenerId, deadline: Instant) {
         let mut tables = self.tables.lock();
         while tables.awaits_newest(id) && !tables.is_closed {
             if self.changed.wait_until(&mut tables, deadline).timed_out() {

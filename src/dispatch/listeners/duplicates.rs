@@ -16,7 +16,7 @@ const REMEMBERED_AT_MOST: usize = 128 * 1024;
 
 /// What tells one message from another. Its text plays no part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MessageKey {
+pub(super) struct MessageKey {
     pub target: Target,
     pub from: i64,
     pub mid: i64,
@@ -33,7 +33,7 @@ struct Sighting {
 
 /// What a push turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PushVerdict {
+pub(super) enum PushVerdict {
     New,
     /// Those listeners have it that caught up with the history after this connection was made.
     CaughtUp(u64),
@@ -42,7 +42,7 @@ pub enum PushVerdict {
 
 /// What a row of the history turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowVerdict {
+pub(super) enum RowVerdict {
     New,
     /// It was delivered before.
     Seen,
@@ -52,7 +52,7 @@ pub enum RowVerdict {
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub struct Duplicates {
+pub(super) struct Duplicates {
     seen: FxHashMap<MessageKey, Sighting>,
     /// The keys in the order of their first sighting.
     order: VecDeque<(Instant, MessageKey)>,
@@ -61,7 +61,7 @@ pub struct Duplicates {
 
 impl Duplicates {
     /// Enters a message that was pushed on the connection of this number.
-    pub fn check_push(&mut self, key: MessageKey, connection: u64, now: Instant) -> PushVerdict {
+    pub(super) fn check_push(&mut self, key: MessageKey, connection: u64, now: Instant) -> PushVerdict {
         let connection = connection as u32;
         match self.seen.get_mut(&key) {
             None => {
@@ -77,7 +77,7 @@ impl Duplicates {
     }
 
     /// Enters a message of the history, read to catch up after the connection of this number was made.
-    pub fn check_row(&mut self, key: MessageKey, connection: u64, now: Instant) -> RowVerdict {
+    pub(super) fn check_row(&mut self, key: MessageKey, connection: u64, now: Instant) -> RowVerdict {
         let connection = connection as u32;
         match self.seen.get(&key) {
             None => {
@@ -90,7 +90,7 @@ impl Duplicates {
     }
 
     /// Whether every message that came at `seen_at` or later is still remembered.
-    pub fn reaches_back_to(&self, seen_at: Instant) -> bool {
+    pub(super) fn reaches_back_to(&self, seen_at: Instant) -> bool {
         self.forgotten_until.is_none_or(|forgotten_until| forgotten_until < seen_at)
     }
 

@@ -11,11 +11,11 @@ mod rooms;
 mod routes;
 mod sink;
 
-pub use catch_up::{CatchUp, Progress, Work};
+pub(crate) use catch_up::{CatchUp, Progress, Work};
 pub use push::{Gap, GapReason, Push};
-pub use queue::{Queue, Taken};
-pub use rooms::OVERLAP_MS;
-pub use sink::{Handler, Sink};
+pub(crate) use queue::{Queue, Taken};
+pub(crate) use rooms::OVERLAP_MS;
+pub(crate) use sink::{Handler, Sink};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use routes::Routes;
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     tables: Mutex<Tables>,
     /// Something has happened that the catch-up thread, or a listener that starts, may be waiting for.
     changed: Condvar,
@@ -95,12 +95,12 @@ impl Entry {
 }
 
 impl Listeners {
-    pub fn new(counters: Arc<Counters>) -> Listeners {
+    pub(crate) fn new(counters: Arc<Counters>) -> Listeners {
         Listeners { tables: Mutex::default(), changed: Condvar::new(), counters, last_id: AtomicU64::new(0) }
     }
 
     /// A queue for a listener, of at most `limit` pushes.
-    pub fn new_queue(&self, limit: usize) -> Queue {
+    pub(crate) fn new_queue(&self, limit: usize) -> Queue {
         Queue::new(limit, Arc::clone(&self.counters))
     }
 
@@ -109,7 +109,7 @@ impl Listeners {
     /// # Errors
     ///
     /// The client was closed.
-    pub fn add(&self, listen: Arc<Listen>, fills_gaps: bool, sink: Arc<Sink>) -> Result<ListenerId, Error> {
+    pub(crate) fn add(&self, listen: Arc<Listen>, fills_gaps: bool, sink: Arc<Sink>) -> Result<ListenerId, Error> {
         let mut tables = self.tables.lock();
         if tables.is_closed {
             return Err(Error::closed(false));
@@ -127,7 +127,7 @@ impl Listeners {
     }
 
     /// Takes a listener out.
-    pub fn remove(&self, id: ListenerId) {
+    pub(crate) fn remove(&self, id: ListenerId) {
         let mut tables = self.tables.lock();
         let Some(entry) = tables.listeners.remove(&id) else { return };
         tables.routes.remove(id, &entry.listen);
@@ -145,7 +145,7 @@ impl Listeners {
     }
 
     /// A push came on the connection of this number.
-    pub fn route(&self, connection: u64, method: PushMethod, payload: &Arc<[u8]>, now: Instant) {
+    pub(crate) fn route(&self, connection: u64, method: PushMethod, payload: &Arc<[u8]>, now: Instant) {
         self.counters.pushes_received.increment();
         let push = match PushRef::read(method, payload) {
             Ok(Some(push)) => push,
@@ -175,7 +175,7 @@ impl Listeners {
     }
 
     /// The server granted the listener's wish on the connection of this number.
-    pub fn handle_granted(&self, connection: u64, id: ListenerId) {
+    pub(crate) fn handle_granted(&self, connection: u64, id: ListenerId) {
         let mut tables = self.tables.lock();
         tables.enter_connection(connection);
         tables.note_granted(connection, id);
@@ -184,7 +184,7 @@ impl Listeners {
     }
 
     /// The server refused a wish that it had granted before.
-    pub fn handle_refused(&self, connection: u64, id: ListenerId, error: &Error) {
+    pub(crate) fn handle_refused(&self, connection: u64, id: ListenerId, error: &Error) {
         log::warn!("the server no longer lets a listener listen: {error}");
         let mut tables = self.tables.lock();
         tables.enter_connection(connection);
@@ -195,7 +195,7 @@ impl Listeners {
     }
 
     /// Wakes everybody who was given something.
-    pub fn wake_touched(&self) {
+    pub(crate) fn wake_touched(&self) {
         let mut tables = self.tables.lock();
         if tables.touched.is_empty() {
             return;
@@ -206,7 +206,7 @@ impl Listeners {
     }
 
     /// The client is closed: nothing more comes.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut tables = self.tables.lock();
         tables.is_closed = true;
         tables.work.clear();

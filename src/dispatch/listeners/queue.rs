@@ -25,7 +25,7 @@ const ROW_OVERHEAD: usize = 128;
 /// Whoever listens takes what has come in one go, and then one item after the other from what it took, without the lock that
 /// the I/O thread needs.
 #[derive(Debug)]
-pub struct Queue {
+pub(crate) struct Queue {
     inbox: Mutex<Inbox>,
     changed: Condvar,
     taken: Mutex<Outbox>,
@@ -86,7 +86,7 @@ struct CatchUp {
 
 /// What a look into the queue comes to.
 #[derive(Debug)]
-pub enum Taken {
+pub(crate) enum Taken {
     Push(Push),
     /// Nothing is there yet.
     Nothing,
@@ -95,7 +95,7 @@ pub enum Taken {
 }
 
 impl Queue {
-    pub fn new(limit: usize, counters: Arc<Counters>) -> Queue {
+    pub(crate) fn new(limit: usize, counters: Arc<Counters>) -> Queue {
         Queue {
             inbox: Mutex::default(),
             changed: Condvar::new(),
@@ -106,7 +106,7 @@ impl Queue {
     }
 
     /// Adds a push, if there is room. Whoever waits is to be woken by [`wake`](Queue::wake).
-    pub fn push(&self, method: PushMethod, payload: &Arc<[u8]>, mtime: Option<i64>) {
+    pub(crate) fn push(&self, method: PushMethod, payload: &Arc<[u8]>, mtime: Option<i64>) {
         let mut inbox = self.inbox.lock();
         if inbox.is_closed {
             return;
@@ -120,7 +120,7 @@ impl Queue {
     }
 
     /// Adds a gap.
-    pub fn push_gap(&self, reason: GapReason, error: Option<Error>) {
+    pub(crate) fn push_gap(&self, reason: GapReason, error: Option<Error>) {
         let mut inbox = self.inbox.lock();
         let repeats = matches!(inbox.items.back(), Some(Item::Gap(last, _)) if *last == reason);
         if !inbox.is_closed && !repeats {
@@ -129,7 +129,7 @@ impl Queue {
     }
 
     /// From here on, what comes waits until so many rooms are caught up after the connection of this number.
-    pub fn begin_catch_up(&self, connection: u64, rooms: usize) {
+    pub(crate) fn begin_catch_up(&self, connection: u64, rooms: usize) {
         let mut inbox = self.inbox.lock();
         if !inbox.is_closed && rooms > 0 {
             inbox.items.push_back(Item::CatchUp);
@@ -138,7 +138,7 @@ impl Queue {
     }
 
     /// Adds a message of the history to the catch-up of the connection of this number.
-    pub fn push_row(&self, connection: u64, message: &Arc<Message>) {
+    pub(crate) fn push_row(&self, connection: u64, message: &Arc<Message>) {
         let mut inbox = self.inbox.lock();
         let Some(catch_up) = inbox.catch_up(connection) else { return };
         if self.waiting.count_in(row_bytes(message)) {
@@ -149,26 +149,26 @@ impl Queue {
     }
 
     /// Adds a gap to the catch-up of the connection of this number.
-    pub fn push_catch_up_gap(&self, connection: u64, error: Option<Error>) {
+    pub(crate) fn push_catch_up_gap(&self, connection: u64, error: Option<Error>) {
         if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
             catch_up.items.push_back(Item::Gap(GapReason::Reconnected, error.map(Box::new)));
         }
     }
 
     /// One room is caught up after the connection of this number.
-    pub fn finish_room(&self, connection: u64) {
+    pub(crate) fn finish_room(&self, connection: u64) {
         if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
             catch_up.rooms_left -= 1;
         }
     }
 
     /// Wakes whoever waits.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.changed.notify_all();
     }
 
     /// Nothing more comes. What is there may still be taken; catch-ups end where they are, with a gap.
-    pub fn close(&self, error: &Error) {
+    pub(crate) fn close(&self, error: &Error) {
         let mut inbox = self.inbox.lock();
         if !std::mem::replace(&mut inbox.is_closed, true) {
             for catch_up in inbox.catch_ups.iter_mut().filter(|catch_up| catch_up.rooms_left > 0) {
@@ -181,7 +181,7 @@ impl Queue {
     }
 
     /// Nobody listens any more: what is there is dropped.
-    pub fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         let came = std::mem::replace(&mut *self.inbox.lock(), Inbox { is_closed: true, ..Inbox::default() });
         self.changed.notify_all();
         let taken = std::mem::take(&mut self.taken.lock().items);
@@ -189,7 +189,7 @@ impl Queue {
     }
 
     /// Whether there is something to take, or the queue has come to its end.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let taken = self.taken.lock();
         let inbox = self.inbox.lock();
         match taken.items.front().or(inbox.items.front()) {
@@ -200,7 +200,7 @@ impl Queue {
     }
 
     /// Takes what is next, without waiting.
-    pub fn try_take(&self) -> Taken {
+    pub(crate) fn try_take(&self) -> Taken {
         match self.look() {
             Look::Item(item, since) => self.give_out(item, since),
             Look::Nothing | Look::CatchingUp => Taken::Nothing,
@@ -209,7 +209,7 @@ impl Queue {
     }
 
     /// Waits for what is next; until `deadline`, if there is one.
-    pub fn take(&self, deadline: Option<Instant>) -> Taken {
+    pub(crate) fn take(&self, deadline: Option<Instant>) -> Taken {
         loop {
             let is_catching_up = match self.look() {
                 Look::Item(item, since) => return self.give_out(item, since),

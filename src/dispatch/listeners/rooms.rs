@@ -7,13 +7,13 @@ use crate::engine::ListenerId;
 
 /// The history is read again from this much before the last message, in milliseconds: where the servers' clocks differ,
 /// a message may bear an earlier time than one that came before it.
-pub const OVERLAP_MS: i64 = 5_000;
+pub(crate) const OVERLAP_MS: i64 = 5_000;
 /// The most messages of one millisecond that are told apart by it.
 const MOST_KEYS: usize = 1024;
 
 /// The last message of a room that is known, by its time in milliseconds.
 #[derive(Debug, Clone)]
-pub struct Position {
+pub(crate) struct Position {
     pub mtime: i64,
     /// Sender and id of the messages of that very millisecond.
     pub keys: Vec<(i64, i64)>,
@@ -22,7 +22,7 @@ pub struct Position {
 
 /// How far a room was seen.
 #[derive(Debug)]
-pub struct RoomTrack {
+pub(super) struct RoomTrack {
     /// Who catches the room up.
     pub listeners: Vec<ListenerId>,
     /// The number of the connection that the room was last granted on.
@@ -45,7 +45,7 @@ pub struct RoomTrack {
 
 /// From where on a room is to be read.
 #[derive(Debug, Clone)]
-pub struct Base {
+pub(crate) struct Base {
     pub last: Position,
     newest: Option<Position>,
     /// Rows up to this time are not wanted.
@@ -53,7 +53,7 @@ pub struct Base {
 }
 
 impl RoomTrack {
-    pub fn new() -> RoomTrack {
+    pub(super) fn new() -> RoomTrack {
         RoomTrack {
             listeners: Vec::new(),
             granted: 0,
@@ -68,7 +68,7 @@ impl RoomTrack {
     }
 
     /// A new connection begins: what came before is what its catch-up starts from.
-    pub fn enter_connection(&mut self, connection: u64) {
+    pub(super) fn enter_connection(&mut self, connection: u64) {
         if self.connection < connection {
             self.connection = connection;
             self.before.clone_from(&self.last);
@@ -76,12 +76,12 @@ impl RoomTrack {
     }
 
     /// Whether nothing is known of the room.
-    pub fn is_unknown(&self) -> bool {
+    pub(super) fn is_unknown(&self) -> bool {
         self.last.is_none()
     }
 
     /// A message came, by push or out of the history.
-    pub fn record(&mut self, mtime: i64, from: i64, mid: i64, now: Instant) {
+    pub(super) fn record(&mut self, mtime: i64, from: i64, mid: i64, now: Instant) {
         match &mut self.last {
             Some(last) if mtime < last.mtime => last.seen_at = now,
             Some(last) if mtime == last.mtime => {
@@ -101,7 +101,7 @@ impl RoomTrack {
     }
 
     /// The newest messages that the history had when the listening began, by time, sender and id; none for an empty room.
-    pub fn record_newest(&mut self, newest: &[(i64, i64, i64)], now: Instant) {
+    pub(super) fn record_newest(&mut self, newest: &[(i64, i64, i64)], now: Instant) {
         if self.last.is_some() {
             return;
         }
@@ -114,14 +114,14 @@ impl RoomTrack {
     }
 
     /// What came before is told as a gap: it is not looked for again.
-    pub fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         if let Some(last) = &self.last {
             self.settled = self.settled.max(last.mtime);
         }
     }
 
     /// Where a catch-up begins; `None` while nothing is known of the room.
-    pub fn base(&self, duplicates: &Duplicates) -> Option<Base> {
+    pub(super) fn base(&self, duplicates: &Duplicates) -> Option<Base> {
         let last = self.before.clone()?;
         // Where the memory of messages does not reach back far enough, rows before the last message cannot be told from
         // those that were delivered.
@@ -132,18 +132,18 @@ impl RoomTrack {
 
 impl Base {
     /// Whether a row need not be looked at: it was delivered, or is not wanted.
-    pub fn covers(&self, mtime: i64, from: i64, mid: i64) -> bool {
+    pub(crate) fn covers(&self, mtime: i64, from: i64, mid: i64) -> bool {
         let is_of = |position: &Position| position.mtime == mtime && position.keys.contains(&(from, mid));
         mtime <= self.settled || is_of(&self.last) || self.newest.as_ref().is_some_and(is_of)
     }
 
     /// Whether a row shows that the history reaches back to what was seen.
-    pub fn is_reached_by(&self, mtime: i64) -> bool {
+    pub(crate) fn is_reached_by(&self, mtime: i64) -> bool {
         mtime <= self.last.mtime
     }
 
     /// Whether the room was empty when the listening began, so that no row can show that.
-    pub fn is_beginning(&self) -> bool {
+    pub(crate) fn is_beginning(&self) -> bool {
         self.last.keys.is_empty()
     }
 }

@@ -10,7 +10,7 @@ use crate::rtm::{PushRef, Target};
 
 /// The listeners of everything.
 #[derive(Debug, Default)]
-pub struct Routes {
+pub(super) struct Routes {
     users: Kind<i64>,
     groups: Kind<i64>,
     rooms: Kind<i64>,
@@ -31,14 +31,14 @@ impl<K> Default for Kind<K> {
 }
 
 impl Routes {
-    pub fn add(&mut self, id: ListenerId, listen: &Listen) {
+    pub(super) fn add(&mut self, id: ListenerId, listen: &Listen) {
         self.users.add(id, &listen.users);
         self.groups.add(id, &listen.groups);
         self.rooms.add(id, &listen.rooms);
         self.events.add(id, &listen.events);
     }
 
-    pub fn remove(&mut self, id: ListenerId, listen: &Listen) {
+    pub(super) fn remove(&mut self, id: ListenerId, listen: &Listen) {
         self.users.remove(id, &listen.users);
         self.groups.remove(id, &listen.groups);
         self.rooms.remove(id, &listen.rooms);
@@ -46,7 +46,7 @@ impl Routes {
     }
 
     /// Appends the listeners of a push, each once.
-    pub fn find(&self, push: &PushRef<'_>, found: &mut Vec<ListenerId>) {
+    pub(super) fn find(&self, push: &PushRef<'_>, found: &mut Vec<ListenerId>) {
         match push {
             PushRef::Event(event) => {
                 found.extend(&self.events.all);

@@ -19,11 +19,11 @@ use crate::error::{Error, SystemError};
 const PUSHES_PER_JOB: usize = 64;
 
 /// A user's handler of pushes.
-pub type Handler = Box<dyn FnMut(Push) + Send>;
+pub(crate) type Handler = Box<dyn FnMut(Push) + Send>;
 
 /// A listener's queue, and whoever empties it.
 #[derive(Debug)]
-pub struct Sink {
+pub(crate) struct Sink {
     pub queue: Queue,
     executor: Option<InExecutor>,
 }
@@ -45,12 +45,12 @@ impl fmt::Debug for InExecutor {
 
 impl Sink {
     /// For a thread that waits at the queue.
-    pub fn new(queue: Queue) -> Arc<Sink> {
+    pub(crate) fn new(queue: Queue) -> Arc<Sink> {
         Arc::new(Sink { queue, executor: None })
     }
 
     /// For a handler that is run by the executor behind `callbacks`.
-    pub fn in_executor(queue: Queue, handler: Handler, callbacks: Callbacks) -> Arc<Sink> {
+    pub(crate) fn in_executor(queue: Queue, handler: Handler, callbacks: Callbacks) -> Arc<Sink> {
         let executor = InExecutor {
             callbacks: Mutex::new(Some(callbacks)),
             handler: Mutex::new(Some(handler)),
@@ -64,7 +64,7 @@ impl Sink {
     /// # Errors
     ///
     /// The machine refused the thread.
-    pub fn run_on_thread(self: &Arc<Sink>, mut handler: Handler) -> Result<(), SystemError> {
+    pub(crate) fn run_on_thread(self: &Arc<Sink>, mut handler: Handler) -> Result<(), SystemError> {
         let sink = Arc::clone(self);
         let run = move || {
             loop {
@@ -81,7 +81,7 @@ impl Sink {
     }
 
     /// Something was added to the queue.
-    pub fn wake(self: &Arc<Sink>) {
+    pub(crate) fn wake(self: &Arc<Sink>) {
         match &self.executor {
             None => self.queue.wake(),
             Some(_) => self.schedule(),
@@ -89,7 +89,7 @@ impl Sink {
     }
 
     /// The client is closed.
-    pub fn close(self: &Arc<Sink>, error: &Error) {
+    pub(crate) fn close(self: &Arc<Sink>, error: &Error) {
         self.queue.close(error);
         if let Some(executor) = &self.executor {
             self.schedule();
@@ -99,7 +99,7 @@ impl Sink {
     }
 
     /// Nobody listens any more.
-    pub fn abandon(self: &Arc<Sink>) {
+    pub(crate) fn abandon(self: &Arc<Sink>) {
         self.queue.abandon();
         self.schedule();
     }

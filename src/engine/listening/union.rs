@@ -9,7 +9,7 @@ use crate::rtm::methods::listen::{Listen, SetListen, Subjects, Wanted};
 
 /// How often each thing is wanted.
 #[derive(Debug, Default)]
-pub struct Union {
+pub(super) struct Union {
     users: Counts<i64>,
     groups: Counts<i64>,
     rooms: Counts<i64>,
@@ -30,7 +30,7 @@ impl<K> Default for Counts<K> {
 
 impl Union {
     /// Adds one listener's wish. Says whether the union is another one now.
-    pub fn add(&mut self, listen: &Listen) -> bool {
+    pub(super) fn add(&mut self, listen: &Listen) -> bool {
         let changes = [
             self.users.add(&listen.users),
             self.groups.add(&listen.groups),
@@ -41,7 +41,7 @@ impl Union {
     }
 
     /// Takes one listener's wish away. Says whether the union is another one now.
-    pub fn remove(&mut self, listen: &Listen) -> bool {
+    pub(super) fn remove(&mut self, listen: &Listen) -> bool {
         let changes = [
             self.users.remove(&listen.users),
             self.groups.remove(&listen.groups),
@@ -52,7 +52,7 @@ impl Union {
     }
 
     /// The union as the server is asked for it.
-    pub fn to_parameters(&self) -> SetListen {
+    pub(super) fn to_parameters(&self) -> SetListen {
         SetListen {
             users: self.users.to_subjects(),
             groups: self.groups.to_subjects(),

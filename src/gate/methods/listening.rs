@@ -8,7 +8,7 @@ use crate::gate::params::Params;
 use crate::gate::project::Interest;
 use crate::gate::reply::Reply;
 
-pub const METHODS: [Method; 3] =
+pub(super) const METHODS: [Method; 3] =
     [Method::signed("addlisten", add), Method::signed("removelisten", remove), Method::signed("setlisten", set)];
 
 /// The lists of a call, where they were given.

@@ -8,7 +8,7 @@ use crate::gate::project::{Filter, Row, Span};
 use crate::gate::reply::{Reply, count, write_body};
 use crate::rtm::{Message, MessageBody, MessageId, MessageType, RoomId, Target, UserId};
 
-pub const METHODS: [Method; 7] = [
+pub(super) const METHODS: [Method; 7] = [
     Method::signed("sendroommsg", send),
     Method::signed("getmsg", message),
     Method::signed("editmsg", edit),
@@ -93,7 +93,7 @@ fn message_counts(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), 
 }
 
 /// The messages that `begin`, `end` and `mtypes` name. Zero and an empty list count as left out.
-pub fn filter(params: &Params<'_>) -> Result<Filter, ErrorAnswer> {
+pub(super) fn filter(params: &Params<'_>) -> Result<Filter, ErrorAnswer> {
     Ok(Filter { span: span(params)?, types: params.optional_ints("mtypes")?.unwrap_or_default() })
 }
 

@@ -28,14 +28,14 @@ const FAMILIES: [&[Method]; 7] = [
 ];
 
 /// How many methods the gate knows.
-pub const COUNT: usize = count(&FAMILIES);
+pub(super) const COUNT: usize = count(&FAMILIES);
 
 /// Every method. Its place in this list is its number.
-pub const ALL: [Method; COUNT] = concat(&FAMILIES);
+pub(super) const ALL: [Method; COUNT] = concat(&FAMILIES);
 
 /// A method, by its name on the wire.
 #[derive(Debug, Clone, Copy)]
-pub struct Method {
+pub(super) struct Method {
     /// The name on the wire.
     pub name: &'static str,
     /// What it does.
@@ -44,7 +44,7 @@ pub struct Method {
 
 /// What a method does. It writes its result as pairs of the answer; one that writes nothing answers `{}`.
 #[derive(Debug, Clone, Copy)]
-pub enum Handler {
+pub(super) enum Handler {
     /// A method of FPNN itself, which needs no signature and belongs to no project.
     Unsigned(fn(Now, &mut Reply<'_>)),
     /// A call of RTM, made once its signature was found right.
@@ -53,7 +53,7 @@ pub enum Handler {
 
 /// A call with a good signature.
 #[derive(Debug)]
-pub struct Call<'a, 'p> {
+pub(super) struct Call<'a, 'p> {
     /// What it was given.
     pub params: &'a Params<'p>,
     /// What it may change.
@@ -80,7 +80,7 @@ impl Method {
 }
 
 /// The number of the method of that name.
-pub fn find(name: &[u8]) -> Option<usize> {
+pub(super) fn find(name: &[u8]) -> Option<usize> {
     ALL.iter().position(|method| method.name.as_bytes() == name)
 }
 

@@ -11,7 +11,7 @@ const SWEEP_EVERY: usize = 1024;
 
 /// The bans of one project.
 #[derive(Debug, Default)]
-pub struct Bans {
+pub(crate) struct Bans {
     users: FxHashMap<UserId, UserBans>,
     added_since_sweep: usize,
     sweep_after: usize,
@@ -33,7 +33,7 @@ enum Until {
 impl Bans {
     /// Bans `uid` from speaking in one room, or in all of them, for a time or until the ban is lifted. It takes the place
     /// of an earlier ban of the same scope.
-    pub fn add(&mut self, room: Option<RoomId>, uid: UserId, time: Option<Duration>, now: Instant) {
+    pub(crate) fn add(&mut self, room: Option<RoomId>, uid: UserId, time: Option<Duration>, now: Instant) {
         self.sweep_now_and_then(now);
         // A ban that ends beyond the clock's range ends never.
         let until = time.and_then(|time| now.checked_add(time)).map_or(Until::Lifted, Until::Time);
@@ -45,7 +45,7 @@ impl Bans {
     }
 
     /// Lifts the ban of one room; or all bans of the user, so that it may speak in every room again.
-    pub fn remove(&mut self, room: Option<RoomId>, uid: UserId) {
+    pub(crate) fn remove(&mut self, room: Option<RoomId>, uid: UserId) {
         let Some(room) = room else {
             self.users.remove(&uid);
             return;
@@ -59,7 +59,7 @@ impl Bans {
     }
 
     /// Whether `uid` may not speak in `room`, by a ban of that room or by one of all rooms.
-    pub fn is_banned(&self, room: RoomId, uid: UserId, now: Instant) -> bool {
+    pub(crate) fn is_banned(&self, room: RoomId, uid: UserId, now: Instant) -> bool {
         self.users.get(&uid).is_some_and(|user| {
             let scopes = [user.everywhere, user.rooms.get(&room).copied()];
             scopes.into_iter().flatten().any(|until| until.is_after(now))

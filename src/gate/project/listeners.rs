@@ -7,17 +7,17 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::rtm::{RoomId, UserId};
 
 /// The number of a connection, unique among those that are open.
-pub type ConnectionId = usize;
+pub(crate) type ConnectionId = usize;
 
 /// The connections that listen to anything of a project.
 #[derive(Debug, Default)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     connections: FxHashMap<ConnectionId, Interests>,
 }
 
 /// What one connection listens to.
 #[derive(Debug, Default)]
-pub struct Interests {
+pub(crate) struct Interests {
     /// Messages in rooms.
     pub rooms: Interest<RoomId>,
     /// Messages in groups.
@@ -30,7 +30,7 @@ pub struct Interests {
 
 /// All of one kind, or those that are named.
 #[derive(Debug)]
-pub struct Interest<K> {
+pub(crate) struct Interest<K> {
     /// Whether it is all of the kind. The names are kept beside it.
     pub is_all: bool,
     /// The names.
@@ -39,7 +39,7 @@ pub struct Interest<K> {
 
 /// What a push is about.
 #[derive(Debug, Clone, Copy)]
-pub enum Subject<'a> {
+pub(crate) enum Subject<'a> {
     /// A message in a room.
     Room(RoomId),
     /// A message in a group.
@@ -57,22 +57,22 @@ pub enum Subject<'a> {
 
 impl Listeners {
     /// What a connection listens to, to be changed.
-    pub fn interests(&mut self, connection: ConnectionId) -> &mut Interests {
+    pub(crate) fn interests(&mut self, connection: ConnectionId) -> &mut Interests {
         self.connections.entry(connection).or_default()
     }
 
     /// Forgets a connection that was closed.
-    pub fn forget(&mut self, connection: ConnectionId) {
+    pub(crate) fn forget(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
     }
 
     /// The connections that listen to `subject`.
-    pub fn of(&self, subject: Subject<'_>) -> Vec<ConnectionId> {
+    pub(crate) fn of(&self, subject: Subject<'_>) -> Vec<ConnectionId> {
         self.filter(|interests| interests.contain(subject))
     }
 
     /// The connections that listen to any event.
-    pub fn of_events(&self) -> Vec<ConnectionId> {
+    pub(crate) fn of_events(&self) -> Vec<ConnectionId> {
         self.filter(|interests| interests.events.is_any())
     }
 

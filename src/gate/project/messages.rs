@@ -13,7 +13,7 @@ const REMEMBERED_IDS: usize = 1 << 20;
 
 /// The messages of a project's rooms.
 #[derive(Debug, Default)]
-pub struct Messages {
+pub(crate) struct Messages {
     rooms: FxHashMap<RoomId, VecDeque<Row>>,
     seen: SeenIds,
     last_id: i64,
@@ -22,7 +22,7 @@ pub struct Messages {
 
 /// A stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// The cursor of the history: later messages have larger ones.
     pub id: i64,
     /// Whether it was deleted. Its content is gone then; its place in the history stays.
@@ -35,7 +35,7 @@ pub struct Row {
 
 /// A span of time in milliseconds since the epoch, both ends included. Zero leaves an end open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Span {
+pub(crate) struct Span {
     /// The earliest time.
     pub begin: i64,
     /// The latest time.
@@ -44,7 +44,7 @@ pub struct Span {
 
 /// Which messages are meant.
 #[derive(Debug, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Those of this time.
     pub span: Span,
     /// Those of these types; empty for all.
@@ -53,12 +53,12 @@ pub struct Filter {
 
 impl Messages {
     /// Whether the sender has used this id in this room before.
-    pub fn is_repeated(&self, room: RoomId, from: UserId, mid: MessageId) -> bool {
+    pub(crate) fn is_repeated(&self, room: RoomId, from: UserId, mid: MessageId) -> bool {
         self.seen.ids.contains(&(room, from, mid))
     }
 
     /// Stores a message and gives it its time, which never goes back.
-    pub fn add(&mut self, room: RoomId, mut message: Message, now_ms: i64) -> &Row {
+    pub(crate) fn add(&mut self, room: RoomId, mut message: Message, now_ms: i64) -> &Row {
         self.seen.insert((room, message.from, message.mid));
         self.last_id += 1;
         self.last_mtime = self.last_mtime.max(now_ms);
@@ -72,24 +72,24 @@ impl Messages {
     }
 
     /// The message of that id, unless it was deleted.
-    pub fn find(&self, room: RoomId, from: UserId, mid: MessageId) -> Option<&Row> {
+    pub(crate) fn find(&self, room: RoomId, from: UserId, mid: MessageId) -> Option<&Row> {
         self.rooms.get(&room)?.iter().find(|row| row.is(from, mid))
     }
 
     /// The same, to be changed.
-    pub fn find_mut(&mut self, room: RoomId, from: UserId, mid: MessageId) -> Option<&mut Row> {
+    pub(crate) fn find_mut(&mut self, room: RoomId, from: UserId, mid: MessageId) -> Option<&mut Row> {
         self.rooms.get_mut(&room)?.iter_mut().find(|row| row.is(from, mid))
     }
 
     /// Deletes the messages of a room that `is_meant` picks.
-    pub fn delete(&mut self, room: RoomId, is_meant: impl Fn(&Row) -> bool) {
+    pub(crate) fn delete(&mut self, room: RoomId, is_meant: impl Fn(&Row) -> bool) {
         let rows = self.rooms.get_mut(&room).into_iter().flatten();
         rows.filter(|row| is_meant(row)).for_each(Row::delete);
     }
 
     /// One page of a room's history: at most `count` rows behind the row `after`, or from the beginning where that is
     /// zero. `newest_first` tells the direction. Deleted rows are among them.
-    pub fn page<'a>(
+    pub(crate) fn page<'a>(
         &'a self,
         room: RoomId,
         filter: &Filter,
@@ -107,7 +107,7 @@ impl Messages {
     }
 
     /// How many users sent messages to a room, and how many messages; those deleted do not count.
-    pub fn count(&self, room: RoomId, filter: &Filter) -> (usize, usize) {
+    pub(crate) fn count(&self, room: RoomId, filter: &Filter) -> (usize, usize) {
         let rows = self.rooms.get(&room).into_iter().flatten();
         let mut senders = FxHashSet::default();
         let messages = rows.filter(|row| !row.is_deleted && filter.matches(row));
@@ -118,7 +118,7 @@ impl Messages {
 
 impl Row {
     /// Deletes the message.
-    pub fn delete(&mut self) {
+    pub(crate) fn delete(&mut self) {
         self.is_deleted = true;
         self.message.body = MessageBody::Text(String::new());
         self.message.attrs = String::new();
@@ -131,7 +131,7 @@ impl Row {
 
 impl Span {
     /// Whether a time lies in it.
-    pub fn contains(self, time: i64) -> bool {
+    pub(crate) fn contains(self, time: i64) -> bool {
         time >= self.begin && (self.end == 0 || time <= self.end)
     }
 }

@@ -6,17 +6,17 @@ mod messages;
 mod rate;
 mod rooms;
 
-pub use bans::Bans;
-pub use listeners::{ConnectionId, Interest, Listeners, Subject};
-pub use messages::{Filter, Messages, Row, Span};
-pub use rate::Rate;
-pub use rooms::Rooms;
+pub(super) use bans::Bans;
+pub(super) use listeners::{ConnectionId, Interest, Listeners, Subject};
+pub(super) use messages::{Filter, Messages, Row, Span};
+pub(super) use rate::Rate;
+pub(super) use rooms::Rooms;
 
 use crate::rtm::Signer;
 
 /// A project: its secret, and all that its calls change.
 #[derive(Debug)]
-pub struct Project {
+pub(super) struct Project {
     /// Checks the signatures of its calls.
     pub signer: Signer,
     /// Members and infos.
@@ -33,7 +33,7 @@ pub struct Project {
 
 /// The rules of the service that a gate follows only where it is told to.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Rules {
+pub(super) struct Rules {
     /// The calls a second of each project.
     pub calls_per_second: Option<u32>,
     /// Whether a user who enters a room leaves the one before.
@@ -42,7 +42,7 @@ pub struct Rules {
 
 impl Project {
     /// A project in which nothing has happened yet.
-    pub fn new(signer: Signer, rules: Rules) -> Project {
+    pub(super) fn new(signer: Signer, rules: Rules) -> Project {
         Project {
             signer,
             rooms: Rooms::new(rules.single_room),

@@ -6,7 +6,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Counts calls in windows of a second, each of which begins with a call.
 #[derive(Debug)]
-pub struct Rate {
+pub(crate) struct Rate {
     per_second: u32,
     window: Option<Instant>,
     used: u32,
@@ -14,12 +14,12 @@ pub struct Rate {
 
 impl Rate {
     /// A limit of so many calls a second.
-    pub fn new(per_second: u32) -> Rate {
+    pub(crate) fn new(per_second: u32) -> Rate {
         Rate { per_second, window: None, used: 0 }
     }
 
     /// Counts a call. Gives whether it is within the limit; one that is not does not count.
-    pub fn admit(&mut self, now: Instant) -> bool {
+    pub(crate) fn admit(&mut self, now: Instant) -> bool {
         if self.window.is_none_or(|start| now.saturating_duration_since(start) >= SECOND) {
             self.window = Some(now);
             self.used = 0;

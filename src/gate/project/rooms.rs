@@ -9,7 +9,7 @@ use crate::rtm::{RoomId, UserId};
 
 /// Every room of a project. A room exists as soon as something names it; nobody has to create it.
 #[derive(Debug, Default)]
-pub struct Rooms {
+pub(crate) struct Rooms {
     rooms: FxHashMap<RoomId, Room>,
     /// Where each user is, if a user can be in one room alone.
     whereabouts: Option<FxHashMap<UserId, RoomId>>,
@@ -31,12 +31,12 @@ impl Room {
 
 impl Rooms {
     /// No rooms yet. With `single_room`, a user who enters a room leaves the one before.
-    pub fn new(single_room: bool) -> Rooms {
+    pub(crate) fn new(single_room: bool) -> Rooms {
         Rooms { whereabouts: single_room.then(FxHashMap::default), ..Rooms::default() }
     }
 
     /// Adds a user to a room. Doing so twice changes nothing.
-    pub fn add_member(&mut self, room: RoomId, uid: UserId) {
+    pub(crate) fn add_member(&mut self, room: RoomId, uid: UserId) {
         let left = self.whereabouts.as_mut().and_then(|whereabouts| whereabouts.insert(uid, room));
         if let Some(left) = left.filter(|&left| left != room) {
             self.remove_member(left, uid);
@@ -45,7 +45,7 @@ impl Rooms {
     }
 
     /// Removes a user from a room, and says whether it was there.
-    pub fn remove_member(&mut self, room: RoomId, uid: UserId) -> bool {
+    pub(crate) fn remove_member(&mut self, room: RoomId, uid: UserId) -> bool {
         let Entry::Occupied(mut entry) = self.rooms.entry(room) else { return false };
         let was_there = entry.get_mut().members.remove(&uid);
         if entry.get().is_blank() {
@@ -55,23 +55,23 @@ impl Rooms {
     }
 
     /// Whether a user is in a room.
-    pub fn is_member(&self, room: RoomId, uid: UserId) -> bool {
+    pub(crate) fn is_member(&self, room: RoomId, uid: UserId) -> bool {
         self.rooms.get(&room).is_some_and(|room| room.members.contains(&uid))
     }
 
     /// The members of a room, in ascending order.
-    pub fn members(&self, room: RoomId) -> impl ExactSizeIterator<Item = UserId> + '_ {
+    pub(crate) fn members(&self, room: RoomId) -> impl ExactSizeIterator<Item = UserId> + '_ {
         static NOBODY: BTreeSet<UserId> = BTreeSet::new();
         self.rooms.get(&room).map_or(&NOBODY, |room| &room.members).iter().copied()
     }
 
     /// How many users are in a room.
-    pub fn member_count(&self, room: RoomId) -> usize {
+    pub(crate) fn member_count(&self, room: RoomId) -> usize {
         self.rooms.get(&room).map_or(0, |room| room.members.len())
     }
 
     /// Sets one info of a room or both; `None` leaves that one as it is.
-    pub fn set_info(&mut self, room: RoomId, public: Option<&str>, private: Option<&str>) {
+    pub(crate) fn set_info(&mut self, room: RoomId, public: Option<&str>, private: Option<&str>) {
         let room = self.rooms.entry(room).or_default();
         if let Some(public) = public {
             room.public_info = public.into();
@@ -82,7 +82,7 @@ impl Rooms {
     }
 
     /// The public and the private info of a room: empty where none was set.
-    pub fn info(&self, room: RoomId) -> (&str, &str) {
+    pub(crate) fn info(&self, room: RoomId) -> (&str, &str) {
         self.rooms.get(&room).map_or(("", ""), |room| (&*room.public_info, &*room.private_info))
     }
 }
