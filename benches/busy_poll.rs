@@ -1,7 +1,7 @@
 //! What `ClientBuilder::busy_poll` brings and costs: with a server that answers at once, alone and beside busy threads, and
 //! with servers that take their time. Linux only.
 //!
-//! `cargo bench --bench busy_poll`. The settings are measured in turns, round by round, so that what else runs on the
+//! `cargo bench --bench busy_poll`, with `-- alone`, `-- busy`, `-- 1ms` or `-- 20ms` for one of them. The settings are measured in turns, round by round, so that what else runs on the
 //! machine meets all of them alike; the figures are medians.
 
 #[path = "common/cpu.rs"]
@@ -27,9 +27,9 @@ const THREADS: [usize; 4] = [1, 2, 8, 32];
 /// Name, the server's time for an answer, and how many busy threads run beside.
 const SITUATIONS: [(&str, Duration, usize); 4] = [
     ("alone", Duration::ZERO, 0),
-    ("two busy", Duration::ZERO, 2),
-    ("1 ms", Duration::from_millis(1), 0),
-    ("20 ms", Duration::from_millis(20), 0),
+    ("busy", Duration::ZERO, 2),
+    ("1ms", Duration::from_millis(1), 0),
+    ("20ms", Duration::from_millis(20), 0),
 ];
 const SERVE: &str = "serve";
 
@@ -42,7 +42,11 @@ fn main() -> Outcome<()> {
     }
     // `cargo test` starts benches too, without a word: that they run is all that it wants to know.
     let (rounds, phase) = if arguments.len() == 1 { (1, 5) } else { (7, 200) };
+    let wanted: Vec<&str> = arguments[1..].iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     for (name, delay, busy) in SITUATIONS {
+        if !wanted.is_empty() && !wanted.contains(&name) {
+            continue;
+        }
         measure(name, delay, busy, rounds, Duration::from_millis(phase))?;
     }
     Ok(())
@@ -81,7 +85,7 @@ fn measure(name: &str, delay: Duration, busy: usize, rounds: usize, phase: Durat
                         figures[figures.len() / 2]
                     };
                     println!(
-                        "{name:10} {threads:3} threads {limit:4} µs: {:9.0} calls/s, p50 {:8.1} µs, CPU {:7.2} ms per 1,000",
+                        "{name:6} {threads:3} threads {limit:4} µs: {:9.0} calls/s, p50 {:8.1} µs, CPU {:7.2} ms per 1,000",
                         median(|sample| sample.calls_per_second),
                         median(|sample| sample.p50_us),
                         median(|sample| sample.cpu_ms_per_1000),

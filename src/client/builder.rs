@@ -168,7 +168,8 @@ impl ClientBuilder {
     /// Limits the bytes of answers that nobody has taken yet: in `Pending`s that are not waited for, and in
     /// callbacks that have not begun. Above it the connection is not read until some are taken or dropped; calls that wait
     /// for their answers meanwhile run out of their own time, and keep-alive does not hold the silence against the server.
-    /// The answer that is being received may exceed it. Answers of up to 512 bytes are not counted. Default 256 MiB; more than zero.
+    /// The answer that is being received may exceed it. Answers of up to 512 bytes are not counted. Default 256 MiB; more
+    /// than zero.
     pub fn max_undelivered(mut self, bytes: usize) -> Self {
         self.max_undelivered = bytes;
         self

@@ -134,7 +134,8 @@ impl<T: 'static> Call<'_, T> {
     /// The outcome is [`Error::QueueFull`] with too many calls in flight, with as many callbacks that have not begun
     /// (`ClientBuilder::max_in_flight`), or with too many bytes that wait to be sent (`ClientBuilder::max_unsent`). Such
     /// refusals wait for a callback thread like all outcomes do, so that a program that goes on calling behind a blocked
-    /// callback fills its own memory. Dropping the last client turns the outcome of a call that is still in flight into [`Error::Closed`].
+    /// callback fills its own memory. Dropping the last client turns the outcome of a call that is still in flight into
+    /// [`Error::Closed`].
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
         let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
