@@ -241,9 +241,12 @@ impl Driver {
         let what = if self.engine.has_calls() { WaitingFor::Answers } else { WaitingFor::Commands };
         match self.busy_poll.look(what) {
             Some(limit) => {
-                let has_paid = self.look(events, limit)?;
-                self.busy_poll.record_look(what, has_paid);
-                if has_paid { Ok(()) } else { self.sleep(events) }
+                let until = Instant::now() + limit;
+                let until = self.engine.next_due().map_or(until, |due| due.min(until));
+                let has_found = self.look(events, until)?;
+                // Work that came late was not worth a look: this thread shares its processor with others.
+                self.busy_poll.record_look(what, has_found && Instant::now() <= until);
+                if has_found { Ok(()) } else { self.sleep(events) }
             }
             None => {
                 // The callers that were just answered are about to call again. Let them: their calls need no wake then,
@@ -257,12 +260,10 @@ impl Driver {
         }
     }
 
-    /// Looks for events and commands for as long as `limit`. Says whether there are any.
-    fn look(&mut self, events: &mut Events, limit: Duration) -> io::Result<bool> {
-        let began = Instant::now();
-        let until = self.engine.next_due().map_or(began + limit, |due| due.min(began + limit));
+    /// Looks for events and commands, again and again, until a time. Says whether there are any.
+    fn look(&mut self, events: &mut Events, until: Instant) -> io::Result<bool> {
         loop {
-            // Others that want this processor get it first; if they keep it for long, this look is over.
+            // Others that want this processor get it first.
             thread::yield_now();
             if !self.commands.is_empty() {
                 events.clear();
