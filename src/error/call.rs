@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rounded::rounded;
 use super::write_causes;
 
 /// What a call was waiting for when its time ran out.
@@ -54,7 +55,7 @@ impl fmt::Display for Stage {
 
 /// A call whose time ran out, and where the time went.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("timed out after {timeout:?}, {stage}")]
+#[error("timed out after {:?}, {stage}", rounded(*timeout))]
 pub struct TimeoutError {
     stage: Stage,
     timeout: Duration,

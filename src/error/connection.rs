@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rounded::rounded;
 use super::{AnswerError, Error, Stage, write_causes};
 
 /// Why a connection ended.
@@ -31,7 +32,9 @@ impl fmt::Display for CloseReason {
             CloseReason::Peer => f.write_str("the server closed it"),
             CloseReason::Io(_) => f.write_str("the operating system reported an error"),
             CloseReason::Protocol(error) => write!(f, "{error}"),
-            CloseReason::KeepAlive(silence) => write!(f, "the server was silent for {silence:?} and answered no ping"),
+            CloseReason::KeepAlive(silence) => {
+                write!(f, "the server was silent for {:?} and answered no ping", rounded(*silence))
+            }
             CloseReason::Client => f.write_str("the client was closed"),
         }?;
         write_causes(f, self)
@@ -205,7 +208,9 @@ impl fmt::Display for ConnectCause {
             ConnectCause::Resolve(_) => f.write_str("its name could not be resolved"),
             ConnectCause::NoAddress => f.write_str("its name has no address"),
             ConnectCause::Dial { address, .. } => write!(f, "its address {address} took no connection"),
-            ConnectCause::TimedOut { timeout, stage } => write!(f, "its {timeout:?} ran out while {stage}"),
+            ConnectCause::TimedOut { timeout, stage } => {
+                write!(f, "its {:?} ran out while {stage}", rounded(*timeout))
+            }
             ConnectCause::Listening(reason) => write!(f, "the connection ended while asking for pushes: {reason}"),
             ConnectCause::KeyExchange(reason) => {
                 write!(f, "the connection ended in the key exchange (is the key the server's own?): {reason}")

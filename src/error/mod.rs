@@ -6,6 +6,7 @@ mod connection;
 mod make;
 mod printable;
 mod retry;
+mod rounded;
 
 pub use answer::{AnswerError, DecodeError};
 pub use call::{ArgumentError, ClosedError, Stage, SystemError, TimeoutError};

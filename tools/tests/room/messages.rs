@@ -128,6 +128,9 @@ fn errors_are_json_for_programs() {
 
     let usage = error(run(tool("127.0.0.1:1", &["info", "set", "42", "--json"]), "").expect(2));
     assert!(usage["error"]["message"].as_str().unwrap().contains("nothing to set"));
+
+    let argument = error(run(tool("127.0.0.1:1", &["members", "x", "--json"]), "").expect(2));
+    assert!(argument["error"]["message"].as_str().unwrap().contains("a room id is a whole number"));
 }
 
 #[test]

@@ -17,19 +17,33 @@ mod signals;
 mod table;
 mod watch;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Cli, Command};
-use failure::{DONE, Failure};
+use failure::{BAD_USAGE, DONE, Failure, complain_as_json};
 use output::Output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| end_without_a_command(&error));
     start_log(cli.common.verbose);
     let output = Output::choose(cli.common.json);
     ExitCode::from(run(&cli, output).unwrap_or_else(|failure| failure.report(output)))
+}
+
+/// Prints the help that was asked for, or says what is wrong with the command line: as JSON to those who want that.
+fn end_without_a_command(error: &clap::Error) -> ! {
+    if !error.use_stderr() || !env::args().any(|argument| argument == "--json") {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    // The usage stands behind an empty line.
+    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let words: Vec<&str> = message.split_whitespace().collect();
+    complain_as_json(&serde_json::json!({"message": words.join(" ")}));
+    std::process::exit(i32::from(BAD_USAGE));
 }
 
 fn run(cli: &Cli, output: Output) -> Result<u8, Failure> {
