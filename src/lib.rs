@@ -240,7 +240,8 @@
 //!
 //! Rust 1.85. Raising it is a change of the minor version.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![warn(unreachable_pub)]
+// With the codec public, what is still unreachable is meant for the crate alone.
+#![cfg_attr(feature = "unstable-internals", warn(unreachable_pub))]
 
 mod client;
 mod code;
@@ -255,7 +256,6 @@ mod engine;
 pub mod engine;
 pub mod error;
 #[cfg(not(feature = "unstable-internals"))]
-#[allow(unreachable_pub, reason = "public with the feature `unstable-internals`")]
 mod fpnn;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]
@@ -267,7 +267,6 @@ pub mod gate;
 mod golden_files;
 mod net;
 #[cfg(not(feature = "unstable-internals"))]
-#[allow(unreachable_pub, reason = "public with the feature `unstable-internals`")]
 mod rtm;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]
