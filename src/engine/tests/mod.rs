@@ -1,6 +1,7 @@
 //! The engine on simulated time: no socket, no clock, no thread.
 
 mod connecting;
+mod large_answers;
 mod listening;
 mod outage;
 mod reconnecting;
