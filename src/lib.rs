@@ -202,7 +202,7 @@
 //!
 //! # Testing your own code
 //!
-//! With the feature `gate`, a server with the nine functions runs inside a test: over TCP, in memory, with signatures
+//! With the feature `gate`, a server with all of these functions runs inside a test: over TCP, in memory, with signatures
 //! really checked. See the module `gate`. The program `rtm-gate` in the repository's `tools/` serves the same to other processes.
 //!
 //! ```
