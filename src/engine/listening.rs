@@ -2,7 +2,8 @@
 //!
 //! The server is asked for the union of all wishes, with one `setlisten` in flight at most. It forgets the union with the
 //! connection, so that each connection begins by asking for everything. A union that is refused is asked for again in
-//! smaller parts, until the wishes that cannot be granted stand alone; the others are not harmed by them.
+//! smaller parts, until the wishes that cannot be granted stand alone; the others are not harmed by them. A server that is
+//! busy, or limits calls, is asked again a moment later.
 
 mod union;
 
@@ -10,9 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Stage, TimeoutError};
+use crate::error::{Error, Retry, Stage, TimeoutError};
 use crate::rtm::methods::listen::{Listen, SetListen};
 use union::Union;
+
+/// A server that says "not now" is asked again after this long at the earliest.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Names one listener of a client. Numbers count up and are never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +90,8 @@ pub(super) struct Wishes<T> {
     takes_away: bool,
     /// How many undecided wishes are asked for at once.
     batch: usize,
+    /// The server said "not now": when it is asked again.
+    paused_until: Option<Instant>,
 }
 
 impl<T> Wishes<T> {
@@ -100,6 +106,7 @@ impl<T> Wishes<T> {
             has_shrunk: false,
             takes_away: false,
             batch: usize::MAX,
+            paused_until: None,
         }
     }
 
@@ -153,8 +160,9 @@ impl<T> Wishes<T> {
     }
 
     /// The next `setlisten`, if one is due. Wishes that the server grants already are decided at once.
-    pub(super) fn next_request(&mut self, decisions: &mut Vec<Decision<T>>) -> Option<SetListen> {
-        if !self.is_connected || self.is_asking {
+    pub(super) fn next_request(&mut self, now: Instant, decisions: &mut Vec<Decision<T>>) -> Option<SetListen> {
+        let is_paused = self.paused_until.is_some_and(|until| now < until);
+        if !self.is_connected || self.is_asking || is_paused {
             return None;
         }
         while !self.include_undecided() && !self.has_shrunk {
@@ -162,13 +170,14 @@ impl<T> Wishes<T> {
                 return None;
             }
         }
+        self.paused_until = None;
         self.is_asking = true;
         self.takes_away = std::mem::take(&mut self.has_shrunk);
         Some(self.union.to_parameters())
     }
 
     /// The server answered the `setlisten` in flight, or never will.
-    pub(super) fn handle_answer(&mut self, outcome: Result<(), Error>, decisions: &mut Vec<Decision<T>>) {
+    pub(super) fn handle_answer(&mut self, now: Instant, outcome: Result<(), Error>, decisions: &mut Vec<Decision<T>>) {
         if !std::mem::take(&mut self.is_asking) {
             return;
         }
@@ -180,7 +189,11 @@ impl<T> Wishes<T> {
             Err(error) => {
                 // Without an answer nobody knows what the server does now, so that it is to be asked again.
                 self.takes_away |= matches!(error, Error::Timeout(_));
-                self.handle_refusal(&error, decisions);
+                match error.retry() {
+                    Retry::Never => self.handle_refusal(&error, decisions),
+                    Retry::Now => self.pause(now, SHORTEST_PAUSE, &error, decisions),
+                    Retry::After(wait) => self.pause(now, wait.max(SHORTEST_PAUSE), &error, decisions),
+                }
             }
         }
         if !self.wishes.values().any(|wish| wish.standing == Standing::Undecided) {
@@ -199,9 +212,15 @@ impl<T> Wishes<T> {
         !self.deadlines.is_empty()
     }
 
-    /// When the next first grant is late.
+    /// When there is something to do: a first grant is late, or a pause is over.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
+        let deadline = self.deadlines.first().map(|&(deadline, _)| deadline);
+        [deadline, self.paused_until].into_iter().flatten().min()
+    }
+
+    /// Whether a pause is over, so that [`next_request`](Wishes::next_request) has something to say.
+    pub(super) fn ends_pause(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| until <= now)
     }
 
     /// Ends the wishes whose first grant did not come in time. `stage` is what they were waiting for.
@@ -237,22 +256,35 @@ impl<T> Wishes<T> {
         decisions.len() > before
     }
 
-    /// The server keeps what it granted before: what was asked for in addition is taken back, and asked for in smaller
-    /// parts.
-    fn handle_refusal(&mut self, error: &Error, decisions: &mut Vec<Decision<T>>) {
-        let has_standing = |standing| move |(_, wish): &(&ListenerId, &mut Wish<T>)| wish.standing == standing;
+    /// The server would not say yes or no. New listeners are told so; for the others it is asked again.
+    fn pause(&mut self, now: Instant, wait: Duration, error: &Error, decisions: &mut Vec<Decision<T>>) {
+        self.paused_until = Some(now + wait);
+        self.has_shrunk |= self.takes_away;
+        for id in self.take_back_asked() {
+            if self.wishes.get(&id).is_some_and(|wish| wish.waiter.is_some()) {
+                self.refuse(id, error, decisions);
+            }
+        }
+    }
+
+    /// Takes back what was asked for in addition to what the server grants.
+    fn take_back_asked(&mut self) -> Vec<ListenerId> {
         let mut asked = Vec::new();
-        for (&id, wish) in self.wishes.iter_mut().filter(has_standing(Standing::Asked)) {
+        for (&id, wish) in self.wishes.iter_mut().filter(|(_, wish)| wish.standing == Standing::Asked) {
             wish.standing = Standing::Undecided;
             self.union.remove(&wish.listen);
             asked.push(id);
         }
+        asked
+    }
+
+    /// The server keeps what it granted before: what was asked for in addition is taken back, and asked for in smaller
+    /// parts.
+    fn handle_refusal(&mut self, error: &Error, decisions: &mut Vec<Decision<T>>) {
+        let asked = self.take_back_asked();
         match asked[..] {
             // Nothing was added, so that there is nobody to tell. The server pushes more than is wanted.
-            [] => {
-                log::debug!("the server refused to listen to less: {error}");
-                self.has_shrunk |= matches!(error, Error::Timeout(_));
-            }
+            [] => log::debug!("the server refused to listen to less: {error}"),
             [id] => {
                 self.has_shrunk |= self.takes_away;
                 self.refuse(id, error, decisions);

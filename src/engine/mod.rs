@@ -364,7 +364,7 @@ impl<T: Token> Engine<T> {
         let seq = self.calls.next_seq(|_| false);
         match connection.begin_next_step(seq) {
             Ok(true) => {}
-            Ok(false) if self.begin_listening() => {}
+            Ok(false) if self.begin_listening(now) => {}
             Ok(false) => self.become_ready(now),
             Err(cause) => self.end_connection(now, Failure::Handshake(cause)),
         }

@@ -19,17 +19,17 @@ impl<T: Token> Engine<T> {
             Some(error) => self.complete(wish.token, Err(error)),
             None => {
                 self.wishes.add(wish);
-                self.ask_to_listen();
+                self.ask_to_listen(now);
             }
         }
     }
 
     /// A listener listens no longer.
-    pub fn handle_unlisten(&mut self, listener: ListenerId) {
+    pub fn handle_unlisten(&mut self, now: Instant, listener: ListenerId) {
         if let Some(token) = self.wishes.remove(listener) {
             self.complete(token, Err(Error::closed(false)));
         }
-        self.ask_to_listen();
+        self.ask_to_listen(now);
     }
 
     /// The quest of [`Action::AskToListen`], signed.
@@ -43,16 +43,16 @@ impl<T: Token> Engine<T> {
     }
 
     /// The handshake's other steps are done. Says whether what is listened to is to be settled before calls are carried.
-    pub(super) fn begin_listening(&mut self) -> bool {
+    pub(super) fn begin_listening(&mut self, now: Instant) -> bool {
         self.wishes.handle_connected();
-        self.ask_to_listen();
+        self.ask_to_listen(now);
         self.wishes.is_asking()
     }
 
     /// Asks for what is wished now, if that is something else than before.
-    pub(super) fn ask_to_listen(&mut self) {
+    pub(super) fn ask_to_listen(&mut self, now: Instant) {
         let mut decisions = Vec::new();
-        let request = self.wishes.next_request(&mut decisions);
+        let request = self.wishes.next_request(now, &mut decisions);
         self.tell(decisions);
         self.actions.extend(request.map(Action::AskToListen));
     }
@@ -61,12 +61,12 @@ impl<T: Token> Engine<T> {
     pub(super) fn handle_listen_answer(&mut self, now: Instant, outcome: Result<(), Error>) {
         self.listen_deadline = None;
         let mut decisions = Vec::new();
-        self.wishes.handle_answer(outcome, &mut decisions);
+        self.wishes.handle_answer(now, outcome, &mut decisions);
         self.tell(decisions);
         if matches!(self.state, State::InHandshake(..)) {
             self.become_ready(now);
         }
-        self.ask_to_listen();
+        self.ask_to_listen(now);
     }
 
     /// Gives up what is late. In the handshake, it is the attempt to connect that has a deadline.
@@ -74,9 +74,9 @@ impl<T: Token> Engine<T> {
         let stage = if self.wishes.is_asking() { Stage::WaitingForAnswer } else { self.stage() };
         let mut decisions = Vec::new();
         self.wishes.handle_timeout(now, stage, &mut decisions);
-        if !decisions.is_empty() {
+        if !decisions.is_empty() || self.wishes.ends_pause(now) {
             self.tell(decisions);
-            self.ask_to_listen();
+            self.ask_to_listen(now);
         }
         if let State::Ready(connection) = &mut self.state {
             if self.listen_deadline.is_some_and(|deadline| deadline <= now) {

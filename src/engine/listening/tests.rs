@@ -50,7 +50,7 @@ impl Table {
     /// Sends what is due, if anything. The server has not answered yet.
     fn send(&mut self) -> bool {
         let mut decisions = Vec::new();
-        let request = self.wishes.next_request(&mut decisions);
+        let request = self.wishes.next_request(self.now, &mut decisions);
         self.note(decisions);
         let is_sent = request.is_some();
         if is_sent {
@@ -72,7 +72,7 @@ impl Table {
             self.accepted = Some(request);
         }
         let mut decisions = Vec::new();
-        self.wishes.handle_answer(outcome, &mut decisions);
+        self.wishes.handle_answer(self.now, outcome, &mut decisions);
         self.note(decisions);
     }
 
@@ -240,8 +240,30 @@ fn request_without_an_answer_is_made_again() {
     assert!(table.send());
     let timeout = Error::Timeout(TimeoutError::new(Stage::WaitingForAnswer, TIMEOUT));
     table.in_flight = None;
-    table.wishes.handle_answer(Err(timeout), &mut Vec::new());
+    table.wishes.handle_answer(table.now, Err(timeout), &mut Vec::new());
+    assert!(!table.send());
+    table.now += Duration::from_secs(1);
     assert!(table.send());
+}
+
+#[test]
+fn busy_server_is_asked_again_a_moment_later() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.reconnect();
+    table.add(2, Listen::new().room(2));
+    assert!(table.send());
+    table.in_flight = None;
+    let busy = Error::Answer(AnswerError::new(ErrorCode::RTM_EC_FREQUENCY_LIMITED, None, None));
+    let mut decisions = Vec::new();
+    table.wishes.handle_answer(table.now, Err(busy), &mut decisions);
+    table.note(decisions);
+    assert_eq!((table.told(1), table.told(2)), (&["started"][..], &["failed"][..]));
+    assert!(!table.send(), "not at once");
+    table.now = table.wishes.next_due().unwrap();
+    table.settle();
+    assert_eq!((table.told(1), table.rooms()), (&["started", "granted"][..], vec![1]));
 }
 
 #[test]
