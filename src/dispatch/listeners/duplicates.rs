@@ -1,6 +1,5 @@
 //! The memory of messages that were seen: each is delivered once, however often and in whatever way it comes.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -9,10 +8,11 @@ use crate::rtm::Target;
 
 /// A message is remembered for this long,
 const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
-/// and while fewer than this many came after it,
+/// and while fewer than this many came after it.
 const REMEMBERED_AT_LEAST: usize = 10_000;
-/// but never once this many did: above 400 messages a second the memory is shorter than its time, and takes 16 MiB.
-const REMEMBERED_AT_MOST: usize = 128 * 1024;
+/// A generation has at most this many messages. Above 200 messages a second the memory is shorter than its time: it is of the
+/// last 65,536 messages at least, and takes 12 MiB.
+const LARGEST_GENERATION: usize = 64 * 1024;
 
 /// What tells one message from another. Its text plays no part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,20 +50,26 @@ pub(super) enum RowVerdict {
     Pushed,
 }
 
-/// See the [module](self).
+/// See the [module](self). Messages are forgotten a generation at a time: neither an order nor a removal of each is needed.
 #[derive(Debug, Default)]
 pub(super) struct Duplicates {
-    seen: FxHashMap<MessageKey, Sighting>,
-    /// The keys in the order of their first sighting.
-    order: VecDeque<(Instant, MessageKey)>,
+    young: Generation,
+    old: Generation,
     forgotten_until: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
+    seen: FxHashMap<MessageKey, Sighting>,
+    /// When the first and the last message came.
+    times: Option<(Instant, Instant)>,
 }
 
 impl Duplicates {
     /// Enters a message that was pushed on the connection of this number.
     pub(super) fn check_push(&mut self, key: MessageKey, connection: u64, now: Instant) -> PushVerdict {
         let connection = connection as u32;
-        match self.seen.get_mut(&key) {
+        match self.get_mut(&key) {
             None => {
                 self.insert(key, Sighting { connection, was_pushed: true, was_caught_up: false }, now);
                 PushVerdict::New
@@ -79,7 +85,7 @@ impl Duplicates {
     /// Enters a message of the history, read to catch up after the connection of this number was made.
     pub(super) fn check_row(&mut self, key: MessageKey, connection: u64, now: Instant) -> RowVerdict {
         let connection = connection as u32;
-        match self.seen.get(&key) {
+        match self.get_mut(&key) {
             None => {
                 self.insert(key, Sighting { connection, was_pushed: false, was_caught_up: true }, now);
                 RowVerdict::New
@@ -94,21 +100,29 @@ impl Duplicates {
         self.forgotten_until.is_none_or(|forgotten_until| forgotten_until < seen_at)
     }
 
-    fn insert(&mut self, key: MessageKey, sighting: Sighting, now: Instant) {
-        while self.order.front().is_some_and(|(seen_at, _)| self.may_forget(*seen_at, now)) {
-            if let Some((seen_at, key)) = self.order.pop_front() {
-                self.seen.remove(&key);
-                self.forgotten_until = Some(seen_at);
-            }
-        }
-        self.seen.insert(key, sighting);
-        self.order.push_back((now, key));
+    fn get_mut(&mut self, key: &MessageKey) -> Option<&mut Sighting> {
+        self.young.seen.get_mut(key).or_else(|| self.old.seen.get_mut(key))
     }
 
-    fn may_forget(&self, seen_at: Instant, now: Instant) -> bool {
-        let count = self.order.len();
-        let is_old = now.saturating_duration_since(seen_at) >= REMEMBERED_FOR;
-        (is_old && count >= REMEMBERED_AT_LEAST) || count >= REMEMBERED_AT_MOST
+    fn insert(&mut self, key: MessageKey, sighting: Sighting, now: Instant) {
+        if self.young.is_full(now) {
+            std::mem::swap(&mut self.young, &mut self.old);
+            // What was old is forgotten. Its memory is used again.
+            self.young.seen.clear();
+            self.forgotten_until = self.young.times.take().map(|(_, last)| last).or(self.forgotten_until);
+        }
+        self.young.seen.insert(key, sighting);
+        let (first, _) = self.young.times.unwrap_or((now, now));
+        self.young.times = Some((first, now));
+    }
+}
+
+impl Generation {
+    /// Whether the next message begins another generation: when the one before is forgotten, all of this one are to be
+    /// remembered long enough.
+    fn is_full(&self, now: Instant) -> bool {
+        let is_old = self.times.is_some_and(|(first, _)| now.saturating_duration_since(first) >= REMEMBERED_FOR);
+        (is_old && self.seen.len() >= REMEMBERED_AT_LEAST) || self.seen.len() >= LARGEST_GENERATION
     }
 }
 
@@ -143,24 +157,35 @@ mod tests {
     #[test]
     fn messages_are_remembered_for_their_time_and_their_number() {
         let (mut memory, start) = (Duplicates::default(), Instant::now());
+        let long_after = |generations: u32| start + generations * (REMEMBERED_FOR + Duration::from_secs(1));
         memory.check_push(key(0), 1, start);
-        let later = start + REMEMBERED_FOR;
+        // Few messages: even an old one is among the last 10,000.
         for mid in 1..REMEMBERED_AT_LEAST as i64 {
-            assert_eq!(memory.check_push(key(mid), 1, later), PushVerdict::New);
+            assert_eq!(memory.check_push(key(mid), 1, long_after(1)), PushVerdict::New);
         }
-        assert_eq!(memory.check_push(key(0), 1, later), PushVerdict::Duplicate, "old, but among the last 10,000");
-        memory.check_push(key(-1), 1, later);
-        assert_eq!(memory.check_push(key(0), 1, later), PushVerdict::New);
-        assert!(!memory.reaches_back_to(start) && memory.reaches_back_to(later));
+        assert_eq!(memory.check_push(key(0), 1, long_after(1)), PushVerdict::Duplicate);
+        // Many messages, but within five minutes.
+        for mid in 1..2 * REMEMBERED_AT_LEAST as i64 {
+            memory.check_push(key(-mid), 1, long_after(1));
+        }
+        assert_eq!(memory.check_push(key(1), 1, long_after(1)), PushVerdict::Duplicate);
+        assert!(memory.reaches_back_to(start));
+        // Another five minutes and 10,000 messages later it is gone.
+        memory.check_push(key(i64::MAX), 1, long_after(3));
+        assert!(!memory.reaches_back_to(start) && memory.reaches_back_to(long_after(2)));
+        assert_eq!(memory.check_push(key(0), 1, long_after(3)), PushVerdict::New);
     }
 
     #[test]
     fn memory_is_bounded_however_many_messages_come() {
         let (mut memory, now) = (Duplicates::default(), Instant::now());
-        for mid in 0..3 * REMEMBERED_AT_MOST as i64 {
+        for mid in 0..5 * LARGEST_GENERATION as i64 {
             memory.check_push(key(mid), 1, now);
         }
-        assert_eq!((memory.seen.len(), memory.order.len()), (REMEMBERED_AT_MOST, REMEMBERED_AT_MOST));
+        assert!(memory.young.seen.len() + memory.old.seen.len() <= 2 * LARGEST_GENERATION);
+        let last = 5 * LARGEST_GENERATION as i64 - 1;
+        let oldest = last - LARGEST_GENERATION as i64 + 1;
+        assert_eq!(memory.check_push(key(oldest), 1, now), PushVerdict::Duplicate);
     }
 
     #[test]
