@@ -32,20 +32,22 @@ impl Client {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// use rtm_server_sdk::{Client, Listen, Push};
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// use rtm_server_sdk::{Client, Listen, Push, gate::Gate};
     ///
-    /// let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
+    /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// let client = Client::new(80000001, "secret", gate.endpoint())?;
+    ///
     /// let listener = client.listen(Listen::new().room(42).event("login")).start()?;
-    /// for push in &listener {
-    ///     match push {
-    ///         Push::Message(message) => println!("{:?} {}: {:?}", message.target, message.from, message.body),
-    ///         Push::Event(event) => println!("{} {}", event.name, event.uid),
-    ///         Push::Gap(gap) => eprintln!("messages may be missing: {gap}"),
-    ///         _ => {}
-    ///     }
+    /// gate.push_event("login", 1001);
+    /// match listener.recv()? {
+    ///     Push::Event(event) => assert_eq!((&*event.name, event.uid), ("login", 1001)),
+    ///     push => panic!("{push:?}"),
     /// }
-    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn listen(&self, listen: Listen) -> Listening<'_> {
         Listening { client: self, listen, timeout: self.inner.quest_timeout, queue: USUAL_QUEUE, fill_gaps: false }
@@ -113,14 +115,21 @@ impl Listening<'_> {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// use rtm_server_sdk::{Client, Listen};
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// use rtm_server_sdk::{Listen, Push};
     ///
-    /// let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
-    /// let guard = client.listen(Listen::new().all_events()).callback(|push| println!("{push:?}"))?;
-    /// // ... until the guard is dropped.
-    /// drop(guard);
-    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let guard = client.listen(Listen::new().all_events()).callback(move |push| { let _ = sender.send(push); })?;
+    /// gate.push_event("logout", 1001);
+    /// assert!(matches!(receiver.recv(), Ok(Push::Event(event)) if event.name == "logout"));
+    /// drop(guard); // The handler is dropped too, and with it the sender.
+    /// assert!(receiver.recv().is_err());
+    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn callback(self, handler: impl FnMut(Push) + Send + 'static) -> Result<ListenGuard, Error> {
         self.check()?;

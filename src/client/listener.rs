@@ -42,17 +42,23 @@ impl Drop for Subscription {
 ///
 /// # Examples
 ///
-/// ```no_run
-/// use rtm_server_sdk::{Client, Listen, Push};
+/// ```
+/// # fn main() -> Result<(), rtm_server_sdk::Error> {
+/// # #[cfg(feature = "gate")] {
+/// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+/// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+/// use rtm_server_sdk::{Error, Listen, Push};
 /// use std::time::Duration;
 ///
-/// let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
 /// let listener = client.listen(Listen::new().all_events()).start()?;
-/// match listener.recv_timeout(Duration::from_secs(1))? {
-///     Some(push) => println!("{push:?}"),
-///     None => println!("nothing for a second"),
-/// }
-/// # Ok::<(), rtm_server_sdk::Error>(())
+/// gate.push_event("login", 1001);
+/// let push = listener.recv_timeout(Duration::from_secs(10))?;
+/// assert!(matches!(push, Some(Push::Event(event)) if event.uid == 1001));
+///
+/// client.close();
+/// assert!(matches!(listener.recv(), Err(Error::Closed(_))));
+/// # }
+/// # Ok(()) }
 /// ```
 #[must_use = "dropping a listener ends the listening"]
 pub struct Listener {
