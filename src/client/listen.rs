@@ -169,7 +169,8 @@ impl Listening<'_> {
         let deadline = Instant::now() + bounded(self.timeout);
         let reply = CallReply::of_this_thread();
         let token = Completion::uncounted(Arc::clone(&inner.shared), Route::Reply(reply.sender()));
-        let wish = NewWish { id, listen, deadline, timeout: self.timeout, token };
+        let wait_for_ready = inner.wait_for_ready;
+        let wish = NewWish { id, listen, deadline, timeout: self.timeout, wait_for_ready, token };
         send(inner, wish);
         let timed_out = |_| Err(Error::timed_out(Stage::WaitingForAnswer, self.timeout));
         reply.wait(deadline + BACKSTOP).unwrap_or_else(timed_out)?;

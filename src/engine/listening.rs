@@ -31,6 +31,8 @@ pub struct NewWish<T> {
     pub deadline: Instant,
     /// The time that it had, for its error.
     pub timeout: Duration,
+    /// Whether it waits for the next connection, through failed attempts, as calls may (`ClientBuilder::wait_for_ready`).
+    pub wait_for_ready: bool,
     /// Who waits for the first grant.
     pub token: T,
 }
@@ -59,6 +61,7 @@ struct Waiter<T> {
     token: T,
     deadline: Instant,
     timeout: Duration,
+    wait_for_ready: bool,
 }
 
 /// What the server said to a wish on this connection.
@@ -127,8 +130,8 @@ impl<T> Wishes<T> {
 
     /// Takes in a listener's wish.
     pub(super) fn add(&mut self, wish: NewWish<T>) {
-        let NewWish { id, listen, deadline, timeout, token } = wish;
-        let waiter = Some(Waiter { token, deadline, timeout });
+        let NewWish { id, listen, deadline, timeout, wait_for_ready, token } = wish;
+        let waiter = Some(Waiter { token, deadline, timeout, wait_for_ready });
         self.deadlines.insert((deadline, id));
         self.wishes.insert(id, Wish { listen, standing: Standing::Undecided, waiter });
     }
@@ -201,10 +204,21 @@ impl<T> Wishes<T> {
         }
     }
 
-    /// No connection came about: those who wait for their first grant wait no longer. Gives back their tokens.
+    /// No connection came about: those who wait for their first grant wait no longer, unless they wait for the next one too.
+    /// Gives back their tokens.
     pub(super) fn fail_new(&mut self) -> Vec<T> {
-        let waiting: Vec<ListenerId> = self.deadlines.iter().map(|&(_, id)| id).collect();
-        waiting.into_iter().filter_map(|id| self.remove(id)).collect()
+        self.remove_new(|waiter| !waiter.wait_for_ready)
+    }
+
+    /// The client is closed: nobody waits any more.
+    pub(super) fn fail_all_new(&mut self) -> Vec<T> {
+        self.remove_new(|_| true)
+    }
+
+    fn remove_new(&mut self, is_over: impl Fn(&Waiter<T>) -> bool) -> Vec<T> {
+        let is_over = |id: &ListenerId| self.wishes.get(id).and_then(|wish| wish.waiter.as_ref()).is_some_and(&is_over);
+        let over: Vec<ListenerId> = self.deadlines.iter().map(|&(_, id)| id).filter(is_over).collect();
+        over.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Whether anybody waits for a first grant.

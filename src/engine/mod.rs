@@ -296,7 +296,7 @@ impl<T: Token> Engine<T> {
             self.finish(call, Err(error(may_have_executed)));
         }
         self.stop_listening();
-        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_new()) {
+        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_all_new()) {
             self.complete(token, Err(error(false)));
         }
     }

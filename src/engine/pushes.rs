@@ -8,9 +8,10 @@ use super::{Action, Engine, RawAnswer, State, Token};
 use crate::error::{Error, Stage, TimeoutError};
 
 impl<T: Token> Engine<T> {
-    /// Somebody wants to listen. It makes a connection, where that is allowed, or fails at once, like a call.
+    /// Somebody wants to listen. It makes a connection, waits for one, or fails at once, like a call.
     pub fn handle_listen(&mut self, now: Instant, wish: NewWish<T>) {
         let refusal = match self.connect_for_call(now) {
+            Err(_) if wish.wait_for_ready && !self.is_closed() => None,
             Ok(()) if wish.deadline <= now => Some(TimeoutError::new(self.stage(), wish.timeout).into()),
             Ok(()) => None,
             Err(error) => Some(error),

@@ -44,7 +44,14 @@ impl Table {
 
     fn add(&mut self, id: u64, listen: Listen) {
         let deadline = self.now + TIMEOUT;
-        self.wishes.add(NewWish { id: ListenerId(id), listen: listen.into(), deadline, timeout: TIMEOUT, token: id });
+        self.wishes.add(NewWish {
+            id: ListenerId(id),
+            listen: listen.into(),
+            deadline,
+            timeout: TIMEOUT,
+            wait_for_ready: false,
+            token: id,
+        });
     }
 
     /// Sends what is due, if anything. The server has not answered yet.

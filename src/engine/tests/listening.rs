@@ -7,8 +7,13 @@ use crate::rtm::methods::listen::Listen;
 
 impl Rig {
     fn listen(&mut self, id: u64, listen: Listen) {
+        self.listen_with(id, listen, false);
+    }
+
+    fn listen_with(&mut self, id: u64, listen: Listen, wait_for_ready: bool) {
         let (deadline, timeout) = (self.now + 5 * SECOND, 5 * SECOND);
-        let wish = NewWish { id: ListenerId(id), listen: listen.into(), deadline, timeout, token: id as u32 };
+        let wish =
+            NewWish { id: ListenerId(id), listen: listen.into(), deadline, timeout, wait_for_ready, token: id as u32 };
         self.engine.handle_listen(self.now, wish);
         self.act();
     }
@@ -124,6 +129,25 @@ fn failed_attempt_fails_those_who_wait_to_begin() {
     rig.resolve(&["192.0.2.1:13315"]);
     rig.refuse();
     assert_eq!(rig.codes(), [(1, 20_012)]);
+}
+
+#[test]
+fn failed_attempt_is_waited_through_where_the_client_waits_for_connections() {
+    let mut rig = Rig::new();
+    rig.listen_with(1, Listen::new().room(1), true);
+    rig.resolve(&["192.0.2.1:13315"]);
+    rig.refuse();
+    assert!(rig.codes().is_empty());
+    rig.pass(SECOND);
+    rig.dial();
+    let seq = rig.seen_listen();
+    rig.answer(seq);
+    assert_eq!(rig.codes(), [(1, 0)]);
+    rig.hang_up();
+    rig.listen_with(2, Listen::new().room(2), true);
+    rig.engine.handle_close(rig.now);
+    rig.act();
+    assert_eq!(rig.codes(), [(2, 20_015)]);
 }
 
 #[test]
