@@ -66,7 +66,11 @@ fn measure(name: &str, delay: Duration, busy: usize, rounds: usize, phase: Durat
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..busy {
-            scope.spawn(|| while !stop.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop()
+                }
+            });
         }
         let table = (|| -> Outcome<()> {
             for threads in THREADS {

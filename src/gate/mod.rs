@@ -118,7 +118,7 @@ pub use crate::fpnn::Curve;
 pub use builder::GateBuilder;
 pub use fault::Fault;
 #[cfg(feature = "encryption")]
-pub use key::GateKey;
+pub use key::{GateKey, PrivatePem};
 pub use stats::GateStats;
 
 use std::fmt;

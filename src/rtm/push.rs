@@ -147,7 +147,7 @@ impl<'a> MessageRef<'a> {
 
     /// Copies the message out of the bytes that it came in.
     #[must_use]
-    pub fn to_message(&self) -> Message {
+    pub fn to_message(self) -> Message {
         Message {
             target: self.target,
             from: self.from,
@@ -187,7 +187,7 @@ impl<'a> EventRef<'a> {
 
     /// Copies the event out of the bytes that it came in.
     #[must_use]
-    pub fn to_event(&self) -> Event {
+    pub fn to_event(self) -> Event {
         Event {
             pid: self.pid,
             name: text(self.name),

@@ -2,7 +2,10 @@ use super::*;
 use crate::fpnn::PayloadWriter;
 
 /// A payload with these pairs, each written by its function.
-fn payload(pairs: &[(&str, &dyn Fn(&mut PayloadWriter<'_>))]) -> Vec<u8> {
+/// A key, and what writes its value.
+type Pair<'a> = (&'a str, &'a dyn Fn(&mut PayloadWriter<'_>));
+
+fn payload(pairs: &[Pair<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = PayloadWriter::new(&mut bytes);
     writer.map(pairs.len() as u32);
@@ -18,7 +21,7 @@ fn room_message(left_out: &str) -> Vec<u8> {
     let (from, rid, mid, mtype, mtime) = (int(7), int(42), int(9), int(51), int(1000));
     let body = |writer: &mut PayloadWriter<'_>| writer.str("hello");
     let attrs = |writer: &mut PayloadWriter<'_>| writer.str("{}");
-    let pairs: [(&str, &dyn Fn(&mut PayloadWriter<'_>)); 7] = [
+    let pairs: [Pair<'_>; 7] = [
         ("from", &from),
         ("rid", &rid),
         ("mid", &mid),
