@@ -250,6 +250,7 @@ mod dispatch;
 #[cfg(doctest)]
 mod doc_samples;
 #[cfg(not(feature = "unstable-internals"))]
+#[allow(unreachable_pub, reason = "public with the feature `unstable-internals`")]
 mod engine;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]
@@ -271,6 +272,8 @@ mod rtm;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]
 pub mod rtm;
+
+mod sync;
 
 pub use client::{Call, Client, ClientBuilder, ListenGuard, Listener, Listening, Pending, Pushes, RoomMessages};
 pub use code::ErrorCode;

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How many permits there are.
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +178,9 @@ impl Permits {
         }
     }
 }
+
+#[cfg(all(loom, test))]
+mod models;
 
 #[cfg(test)]
 mod tests {

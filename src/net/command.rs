@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 
+use super::sleep::SleepFlag;
 use crate::dispatch::Completion;
 use crate::engine::{ListenerId, NewCall, NewWish};
 
@@ -41,16 +41,14 @@ pub(super) struct CommandQueue {
 }
 
 struct Sleep {
-    /// Set while the thread sleeps in `poll`, or is about to. The sender that clears it wakes the thread: one wake for each
-    /// sleep, however many commands come, and none while the thread is awake.
-    is_asleep: AtomicBool,
+    flag: SleepFlag,
     waker: Waker,
 }
 
 /// Both ends of a new queue.
 pub(super) fn command_queue(waker: Waker) -> (CommandSender, CommandQueue) {
     let (sender, receiver) = unbounded();
-    let sleep = Arc::new(Sleep { is_asleep: AtomicBool::new(false), waker });
+    let sleep = Arc::new(Sleep { flag: SleepFlag::new(), waker });
     (CommandSender { queue: sender, sleep: Arc::clone(&sleep) }, CommandQueue { queue: receiver, sleep })
 }
 
@@ -68,8 +66,7 @@ impl CommandSender {
 
     /// Wakes the thread if it sleeps, so that it looks at what was changed before this.
     pub(crate) fn wake(&self) {
-        // The queue comes first, then the flag; the thread does it the other way round. So at least one of them sees the other.
-        if self.sleep.is_asleep.load(Ordering::SeqCst) && self.sleep.is_asleep.swap(false, Ordering::SeqCst) {
+        if self.sleep.flag.take() {
             if let Err(error) = self.sleep.waker.wake() {
                 log::error!("waking the I/O thread failed: {error}");
             }
@@ -91,12 +88,12 @@ impl CommandQueue {
     /// From here on, a command wakes the thread. Says whether it may sleep: nothing has come before.
     #[must_use]
     pub(super) fn fall_asleep(&self) -> bool {
-        self.sleep.is_asleep.store(true, Ordering::SeqCst);
+        self.sleep.flag.set();
         self.queue.is_empty()
     }
 
     /// From here on, commands are seen without a wake. Call it before draining the queue.
     pub(super) fn wake_up(&self) {
-        self.sleep.is_asleep.store(false, Ordering::SeqCst);
+        self.sleep.flag.clear();
     }
 }

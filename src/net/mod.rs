@@ -4,6 +4,7 @@ mod busy_poll;
 mod command;
 mod driver;
 mod resolve;
+mod sleep;
 mod socket;
 
 pub(crate) use command::{Command, CommandSender};

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::push::{Gap, GapReason, Push};
 use crate::engine::Counters;
 use crate::error::Error;
 use crate::rtm::{Message, PushMethod, PushRef};
+use crate::sync::{Condvar, Mutex};
 
 /// Payloads in one queue may take this many bytes; one more is let in below that.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -386,3 +385,6 @@ fn read(method: PushMethod, payload: &[u8]) -> Option<Push> {
         Ok(None) | Err(_) => None,
     }
 }
+
+#[cfg(all(loom, test))]
+mod models;

@@ -1,0 +1,109 @@
+//! Whether the I/O thread sleeps: the flag that saves a wake for each command that comes while it is awake.
+
+use std::sync::atomic::Ordering;
+
+use crate::sync::AtomicBool;
+
+/// Set while the thread sleeps, or is about to. The sender that clears it wakes the thread: one wake for each sleep,
+/// however many commands come, and none while the thread is awake.
+///
+/// A sender adds its command first and looks at the flag then; the thread sets the flag first and looks at the queue
+/// then. So at least one of them sees the other.
+#[derive(Debug)]
+pub(super) struct SleepFlag {
+    is_asleep: AtomicBool,
+}
+
+impl SleepFlag {
+    /// The flag of a thread that is awake.
+    pub(super) fn new() -> SleepFlag {
+        SleepFlag { is_asleep: AtomicBool::new(false) }
+    }
+
+    /// The thread is about to sleep: it must look once more whether there is something to do.
+    pub(super) fn set(&self) {
+        self.is_asleep.store(true, Ordering::SeqCst);
+    }
+
+    /// The thread is awake: it must look after this what there is to do.
+    pub(super) fn clear(&self) {
+        self.is_asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// There is something to do. Says whether the thread is to be woken for it, by whoever asks.
+    #[must_use]
+    pub(super) fn take(&self) -> bool {
+        self.is_asleep.load(Ordering::SeqCst) && self.is_asleep.swap(false, Ordering::SeqCst)
+    }
+}
+
+#[cfg(all(loom, test))]
+mod models {
+    use super::*;
+    use std::sync::Arc;
+
+    use loom::sync::atomic::AtomicUsize;
+    use loom::sync::{Condvar, Mutex};
+    use loom::thread;
+
+    /// The thread, its queue, of which the number of commands is enough, and its waker.
+    struct Model {
+        flag: SleepFlag,
+        queued: AtomicUsize,
+        is_woken: Mutex<bool>,
+        woken: Condvar,
+    }
+
+    impl Model {
+        fn new() -> Arc<Model> {
+            Arc::new(Model {
+                flag: SleepFlag::new(),
+                queued: AtomicUsize::new(0),
+                is_woken: Mutex::new(false),
+                woken: Condvar::new(),
+            })
+        }
+
+        fn send(&self) {
+            self.queued.fetch_add(1, Ordering::SeqCst);
+            if self.flag.take() {
+                *self.is_woken.lock().unwrap() = true;
+                self.woken.notify_one();
+            }
+        }
+
+        /// Turns of the thread until it has had so many commands.
+        fn run_until(&self, commands: usize) {
+            let mut done = 0;
+            loop {
+                done += self.queued.swap(0, Ordering::SeqCst);
+                if done == commands {
+                    return;
+                }
+                self.flag.set();
+                let may_sleep = self.queued.load(Ordering::SeqCst) == 0;
+                let mut is_woken = self.is_woken.lock().unwrap();
+                while may_sleep && !*is_woken {
+                    is_woken = self.woken.wait(is_woken).unwrap();
+                }
+                *is_woken = false;
+                self.flag.clear();
+            }
+        }
+    }
+
+    #[test]
+    fn no_command_is_slept_through() {
+        loom::model(|| {
+            let model = Model::new();
+            let senders: Vec<_> = (0..2)
+                .map(|_| {
+                    let model = Arc::clone(&model);
+                    thread::spawn(move || model.send())
+                })
+                .collect();
+            model.run_until(2);
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
+        });
+    }
+}
