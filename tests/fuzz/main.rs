@@ -9,9 +9,11 @@ mod golden_files;
 mod seeds;
 
 mod cut;
+mod engine;
 mod gate;
 mod keys;
 mod package;
+mod push;
 mod readers;
 mod stream;
 
@@ -28,11 +30,13 @@ struct Target {
     seeds: fn() -> Vec<Vec<u8>>,
 }
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
     Target { name: "stream", check: stream::check, seeds: seeds::streams },
     Target { name: "package", check: package::check, seeds: seeds::packages },
     Target { name: "keys", check: keys::check, seeds: seeds::keys },
     Target { name: "gate", check: gate::check, seeds: seeds::quests },
+    Target { name: "push", check: push::check, seeds: seeds::pushes },
+    Target { name: "engine", check: engine::check, seeds: seeds::events },
 ];
 
 /// Inputs that once broke a check, with the name of its target.
@@ -89,6 +93,16 @@ fn keys_hold_on_damaged_seeds() {
 #[test]
 fn gate_holds_on_damaged_seeds() {
     check_seeds_of("gate");
+}
+
+#[test]
+fn pushes_hold_on_damaged_seeds() {
+    check_seeds_of("push");
+}
+
+#[test]
+fn engine_holds_on_random_events() {
+    check_seeds_of("engine");
 }
 
 #[test]

@@ -22,6 +22,22 @@ pub fn quests() -> Vec<Vec<u8>> {
     seeds.into_iter().map(cut_somewhere).collect()
 }
 
+/// Pushes, one a seed.
+pub fn pushes() -> Vec<Vec<u8>> {
+    frames_in("pushes")
+}
+
+/// What can happen to an engine: at random, but after a connection was made, since chance alone makes few.
+pub fn events() -> Vec<Vec<u8>> {
+    let connect = [4, 0, 5, 1, 6, 1, 8, 255];
+    let mut random = fastrand::Rng::with_seed(14);
+    let mut seed = |settings: u8| {
+        let events: Vec<u8> = (0..random.usize(40..400)).map(|_| random.u8(..)).collect();
+        [&[settings][..], &connect, &events].concat()
+    };
+    (0..100).map(|number| seed(number % 16)).collect()
+}
+
 /// Both modes with both lengths of key, without and with damage.
 pub fn packages() -> Vec<Vec<u8>> {
     let content = b"\x05hello\x00\x08security\xffthe last one is shorter than it says";

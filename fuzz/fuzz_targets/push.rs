@@ -1,0 +1,8 @@
+//! See `tests/fuzz/push.rs`.
+#![no_main]
+#![allow(dead_code, reason = "each target uses a part of the checks")]
+
+#[path = "../../tests/fuzz/push.rs"]
+mod push;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| push::check(data));
