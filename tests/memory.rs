@@ -1,37 +1,47 @@
-//! Promise 7, the part on memory: whatever the peer sends, what is held stays bounded. In a file of its own, one test at
-//! a time, since it measures the whole process.
+//! Promise 7, the part on memory: whatever the peer sends, what is held stays bounded. Each
+//! figure is measured in a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
-use std::sync::{Mutex, PoisonError};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::unbounded;
 use rtm_server_sdk::error::{CloseReason, ProtocolError};
-use rtm_server_sdk::{Client, Error, KeepAlive, ReconnectPolicy};
+use rtm_server_sdk::{Client, Error, KeepAlive, Listen, Push, ReconnectPolicy};
 
 use common::eventually;
 use common::fixtures;
 use common::process;
-use common::scripted::ScriptedServer;
+use common::scripted::{Options, ScriptedServer};
 use common::watchdog::guarded;
 use common::wire;
 
 const MIB: usize = 1024 * 1024;
 const SHORT: Duration = Duration::from_millis(50);
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Names the test whose figure this process measures.
+const MEASURED: &str = "RTM_TEST_MEASURED";
 
-/// Runs `body`, and fails the test if the process took more than `most` bytes more for it than it had before.
-fn within(most: usize, body: impl FnOnce() + Send + 'static) {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    guarded(move || {
-        let before = process::peak_memory();
-        body();
-        let grown = process::peak_memory().saturating_sub(before);
-        assert!(grown <= most, "took {} MiB more, and at most {} are in order", grown / MIB, most / MIB);
-    });
+/// Runs `body` in a process of its own, which runs nothing but the test `test`. Fails the test if the process took more
+/// than `most` bytes more for it than it had before.
+fn within(test: &'static str, most: usize, body: impl FnOnce() + Send + 'static) {
+    if std::env::var_os(MEASURED).is_some_and(|measured| measured == test) {
+        return guarded(move || {
+            let before = process::peak_memory();
+            body();
+            let grown = process::peak_memory().saturating_sub(before);
+            println!("{test}: took {} MiB more, of {} that are in order", grown / MIB, most / MIB);
+            assert!(grown <= most, "took {} MiB more, and at most {} are in order", grown / MIB, most / MIB);
+        });
+    }
+    let this = std::env::current_exe().unwrap();
+    let output = Command::new(this).args(["--exact", "--nocapture", test]).env(MEASURED, test).output().unwrap();
+    let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && told.contains("in order"), "{told}{errors}");
+    told.lines().filter(|line| line.contains("in order")).for_each(|line| println!("{line}"));
 }
 
 fn eager(server: &ScriptedServer) -> Client {
@@ -40,7 +50,7 @@ fn eager(server: &ScriptedServer) -> Client {
 
 #[test]
 fn answers_that_nobody_waits_for_take_no_memory() {
-    within(48 * MIB, || {
+    within("answers_that_nobody_waits_for_take_no_memory", 48 * MIB, || {
         let server = ScriptedServer::start();
         let client = eager(&server);
         let pending = client.get_room_info(1).submit();
@@ -64,8 +74,10 @@ fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
     const ANSWER: usize = 8 * MIB;
     const LIMIT: usize = 64 * MIB;
     // The answer that is being received may exceed the limit, twice over while its buffer grows; the server holds one.
-    within(LIMIT + 5 * ANSWER, || {
+    within("answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost", LIMIT + 5 * ANSWER, || {
         let server = ScriptedServer::start();
+        // Made before the keep-alive begins to count.
+        let mut answer = wire::answer(0, &wire::map([("oinfo", "x".repeat(ANSWER).into())]));
         let keep_alive = KeepAlive::default().interval(SHORT).timeout(SHORT).tries(1);
         let builder = fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never());
         let client = builder.keep_alive(keep_alive).max_undelivered(LIMIT).build().unwrap();
@@ -73,7 +85,6 @@ fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
         let connection = server.accept();
         let quests = connection.take(CALLS);
         let answering = thread::spawn(move || {
-            let mut answer = wire::answer(0, &wire::map([("oinfo", "x".repeat(ANSWER).into())]));
             for quest in quests {
                 answer[12..16].copy_from_slice(&quest.seq().to_le_bytes());
                 connection.send(&answer);
@@ -97,7 +108,7 @@ fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
 
 #[test]
 fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
-    within(96 * MIB, || {
+    within("server_that_asks_without_reading_the_answers_is_hung_up_on", 96 * MIB, || {
         let server = ScriptedServer::start();
         let client = eager(&server);
         let pending = client.get_room_info(1).submit();
@@ -115,5 +126,68 @@ fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
         let connection = server.accept();
         connection.answer(&connection.next());
         next.wait().unwrap();
+    });
+}
+
+/// 600 MB of calls, handed in by callers that do not wait.
+#[test]
+fn calls_to_a_server_that_does_not_read_stay_within_max_unsent() {
+    const CALLS: usize = 10_000;
+    const LIMIT: usize = 16 * MIB;
+    within("calls_to_a_server_that_does_not_read_stay_within_max_unsent", 2 * LIMIT, || {
+        let server = ScriptedServer::with_options(Options { paused: true, receive_buffer: Some(4096) });
+        let client = fixtures::builder(server.endpoint()).max_unsent(LIMIT).build().unwrap();
+        let info = "x".repeat(60_000);
+        let (sender, outcomes) = unbounded();
+        for rid in 0..CALLS as i64 {
+            client.set_room_info(rid, Some(&info), None).timeout(10 * SHORT).callback(fixtures::into(&sender));
+        }
+        drop(sender);
+        let refused = outcomes.iter().inspect(|outcome| assert!(outcome.is_err())).collect::<Vec<_>>();
+        assert_eq!(refused.len(), CALLS);
+        assert!(refused.iter().any(|outcome| matches!(outcome, Err(Error::QueueFull))));
+    });
+}
+
+/// 480 MB of events for two listeners that take none of them until all have come.
+#[test]
+fn pushes_that_nobody_takes_stay_within_the_queues() {
+    within("pushes_that_nobody_takes_stay_within_the_queues", 96 * MIB, || {
+        let server = ScriptedServer::start();
+        let client = eager(&server);
+        let starting = {
+            let client = client.clone();
+            let listen = move || client.listen(Listen::new().all_events()).start().unwrap();
+            thread::spawn(move || [listen(), listen()])
+        };
+        let connection = server.accept();
+        let quest = connection.next();
+        connection.send(&wire::empty_answer(quest.seq()));
+        let listeners = starting.join().unwrap();
+        let data = "x".repeat(60_000);
+        let event = wire::map([
+            ("pid", 1.into()),
+            ("event", "login".into()),
+            ("uid", 2.into()),
+            ("time", 3.into()),
+            ("endpoint", "".into()),
+            ("data", data.into()),
+        ]);
+        let push = wire::two_way_quest(1, "pushevent", &event);
+        let sent = connection.flood(&push, 480 * MIB) / push.len();
+        // It is answered once it was read; the answers come in order.
+        let mut answers = 0;
+        eventually("every push is answered", || {
+            answers += connection.packets().try_iter().count();
+            answers >= sent
+        });
+        client.close();
+        for listener in listeners {
+            let count = |push| match push {
+                Push::Gap(gap) => gap.missed().unwrap_or(0),
+                _ => 1,
+            };
+            assert_eq!(listener.iter().map(count).sum::<u64>() as usize, sent);
+        }
     });
 }
