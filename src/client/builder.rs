@@ -15,6 +15,8 @@ use crate::dispatch::{
 };
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error, Stage};
+#[cfg(feature = "encryption")]
+use crate::fpnn::Encryption;
 use crate::net::IoThread;
 use crate::rtm::{Signer, renew_after_fork};
 
@@ -252,7 +254,7 @@ impl ClientBuilder {
 
     /// Encrypts every connection. Default: none.
     #[cfg(feature = "encryption")]
-    pub fn encryption(mut self, encryption: crate::Encryption) -> Self {
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
         self.encryption = Some(encryption);
         self
     }

@@ -10,7 +10,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::encryption::{CipherMode, KeyBits};
+use super::cipher_options::{CipherMode, KeyBits};
 use crate::fpnn::cipher::{Decryptor, Encryptor};
 
 const IV_LEN: usize = 16;

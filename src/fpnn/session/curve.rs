@@ -1,13 +1,10 @@
-//! The four curves of FPNN: which one a key names, and what the library needs of each.
+//! The four curves of FPNN, as values and as types.
 
 use std::fmt;
 
 use elliptic_curve::CurveArithmetic;
-use elliptic_curve::pkcs8::spki::AlgorithmIdentifierRef;
 use elliptic_curve::pkcs8::{AssociatedOid, ObjectIdentifier};
 use elliptic_curve::sec1::{FromEncodedPoint, ModulusSize, ToEncodedPoint, ValidatePublicKey};
-
-use super::key_error::KeyError;
 
 /// A curve that FPNN knows (section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,20 +35,7 @@ impl Curve {
         }
     }
 
-    /// The curve of a key whose encoding begins with `algorithm`.
-    pub(super) fn of_algorithm(algorithm: AlgorithmIdentifierRef<'_>) -> Result<Curve, KeyError> {
-        if algorithm.oid != elliptic_curve::ALGORITHM_OID {
-            return Err(KeyError::NotElliptic(algorithm.oid));
-        }
-        let oid = algorithm.parameters_oid().map_err(|_| KeyError::UnnamedCurve)?;
-        Curve::of_oid(oid)
-    }
-
-    pub(super) fn of_oid(oid: ObjectIdentifier) -> Result<Curve, KeyError> {
-        Curve::ALL.into_iter().find(|curve| curve.oid() == oid).ok_or(KeyError::UnknownCurve(oid))
-    }
-
-    fn oid(self) -> ObjectIdentifier {
+    pub(super) fn oid(self) -> ObjectIdentifier {
         match self {
             Curve::Secp256k1 => k256::Secp256k1::OID,
             Curve::Secp256r1 => p256::NistP256::OID,

@@ -4,46 +4,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use elliptic_curve::pkcs8::{SubjectPublicKeyInfoRef, der};
-
-use super::curve::{Curve, CurveType};
-use super::ecdh::read_point;
-use super::exchange::ServerPoint;
+use super::cipher_options::{CipherMode, KeyBits};
 use super::key_error::KeyError;
 use super::pem::read_block;
+use super::server_point::{ServerPoint, read_public_key};
 use crate::error::{ArgumentError, Error};
-
-/// The length of an encrypted session's AES key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum KeyBits {
-    /// 128 bits.
-    Aes128,
-    /// 256 bits, the default.
-    #[default]
-    Aes256,
-}
-
-impl KeyBits {
-    /// The number that `*key` carries.
-    pub(super) fn on_the_wire(self) -> i64 {
-        match self {
-            KeyBits::Aes128 => 128,
-            KeyBits::Aes256 => 256,
-        }
-    }
-}
-
-/// How the frames of an encrypted session are enciphered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum CipherMode {
-    /// All frames of a direction form one stream of ciphertext: the default, and the recommended mode.
-    #[default]
-    Stream,
-    /// Each frame is enciphered by itself, so that an eavesdropper sees which frames are equal.
-    Package,
-}
 
 /// Encrypts every connection of a client: the server's public key, and how to use it.
 ///
@@ -173,23 +138,4 @@ impl fmt::Debug for Encryption {
 
 fn unusable(error: KeyError) -> Error {
     Error::invalid_argument(format!("the server's public key cannot be used: {error}"))
-}
-
-fn read_public_key(der: &[u8]) -> Result<Arc<dyn ServerPoint>, KeyError> {
-    if der.is_empty() {
-        return Err(KeyError::Empty);
-    }
-    let info = SubjectPublicKeyInfoRef::try_from(der).map_err(KeyError::PublicKeyInfo)?;
-    let curve = Curve::of_algorithm(info.algorithm)?;
-    let point = info.subject_public_key.as_bytes().ok_or_else(|| der::Tag::BitString.value_error())?;
-    match curve {
-        Curve::Secp256k1 => server_point::<k256::Secp256k1>(point),
-        Curve::Secp256r1 => server_point::<p256::NistP256>(point),
-        Curve::Secp224r1 => server_point::<p224::NistP224>(point),
-        Curve::Secp192r1 => server_point::<p192::NistP192>(point),
-    }
-}
-
-fn server_point<C: CurveType>(point: &[u8]) -> Result<Arc<dyn ServerPoint>, KeyError> {
-    Ok(Arc::new(read_point::<C>(point)?))
 }

@@ -3,15 +3,13 @@
 use std::fmt;
 use std::io;
 
-use elliptic_curve::PublicKey;
-
 use super::aes_cfb::SessionKey;
-use super::curve::{Curve, CurveType};
-use super::ecdh::{RandomSource, SharedSecret, bare_point, fresh_key, shared_secret, system_random};
-use super::encryption::{CipherMode, Encryption, KeyBits};
+use super::cipher_options::{CipherMode, KeyBits};
+use super::ecdh::{RandomSource, system_random};
+use super::encryption::Encryption;
 use crate::fpnn::cipher::{Decryptor, Encryptor};
+use crate::fpnn::frame_writer::FrameWriter;
 use crate::fpnn::method::MethodName;
-use crate::fpnn::writer::FrameWriter;
 
 /// The name of the quest that begins an encrypted session.
 const METHOD: MethodName<'static> = MethodName::literal("*key");
@@ -64,24 +62,5 @@ impl fmt::Debug for KeyExchange {
             .field("key_bits", &self.key_bits)
             .field("mode", &self.mode)
             .finish_non_exhaustive()
-    }
-}
-
-/// A server's public key, whose curve is known at run time only.
-pub(super) trait ServerPoint: Send + Sync {
-    fn curve(&self) -> Curve;
-
-    /// Makes a key pair. Gives its public half as it is sent, and the secret between its private half and the server.
-    fn exchange(&self, random: RandomSource<'_>) -> io::Result<(Vec<u8>, SharedSecret)>;
-}
-
-impl<C: CurveType> ServerPoint for PublicKey<C> {
-    fn curve(&self) -> Curve {
-        C::CURVE
-    }
-
-    fn exchange(&self, random: RandomSource<'_>) -> io::Result<(Vec<u8>, SharedSecret)> {
-        let own = fresh_key::<C>(random)?;
-        Ok((bare_point(&own.public_key()), shared_secret(&own, self)))
     }
 }

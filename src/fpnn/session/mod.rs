@@ -2,19 +2,23 @@
 //! [`Decryptor`](super::Decryptor).
 
 mod aes_cfb;
+mod cipher_options;
 mod curve;
 mod ecdh;
 mod encryption;
 mod exchange;
 mod key_error;
+mod named_curve;
 mod pem;
 #[cfg(any(test, feature = "gate"))]
 mod server_key;
+mod server_point;
 #[cfg(test)]
 mod tests;
 
 pub use aes_cfb::{PackageDecryptor, PackageEncryptor, StreamDecryptor, StreamEncryptor};
-pub use encryption::{CipherMode, Encryption, KeyBits};
+pub use cipher_options::{CipherMode, KeyBits};
+pub use encryption::Encryption;
 pub use exchange::KeyExchange;
 #[cfg(any(test, feature = "gate"))]
 pub use {curve::Curve, server_key::ServerKey};

@@ -11,10 +11,11 @@ use sec1::EcPrivateKey;
 use zeroize::Zeroizing;
 
 use super::aes_cfb::SessionKey;
+use super::cipher_options::{CipherMode, KeyBits};
 use super::curve::{Curve, CurveType};
 use super::ecdh::{RandomSource, SharedSecret, fresh_key, read_point, shared_secret, system_random};
-use super::encryption::{CipherMode, KeyBits};
 use super::key_error::KeyError;
+use super::named_curve::{curve_of_algorithm, curve_of_oid};
 use super::pem::read_block;
 use crate::fpnn::cipher::{Decryptor, Encryptor};
 
@@ -60,12 +61,12 @@ impl ServerKey {
     fn from_sec1(der: &[u8]) -> Result<ServerKey, ServerKeyError> {
         let key = EcPrivateKey::from_der(der).map_err(ServerKeyError::EcPrivateKey)?;
         let curve = key.parameters.and_then(|parameters| parameters.named_curve()).ok_or(KeyError::UnnamedCurve)?;
-        ServerKey::on_curve(Curve::of_oid(curve)?, key)
+        ServerKey::on_curve(curve_of_oid(curve)?, key)
     }
 
     fn from_pkcs8(der: &[u8]) -> Result<ServerKey, ServerKeyError> {
         let info = PrivateKeyInfo::try_from(der).map_err(ServerKeyError::PrivateKeyInfo)?;
-        let curve = Curve::of_algorithm(info.algorithm)?;
+        let curve = curve_of_algorithm(info.algorithm)?;
         let key = EcPrivateKey::from_der(info.private_key).map_err(ServerKeyError::EcPrivateKey)?;
         ServerKey::on_curve(curve, key)
     }
