@@ -15,6 +15,7 @@
 mod cipher;
 mod decoder;
 mod frame;
+mod frame_writer;
 mod header;
 mod map_writer;
 mod method;
@@ -27,6 +28,7 @@ mod writer;
 pub use cipher::{Decryptor, Encryptor};
 pub use decoder::Decoder;
 pub use frame::{Answer, Frame, Quest, read_answer};
+pub use frame_writer::{FrameWriter, patch_seq};
 pub use header::{FLAG_MSGPACK, HEADER_LEN, Header, SEQ_LEN};
 pub use map_writer::MapWriter;
 pub use method::MethodName;
@@ -34,4 +36,4 @@ pub use payload::Payload;
 pub use reader::{PayloadReader, RawString};
 #[cfg(feature = "encryption")]
 pub use session::*;
-pub use writer::{FrameWriter, PayloadWriter, patch_seq};
+pub use writer::PayloadWriter;
