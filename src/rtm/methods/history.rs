@@ -1,6 +1,6 @@
 //! The history of a room: queries, pages, and where a page goes on.
 
-use super::messages::check_type;
+use super::check_type;
 use crate::error::{ArgumentError, DecodeError, Error};
 use crate::fpnn::{MapWriter, MethodName, PayloadReader};
 use crate::rtm::{Message, MessageType, Request, RoomId, Target, UserId, read_attrs, read_body, read_mtype};

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use super::history::History;
-use super::read_nothing;
+use super::{check_type, read_nothing};
 use crate::code::ErrorCode;
 use crate::error::{ArgumentError, DecodeError};
 use crate::fpnn::{MapWriter, MethodName, PayloadReader};
 use crate::rtm::{
-    Message, MessageBody, MessageId, MessageType, NewMessage, Request, RoomId, Target, UserId, read_attrs, read_body,
-    read_mtype,
+    Message, MessageBody, MessageId, NewMessage, Request, RoomId, Target, UserId, read_attrs, read_body, read_mtype,
 };
 
 const SEND_ROOM_MESSAGE: MethodName<'static> = MethodName::literal("sendroommsg");
@@ -155,15 +154,6 @@ fn content<'a>(params: MapWriter<'a>, message: &NewMessage) -> MapWriter<'a> {
     params.str("attrs", &message.attrs)
 }
 
-/// The server refuses other types with 200005.
-pub(super) fn check_type(mtype: MessageType) -> Result<(), ArgumentError> {
-    if (1..=127).contains(&mtype.value()) {
-        Ok(())
-    } else {
-        Err(ArgumentError::new(format!("a message type is 1 to 127, not {mtype}")))
-    }
-}
-
 /// The server refuses more with 200030.
 fn check_content(message: &NewMessage) -> Result<(), ArgumentError> {
     let (body, attrs) = (message.body.as_bytes().len(), message.attrs.len());
@@ -238,6 +228,7 @@ fn read_count(reader: &mut PayloadReader<'_>) -> Result<MessageCount, DecodeErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtm::MessageType;
 
     fn is_refused(message: NewMessage) -> bool {
         send_room_message(1, 2, &message).quest.is_err()

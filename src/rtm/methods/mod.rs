@@ -11,6 +11,7 @@ pub mod messages;
 
 use crate::error::{ArgumentError, DecodeError};
 use crate::fpnn::PayloadReader;
+use crate::rtm::MessageType;
 
 /// The most ids that fit one call: the server refuses packets of 8 MiB and more, and an id takes up to 9 bytes.
 const MOST_IDS: usize = 900_000;
@@ -42,4 +43,13 @@ fn check_batch(function: &str, ids: &[i64]) -> Result<(), ArgumentError> {
         return Err(ArgumentError::new(format!("{function} needs at least one id")));
     }
     check_ids(function, ids)
+}
+
+/// Checks the type of a message: the server refuses others with 200005.
+fn check_type(mtype: MessageType) -> Result<(), ArgumentError> {
+    if (1..=127).contains(&mtype.value()) {
+        Ok(())
+    } else {
+        Err(ArgumentError::new(format!("a message type is 1 to 127, not {mtype}")))
+    }
 }
