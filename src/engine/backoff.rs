@@ -105,7 +105,9 @@ impl Backoff {
     /// than the longest wait, however long the attempt took to fail.
     fn next_exponential(&self, now: Instant, chance: f64) -> Next {
         let delay = self.shortened(exponential_delay(&self.policy, self.failures), chance);
-        let due = self.waits_from.map_or(now, |from| from + delay);
+        // Even the first attempt after a loss comes a moment later, unless a call asks for it: a server that ends often drops
+        // its connections before it stops listening.
+        let due = self.waits_from.map_or(now, |from| from + delay.max(SHORTEST_DELAY));
         let at = self.not_too_soon(due.max(now)).max(self.budget.next_at(now));
         // Nobody is refused for the sake of the shortest delay.
         if self.policy.enabled && at > now + SHORTEST_DELAY { Next::After(at) } else { Next::Soon(at) }
