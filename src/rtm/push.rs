@@ -135,11 +135,11 @@ impl<'a> MessageRef<'a> {
             }
         }
         Ok(MessageRef {
-            target: target(to.ok_or_else(|| DecodeError::MissingKey(target_key))?),
-            from: from.ok_or_else(|| DecodeError::MissingKey("from"))?,
-            mid: mid.ok_or_else(|| DecodeError::MissingKey("mid"))?,
-            mtype: mtype.ok_or_else(|| DecodeError::MissingKey("mtype"))?,
-            body: body.ok_or_else(|| DecodeError::MissingKey("msg"))?,
+            target: target(to.ok_or(DecodeError::MissingKey(target_key))?),
+            from: from.ok_or(DecodeError::MissingKey("from"))?,
+            mid: mid.ok_or(DecodeError::MissingKey("mid"))?,
+            mtype: mtype.ok_or(DecodeError::MissingKey("mtype"))?,
+            body: body.ok_or(DecodeError::MissingKey("msg"))?,
             attrs,
             mtime,
         })
@@ -176,11 +176,11 @@ impl<'a> EventRef<'a> {
             }
         }
         Ok(EventRef {
-            pid: pid.ok_or_else(|| DecodeError::MissingKey("pid"))?,
-            name: name.ok_or_else(|| DecodeError::MissingKey("event"))?,
-            uid: uid.ok_or_else(|| DecodeError::MissingKey("uid"))?,
-            time: time.ok_or_else(|| DecodeError::MissingKey("time"))?,
-            endpoint: endpoint.ok_or_else(|| DecodeError::MissingKey("endpoint"))?,
+            pid: pid.ok_or(DecodeError::MissingKey("pid"))?,
+            name: name.ok_or(DecodeError::MissingKey("event"))?,
+            uid: uid.ok_or(DecodeError::MissingKey("uid"))?,
+            time: time.ok_or(DecodeError::MissingKey("time"))?,
+            endpoint: endpoint.ok_or(DecodeError::MissingKey("endpoint"))?,
             data,
         })
     }
