@@ -7,7 +7,7 @@ use crate::gate::failure::ErrorAnswer;
 use crate::gate::params::Params;
 use crate::gate::reply::Reply;
 
-pub(super) const METHODS: [Method; 3] = [
+pub(super) const METHODS: &[Method] = &[
     Method::signed("addroomban", add_ban),
     Method::signed("removeroomban", remove_ban),
     Method::signed("isbanofroom", is_banned),

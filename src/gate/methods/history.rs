@@ -7,7 +7,7 @@ use crate::gate::failure::ErrorAnswer;
 use crate::gate::project::Row;
 use crate::gate::reply::{Reply, count, write_body};
 
-pub(super) const METHODS: [Method; 1] = [Method::signed("getroommsg", page)];
+pub(super) const METHODS: &[Method] = &[Method::signed("getroommsg", page)];
 
 /// The most rows of a page.
 const LARGEST_PAGE: i64 = 20;

@@ -5,7 +5,7 @@ use crate::code::ErrorCode;
 use crate::gate::failure::ErrorAnswer;
 use crate::gate::reply::Reply;
 
-pub(super) const METHODS: [Method; 2] = [Method::signed("setroominfo", set_info), Method::signed("getroominfo", info)];
+pub(super) const METHODS: &[Method] = &[Method::signed("setroominfo", set_info), Method::signed("getroominfo", info)];
 
 /// The largest info, in bytes.
 const LARGEST_INFO: usize = 65_535;

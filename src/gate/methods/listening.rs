@@ -8,8 +8,8 @@ use crate::gate::params::Params;
 use crate::gate::project::Interest;
 use crate::gate::reply::Reply;
 
-pub(super) const METHODS: [Method; 3] =
-    [Method::signed("addlisten", add), Method::signed("removelisten", remove), Method::signed("setlisten", set)];
+pub(super) const METHODS: &[Method] =
+    &[Method::signed("addlisten", add), Method::signed("removelisten", remove), Method::signed("setlisten", set)];
 
 /// The lists of a call, where they were given.
 struct Lists {

@@ -6,7 +6,7 @@ use super::{Call, Method};
 use crate::gate::failure::ErrorAnswer;
 use crate::gate::reply::{Reply, count};
 
-pub(super) const METHODS: [Method; 8] = [
+pub(super) const METHODS: &[Method] = &[
     Method::signed("addroommember", add_member),
     Method::signed("delroommember", remove_member),
     Method::signed("addroommembers", add_members),

@@ -8,7 +8,7 @@ use crate::gate::project::{Filter, Row, Span};
 use crate::gate::reply::{Reply, count, write_body};
 use crate::rtm::{Message, MessageBody, MessageId, MessageType, RoomId, Target, UserId};
 
-pub(super) const METHODS: [Method; 7] = [
+pub(super) const METHODS: &[Method] = &[
     Method::signed("sendroommsg", send),
     Method::signed("getmsg", message),
     Method::signed("editmsg", edit),

@@ -18,13 +18,13 @@ use super::push::Pushes;
 use super::reply::Reply;
 
 const FAMILIES: [&[Method]; 7] = [
-    &ping::METHODS,
-    &members::METHODS,
-    &info::METHODS,
-    &bans::METHODS,
-    &messages::METHODS,
-    &history::METHODS,
-    &listening::METHODS,
+    ping::METHODS,
+    members::METHODS,
+    info::METHODS,
+    bans::METHODS,
+    messages::METHODS,
+    history::METHODS,
+    listening::METHODS,
 ];
 
 /// How many methods the gate knows.

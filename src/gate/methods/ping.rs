@@ -4,7 +4,7 @@ use super::Method;
 use crate::gate::clock::Now;
 use crate::gate::reply::Reply;
 
-pub(super) const METHODS: [Method; 1] = [Method::unsigned("*ping", ping)];
+pub(super) const METHODS: &[Method] = &[Method::unsigned("*ping", ping)];
 
 fn ping(now: Now, reply: &mut Reply<'_>) {
     reply.int("ts", now.unix_ms);
