@@ -95,6 +95,8 @@ pub(super) struct Wishes<T> {
     batch: usize,
     /// The server said "not now": when it is asked again.
     paused_until: Option<Instant>,
+    /// How many wishes the `setlisten` in flight asks for in addition. Some may have been taken away since.
+    asked_for: usize,
 }
 
 impl<T> Wishes<T> {
@@ -110,6 +112,7 @@ impl<T> Wishes<T> {
             takes_away: false,
             batch: usize::MAX,
             paused_until: None,
+            asked_for: 0,
         }
     }
 
@@ -175,6 +178,7 @@ impl<T> Wishes<T> {
         }
         self.paused_until = None;
         self.is_asking = true;
+        self.asked_for = self.wishes.values().filter(|wish| wish.standing == Standing::Asked).count();
         self.takes_away = std::mem::take(&mut self.has_shrunk);
         Some(self.union.to_parameters())
     }
@@ -299,13 +303,14 @@ impl<T> Wishes<T> {
         match asked[..] {
             // Nothing was added, so that there is nobody to tell. The server pushes more than is wanted.
             [] => log::debug!("the server refused to listen to less: {error}"),
-            [id] => {
+            [id] if self.asked_for == 1 => {
                 self.has_shrunk |= self.takes_away;
                 self.refuse(id, error, decisions);
             }
+            // The refusal may be meant for a wish that was taken away meanwhile, even if a single one is left.
             _ => {
                 self.has_shrunk |= self.takes_away;
-                self.batch = asked.len() / 2;
+                self.batch = (asked.len() / 2).max(1);
             }
         }
     }

@@ -214,6 +214,18 @@ fn wish_that_is_refused_later_stays_for_the_next_connection() {
 }
 
 #[test]
+fn refusal_of_a_wish_that_was_taken_away_meanwhile_is_not_blamed_on_another() {
+    let mut table = Table::new(&[13]);
+    table.wishes.handle_connected();
+    table.add(1, Listen::new().room(1));
+    table.add(2, Listen::new().room(13));
+    assert!(table.send());
+    table.wishes.remove(ListenerId(2));
+    table.settle();
+    assert_eq!((table.told(1), table.rooms()), (&["started"][..], vec![1]));
+}
+
+#[test]
 fn loss_with_a_request_in_flight_asks_again_on_the_next_connection() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
