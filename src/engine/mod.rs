@@ -160,6 +160,8 @@ impl<T: Token> Engine<T> {
             _ => Progress::Queued(frame),
         };
         self.calls.insert(seq, InFlight { token, deadline, timeout, wait_for_ready, progress });
+        // A call whose caller has given up must not stay in the queue: nothing would be sent past it until bytes leave.
+        self.send_queued();
     }
 
     /// The user asks for a connection. `token` is told when there is one, or why there is none.

@@ -50,9 +50,12 @@ enum Seen {
     Answer { seq: u32, status: u8 },
 }
 
+/// The token of a call whose caller has given up.
+const GIVEN_UP: u32 = u32::MAX - 1;
+
 impl super::Token for u32 {
     fn begin_sending(&self) -> bool {
-        true
+        *self != GIVEN_UP
     }
 }
 

@@ -214,3 +214,14 @@ fn released_bytes_are_those_that_came_in() {
     rig.pass(SECOND);
     assert_eq!(rig.engine.take_released(), 10_000 * frame);
 }
+
+#[test]
+fn call_that_was_given_up_holds_up_no_other() {
+    let mut rig = Rig::online();
+    rig.call(GIVEN_UP, SECOND);
+    rig.call(1, SECOND);
+    assert_eq!(rig.seen_seqs().len(), 1);
+    rig.pass(SECOND / 2);
+    rig.call(2, SECOND);
+    assert_eq!(rig.seen_seqs().len(), 1);
+}
