@@ -1,8 +1,8 @@
-//! See `tests/fuzz/engine.rs`.
+//! See `tests/fuzz/engine/mod.rs`.
 #![no_main]
 #![allow(dead_code, reason = "each target uses a part of the checks")]
 
-#[path = "../../tests/fuzz/engine.rs"]
+#[path = "../../tests/fuzz/engine/mod.rs"]
 mod engine;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| engine::check(data));

@@ -4,8 +4,6 @@
 
 #[path = "../../tests/fuzz/cut.rs"]
 mod cut;
-#[path = "../../tests/fuzz/keys.rs"]
-mod keys;
 #[path = "../../tests/fuzz/package.rs"]
 mod package;
 #[path = "../../tests/fuzz/readers.rs"]

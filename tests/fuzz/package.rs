@@ -1,24 +1,25 @@
 //! Enciphered frames come out as they went in, in both modes, however they are cut; damage harms nothing before it.
 
-use rtm_server_sdk::fpnn::{Decoder, Decryptor, Encryptor, FrameWriter, ServerKey};
+use rtm_server_sdk::fpnn::{Decoder, Decryptor, Encryptor, FrameWriter, session_of_secret};
+use rtm_server_sdk::{CipherMode, KeyBits};
 
 use super::cut::pieces;
 use super::stream::frames;
 
 const MAX_PAYLOAD: usize = 4096;
-/// A point of secp256k1, as a client sends it: twice the base point.
-const CLIENT_POINT: &[u8; 64] = include_bytes!("keys/secp256k1.point");
+const SECRET: &[u8; 32] = b"what both sides of a key share..";
 
 /// An input: one byte each for the settings, the cuts and the kind of damage, two for its place, then the content.
 pub fn check(data: &[u8]) {
     let [settings, cuts, damage, at_low, at_high, content @ ..] = data else { return };
-    let (stream_mode, bits) = (settings & 1 == 0, if settings & 2 == 0 { 128 } else { 256 });
+    let mode = if settings & 1 == 0 { CipherMode::Stream } else { CipherMode::Package };
+    let bits = if settings & 2 == 0 { KeyBits::Aes128 } else { KeyBits::Aes256 };
     let sent = plain_frames(content);
-    let (mut wire, ends) = encipher(&sent, stream_mode, bits);
+    let (mut wire, ends) = encipher(&sent, mode, bits);
     let expected = frames(&mut Decoder::new(MAX_PAYLOAD), sent.iter().map(Vec::as_slice));
 
-    let whole = frames(&mut decoder(stream_mode, bits), [&wire[..]]);
-    let cut = frames(&mut decoder(stream_mode, bits), pieces(&wire, u64::from(*cuts)));
+    let whole = frames(&mut decoder(mode, bits), [&wire[..]]);
+    let cut = frames(&mut decoder(mode, bits), pieces(&wire, u64::from(*cuts)));
     assert_eq!((&whole, &cut), (&expected, &expected));
 
     if wire.is_empty() || *damage == 0 {
@@ -26,7 +27,7 @@ pub fn check(data: &[u8]) {
     }
     let at = usize::from(u16::from_le_bytes([*at_low, *at_high])) % wire.len();
     wire[at] ^= damage;
-    let damaged = frames(&mut decoder(stream_mode, bits), pieces(&wire, u64::from(*cuts)));
+    let damaged = frames(&mut decoder(mode, bits), pieces(&wire, u64::from(*cuts)));
     let intact = ends.iter().filter(|end| **end <= at).count();
     assert_eq!(damaged[..intact], expected[..intact]);
 }
@@ -47,8 +48,8 @@ fn plain_frames(mut content: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The frames on the wire, and where each of them ends.
-fn encipher(frames: &[Vec<u8>], stream_mode: bool, bits: i64) -> (Vec<u8>, Vec<usize>) {
-    let (mut encryptor, _) = session(stream_mode, bits);
+fn encipher(frames: &[Vec<u8>], mode: CipherMode, bits: KeyBits) -> (Vec<u8>, Vec<usize>) {
+    let (mut encryptor, _) = session(mode, bits);
     let (mut wire, mut ends) = (Vec::new(), Vec::new());
     for frame in frames {
         let start = wire.len();
@@ -60,14 +61,13 @@ fn encipher(frames: &[Vec<u8>], stream_mode: bool, bits: i64) -> (Vec<u8>, Vec<u
     (wire, ends)
 }
 
-fn decoder(stream_mode: bool, bits: i64) -> Decoder {
+fn decoder(mode: CipherMode, bits: KeyBits) -> Decoder {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
-    decoder.set_decryptor(session(stream_mode, bits).1);
+    decoder.set_decryptor(session(mode, bits).1);
     decoder
 }
 
 /// Both sides of a session look the same, so that one side's decryptor reads what its own encryptor wrote.
-fn session(stream_mode: bool, bits: i64) -> (Encryptor, Decryptor) {
-    let key = ServerKey::from_pem(super::keys::SERVER_KEYS[0].as_bytes()).unwrap();
-    key.accept(CLIENT_POINT, stream_mode, bits).unwrap()
+fn session(mode: CipherMode, bits: KeyBits) -> (Encryptor, Decryptor) {
+    session_of_secret(SECRET, bits, mode)
 }

@@ -57,6 +57,13 @@ impl SessionKey {
     }
 }
 
+/// One side of a session whose shared secret is known, without a key exchange: for this crate's fuzz targets.
+#[cfg(feature = "unstable-internals")]
+#[must_use]
+pub fn session_of_secret(secret: &[u8; KEY_LEN_256], bits: KeyBits, mode: CipherMode) -> (Encryptor, Decryptor) {
+    SessionKey::derive(secret, bits).ciphers(mode)
+}
+
 impl AesKey {
     fn derive(secret: &[u8], bits: KeyBits) -> AesKey {
         match bits {

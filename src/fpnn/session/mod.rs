@@ -16,6 +16,8 @@ mod server_point;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "unstable-internals")]
+pub use aes_cfb::session_of_secret;
 pub use aes_cfb::{PackageDecryptor, PackageEncryptor, StreamDecryptor, StreamEncryptor};
 pub use cipher_options::{CipherMode, KeyBits};
 pub use encryption::Encryption;
