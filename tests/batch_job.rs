@@ -28,8 +28,8 @@ fn example() -> PathBuf {
     let messages = String::from_utf8(output.stdout).unwrap();
     let built = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let programs = built.filter(|message| message["target"]["name"] == "batch_job");
-    let paths = programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    paths.last().expect("cargo built the example")
+    let mut paths = programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    paths.next_back().expect("cargo built the example")
 }
 
 #[test]
