@@ -230,11 +230,12 @@
 //! | --- | --- | --- |
 //! | `encryption` | yes | encrypted sessions: `Encryption`, `ClientBuilder::encryption` |
 //! | `gate` | no | the local gate: the module `gate`, and the examples. It brings no further dependency |
+//! | `metrics` | no | metrics of every client through the facade `metrics`, for Prometheus and others: `ClientBuilder::metrics_label` |
 //! | `serde` | no | `Client::quest`: any method by its name, with types of your own |
 //! | `unstable-internals` | no | the inside of the crate, for its benches, tests and fuzz targets; no promise of stability |
 //!
 //! The crate writes to [`log`]: losses at `warn`, connections at `info`, attempts at `debug`, each call at `trace`.
-//! [`Client::stats`] counts the rest.
+//! [`Client::stats`] counts the rest; with the feature `metrics` it goes to a recorder, as `docs/metrics.md` says.
 //!
 //! # Minimum Rust version
 //!

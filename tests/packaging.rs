@@ -79,3 +79,12 @@ fn gate_needs_no_dependency_that_the_client_does_not() {
     assert!(client.len() > 20 && client.iter().any(|line| line.starts_with("mio ")), "{client:?}");
     assert_eq!(dependencies_with("encryption,gate"), client);
 }
+
+#[test]
+fn metrics_need_the_facade_alone() {
+    let client = dependencies_with("encryption");
+    let with_metrics = dependencies_with("encryption,metrics");
+    let names: Vec<&str> = with_metrics.difference(&client).filter_map(|line| line.split(' ').next()).collect();
+    // The facade, its hash, and what that is built with.
+    assert_eq!(names, ["metrics", "rapidhash", "rustversion"]);
+}

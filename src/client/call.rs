@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Client, Inner};
 use crate::config::bounded;
-use crate::dispatch::{CallReply, Callback, Completion, GaveUp, PendingReply, Route, Shared};
+use crate::dispatch::{CallReply, Callback, Completion, GaveUp, MethodLabel, PendingReply, Route, Shared};
 use crate::engine::{Counters, NewCall, Outcome};
 use crate::error::{ArgumentError, Error, Stage};
 use crate::net::{Command, SignListen};
@@ -54,16 +54,19 @@ pub struct Call<'a, T> {
     options: CallOptions,
 }
 
-/// What can be set on one call.
+/// What can be set on one call, and where it is counted.
 #[derive(Debug, Clone, Copy)]
 struct CallOptions {
     timeout: Duration,
     wait_for_ready: bool,
+    label: MethodLabel,
 }
 
 impl<'a, T> Call<'a, T> {
     pub(super) fn new(client: &'a Client, request: Request<T>) -> Self {
-        let options = CallOptions { timeout: client.inner.quest_timeout, wait_for_ready: client.inner.wait_for_ready };
+        let inner = &*client.inner;
+        let label = inner.shared.call_metrics.method_label(request.answer.method());
+        let options = CallOptions { timeout: inner.quest_timeout, wait_for_ready: inner.wait_for_ready, label };
         Call { client, request, options }
     }
 
@@ -235,8 +238,9 @@ fn make(
     deadline: Instant,
     route: Route,
 ) {
-    let CallOptions { timeout, wait_for_ready } = options;
-    let mut completion = Completion::new(Arc::clone(&inner.shared), route);
+    let CallOptions { timeout, wait_for_ready, label } = options;
+    let timer = inner.shared.call_metrics.start(label, deadline, timeout);
+    let mut completion = Completion::new(Arc::clone(&inner.shared), route, timer);
     let quest = match quest {
         Ok(quest) => quest,
         Err(error) => return completion.complete(Err(error.into())),

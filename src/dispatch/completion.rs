@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::call_outcome::CallOutcome;
 use super::callbacks::{Job, contained};
+use super::metrics::CallTimer;
 use super::permits::{AcquireError, Permit, Permits};
 use super::reply::ReplySender;
 use super::shared::Shared;
 use super::undelivered::ChargedOutcome;
 use super::unfinished::Unfinished;
-use crate::engine::{Counters, Outcome, Token};
+use crate::engine::{Outcome, Token};
 use crate::error::{Error, Stage, TimeoutError};
 
 /// An abandoned answer of at most this many bytes is looked at by the I/O thread, a larger one by a callback thread.
@@ -38,6 +40,7 @@ struct Open {
     permit: Option<Permit>,
     /// Connecting uses the same way back, but does not count as a call.
     is_counted: bool,
+    timer: CallTimer,
 }
 
 enum OpenRoute {
@@ -47,17 +50,17 @@ enum OpenRoute {
 
 impl Completion {
     /// A completion for a call.
-    pub(crate) fn new(shared: Arc<Shared>, route: Route) -> Completion {
+    pub(crate) fn new(shared: Arc<Shared>, route: Route, timer: CallTimer) -> Completion {
         shared.counters.calls.increment();
-        Completion::open(shared, route, true)
+        Completion::open(shared, route, true, timer)
     }
 
     /// A completion for something that does not count as a call.
     pub(crate) fn uncounted(shared: Arc<Shared>, route: Route) -> Completion {
-        Completion::open(shared, route, false)
+        Completion::open(shared, route, false, CallTimer::NONE)
     }
 
-    fn open(shared: Arc<Shared>, route: Route, is_counted: bool) -> Completion {
+    fn open(shared: Arc<Shared>, route: Route, is_counted: bool, timer: CallTimer) -> Completion {
         let route = match route {
             Route::Reply(sender) => OpenRoute::Reply(sender),
             Route::Callback(callback) => {
@@ -65,7 +68,7 @@ impl Completion {
                 OpenRoute::Callback { callback, permit: None, unfinished }
             }
         };
-        Completion { open: Some(Open { shared, route, permit: None, is_counted }) }
+        Completion { open: Some(Open { shared, route, permit: None, is_counted, timer }) }
     }
 
     /// Takes what permits the call needs for a frame of `bytes` bytes. A call with a callback never waits for them, any
@@ -126,13 +129,13 @@ impl Token for Completion {
 
 impl Open {
     fn deliver(self, outcome: Outcome) {
-        let Open { shared, route, permit, is_counted } = self;
+        let Open { shared, route, permit, is_counted, timer } = self;
         let is_awaited = match &route {
             OpenRoute::Reply(sender) => sender.is_awaited(),
             OpenRoute::Callback { .. } => true,
         };
         if is_counted {
-            count(&shared.counters, &outcome, is_awaited);
+            count(&shared, timer, &outcome, is_awaited);
         }
         permit.into_iter().for_each(|permit| shared.permits.release(permit));
         if !is_awaited {
@@ -164,24 +167,14 @@ fn look_at(outcome: Outcome, shared: &Shared) {
     shared.callbacks.submit(Box::new(move || counters.record_abandoned(&answer)));
 }
 
-fn count(counters: &Counters, outcome: &Outcome, is_awaited: bool) {
-    let counter = match outcome {
-        // The caller gave up by itself, and says that the time ran out.
-        Ok(_) if !is_awaited => {
-            counters.late_answers.increment();
-            &counters.failed_timeout
-        }
-        _ if !is_awaited => &counters.failed_timeout,
-        Ok(answer) if answer.status == 0 => &counters.answered,
-        Ok(_) | Err(Error::Answer(_) | Error::Decode(_)) => &counters.refused,
-        Err(Error::Timeout(_)) => &counters.failed_timeout,
-        Err(Error::ConnectionClosed(_)) => &counters.failed_closed,
-        Err(Error::Connect(_) | Error::NotConnected(_)) => &counters.failed_connect,
-        Err(Error::QueueFull) => &counters.failed_queue_full,
-        Err(Error::InvalidArgument(_)) => &counters.failed_argument,
-        Err(Error::Closed(_) | Error::System(_)) => &counters.failed_cancelled,
-    };
-    counter.increment();
+/// Counts a call that has ended.
+fn count(shared: &Shared, timer: CallTimer, outcome: &Outcome, is_awaited: bool) {
+    let call_outcome = CallOutcome::of(outcome, is_awaited);
+    call_outcome.counter(&shared.counters).increment();
+    if outcome.is_ok() && !is_awaited {
+        shared.counters.late_answers.increment();
+    }
+    shared.call_metrics.record(timer, call_outcome);
 }
 
 impl Callback {

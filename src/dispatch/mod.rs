@@ -4,10 +4,12 @@
 //! code and never blocks on it. Replies to blocking calls do not pass through the callback threads, so that a callback
 //! may make one.
 
+mod call_outcome;
 mod callbacks;
 mod completion;
 mod hooks;
 mod listeners;
+mod metrics;
 mod permits;
 mod progress;
 mod reply;
@@ -20,6 +22,7 @@ pub(crate) use completion::{Callback, Completion, Route};
 pub(crate) use hooks::{Event, Hooks, OnClosed, OnConnected};
 pub(crate) use listeners::{CatchUp, Handler, Listeners, OVERLAP_MS, Progress, Sink, Taken, Work};
 pub use listeners::{Gap, GapReason, Push};
+pub(crate) use metrics::{CallMetrics, ClientLabels, MethodLabel, Sampler};
 pub(crate) use permits::{Limits, Permits};
 pub(crate) use progress::GaveUp;
 pub(crate) use reply::{CallReply, PendingReply};

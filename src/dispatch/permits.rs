@@ -36,6 +36,18 @@ pub(crate) struct CallbackPermits {
     pub callback: Permit,
 }
 
+/// What is in use of [`Limits`].
+#[cfg(feature = "metrics")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InUse {
+    /// Calls in flight.
+    pub(crate) in_flight: usize,
+    /// Callbacks that have not begun.
+    pub(crate) callbacks: usize,
+    /// Bytes of frames that wait to be sent.
+    pub(crate) unsent_bytes: usize,
+}
+
 /// Why a call got no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AcquireError {
@@ -93,6 +105,13 @@ impl Permits {
     /// How many calls are in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.usage.lock().in_flight
+    }
+
+    /// What is in use now.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn in_use(&self) -> InUse {
+        let Usage { in_flight, callbacks, unsent_bytes, .. } = *self.usage.lock();
+        InUse { in_flight, callbacks, unsent_bytes }
     }
 
     /// Takes the permits of a call with a callback and a frame of `bytes` bytes, if there are any now.

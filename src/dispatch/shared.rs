@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use super::callbacks::Callbacks;
 use super::listeners::Listeners;
+use super::metrics::CallMetrics;
 use super::permits::Permits;
 use super::undelivered::Undelivered;
 use super::unfinished::UnfinishedCallbacks;
@@ -16,6 +17,7 @@ use crate::error::Stage;
 pub(crate) struct Shared {
     pub permits: Arc<Permits>,
     pub counters: Arc<Counters>,
+    pub call_metrics: CallMetrics,
     pub callbacks: Callbacks,
     pub listeners: Arc<Listeners>,
     pub unfinished_callbacks: Arc<UnfinishedCallbacks>,

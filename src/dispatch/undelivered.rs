@@ -54,6 +54,12 @@ impl Undelivered {
         self.bytes.load(Ordering::SeqCst) > self.limit
     }
 
+    /// How many bytes nobody has taken yet.
+    #[cfg(feature = "metrics")]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// Counts the outcome until it is taken or dropped.
     pub(super) fn charge(self: &Arc<Self>, outcome: Outcome) -> ChargedOutcome {
         let bytes = outcome.as_ref().map_or(0, |answer| answer.payload.len());

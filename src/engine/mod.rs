@@ -27,7 +27,7 @@ mod tests;
 
 pub use action::{Action, DialId, Outcome, RawAnswer};
 pub use calls::NewCall;
-pub use counters::{Counters, Stats};
+pub use counters::{Counter, Counters, Stats};
 pub use info::ConnectionInfo;
 pub use listening::{ListenerId, NewWish};
 pub use settings::Settings;

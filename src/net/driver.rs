@@ -12,7 +12,7 @@ use super::busy_poll::{BusyPoll, WaitingFor};
 use super::command::{Command, CommandQueue, CommandSender};
 use super::resolve;
 use super::socket::Socket;
-use crate::dispatch::{Completion, Event, Hooks, Shared};
+use crate::dispatch::{Completion, Event, Hooks, Sampler, Shared};
 use crate::engine::{Action, DialId, Engine};
 use crate::error::{Stage, SystemError};
 use crate::rtm::methods::listen::SetListen;
@@ -45,6 +45,7 @@ pub(super) struct Driver {
     pub dials: Vec<Socket>,
     pub published_stage: Stage,
     pub busy_poll: BusyPoll,
+    pub sampler: Sampler,
     /// Since the thread last waited, bytes came.
     pub has_received: bool,
     /// Since the thread last waited, bytes left, and with them an acknowledgement.
@@ -64,7 +65,7 @@ impl Driver {
             self.engine.handle_timeout(now);
             self.act(now);
             self.write(now);
-            self.publish();
+            self.publish(now);
             if self.engine.is_closed() {
                 break;
             }
@@ -206,7 +207,7 @@ impl Driver {
     }
 
     /// Tells the callers' side what it needs to know.
-    fn publish(&mut self) {
+    fn publish(&mut self, now: Instant) {
         self.shared.listeners.wake_touched();
         let stage = self.engine.stage();
         if stage != self.published_stage {
@@ -217,6 +218,7 @@ impl Driver {
             0 => {}
             bytes => self.shared.permits.release_bytes(bytes),
         }
+        self.sampler.publish(now, &self.shared, self.is_connected.load(Ordering::Acquire));
     }
 
     /// Waits for events and commands, unless there is more to do already.
@@ -242,7 +244,7 @@ impl Driver {
         match self.busy_poll.look(what) {
             Some(limit) => {
                 let until = Instant::now() + limit;
-                let until = self.engine.next_due().map_or(until, |due| due.min(until));
+                let until = self.next_due().map_or(until, |due| due.min(until));
                 let has_found = self.look(events, until)?;
                 // Work that came late was not worth a look: this thread shares its processor with others.
                 self.busy_poll.record_look(what, has_found && Instant::now() <= until);
@@ -258,6 +260,11 @@ impl Driver {
                 slept
             }
         }
+    }
+
+    /// When the next turn has something to do, whatever comes.
+    fn next_due(&mut self) -> Option<Instant> {
+        [self.engine.next_due(), self.sampler.next_due()].into_iter().flatten().min()
     }
 
     /// Looks for events and commands, again and again, until a time. Says whether there are any.
@@ -283,7 +290,7 @@ impl Driver {
         let may_sleep = self.commands.fall_asleep() && !self.has_input();
         let timeout = if may_sleep {
             // The turn may have taken long: read the clock again.
-            self.engine.next_due().map(|due| due.saturating_duration_since(Instant::now()))
+            self.next_due().map(|due| due.saturating_duration_since(Instant::now()))
         } else {
             Some(Duration::ZERO)
         };
@@ -313,7 +320,8 @@ impl Driver {
         self.shared.permits.close();
         while !self.take_commands(now) {}
         self.act(now);
-        self.publish();
+        self.publish(now);
+        self.sampler.finish(&self.shared);
         self.hooks.retire(&self.shared.callbacks);
     }
 }

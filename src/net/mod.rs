@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use mio::{Poll, Waker};
 use parking_lot::Mutex;
 
-use crate::dispatch::{Hooks, Shared};
+use crate::dispatch::{Hooks, Sampler, Shared};
 use crate::engine::{Engine, Settings};
 use crate::error::{Stage, SystemError};
 use busy_poll::BusyPoll;
@@ -50,6 +50,7 @@ impl IoThread {
         hooks: Arc<Hooks>,
         sign_listen: SignListen,
         busy_poll: Duration,
+        sampler: Sampler,
     ) -> Result<IoThread, SystemError> {
         let failed = |what: &'static str| move |error| SystemError::new(what, error);
         let poll = Poll::new().map_err(failed("making a poll"))?;
@@ -73,6 +74,7 @@ impl IoThread {
             dials: Vec::new(),
             published_stage: Stage::Connecting,
             busy_poll: BusyPoll::new(busy_poll),
+            sampler,
             has_received: false,
             has_sent: false,
         };

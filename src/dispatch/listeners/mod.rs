@@ -194,6 +194,14 @@ impl Listeners {
         self.changed.notify_all();
     }
 
+    /// How many listeners there are, and how many pushes wait in all of their queues.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn queue_lengths(&self) -> (usize, usize) {
+        let tables = self.tables.lock();
+        let queued = tables.listeners.values().map(|entry| entry.sink.queue.len());
+        (tables.listeners.len(), queued.sum())
+    }
+
     /// Wakes everybody who was given something.
     pub(crate) fn wake_touched(&self) {
         let mut tables = self.tables.lock();

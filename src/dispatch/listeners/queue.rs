@@ -104,6 +104,12 @@ impl Queue {
         }
     }
 
+    /// How many pushes and rows wait.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.count.load(Ordering::Relaxed)
+    }
+
     /// Adds a push, if there is room. Whoever waits is to be woken by [`wake`](Queue::wake).
     pub(crate) fn push(&self, method: PushMethod, payload: &Arc<[u8]>, mtime: Option<i64>) {
         let mut inbox = self.inbox.lock();

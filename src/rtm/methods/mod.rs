@@ -16,6 +16,33 @@ use crate::rtm::MessageType;
 /// The most ids that fit one call: the server refuses packets of 8 MiB and more, and an id takes up to 9 bytes.
 const MOST_IDS: usize = 900_000;
 
+/// The names of all methods that the library has functions for, sorted.
+#[cfg(feature = "metrics")]
+pub const NAMES: [&str; 22] = [
+    "addroomban",
+    "addroommember",
+    "addroommembers",
+    "adduserrooms",
+    "cleanmsg",
+    "delconversationmsgs",
+    "deleteuserrooms",
+    "delmsg",
+    "delroommember",
+    "delroommembers",
+    "editmsg",
+    "getmsg",
+    "getmsgnum",
+    "getroomcount",
+    "getroominfo",
+    "getroommembers",
+    "getroommsg",
+    "isbanofroom",
+    "removeroomban",
+    "sendroommsg",
+    "setlisten",
+    "setroominfo",
+];
+
 /// Reads the answer of a function without a result: whatever it holds is skipped, if it is whole.
 ///
 /// # Errors
@@ -51,5 +78,28 @@ fn check_type(mtype: MessageType) -> Result<(), ArgumentError> {
         Ok(())
     } else {
         Err(ArgumentError::new(format!("a message type is 1 to 127, not {mtype}")))
+    }
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::NAMES;
+
+    #[test]
+    fn every_method_is_listed_once_and_in_order() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rtm/methods");
+        let mut named = BTreeSet::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() && !path.ends_with("mod.rs") {
+                let source = std::fs::read_to_string(path).unwrap();
+                let names = source.split("MethodName::literal(\"").skip(1).filter_map(|rest| rest.split('"').next());
+                named.extend(names.map(str::to_owned));
+            }
+        }
+        assert!(NAMES.iter().eq(&named), "{named:?}");
     }
 }

@@ -1,0 +1,31 @@
+//! A client's metrics, by the facade `metrics` (feature `metrics`). `docs/metrics.md` lists them.
+//!
+//! Calls are recorded when their outcome is there, everything else is sampled by the I/O thread. A client that is built
+//! without a recorder records nothing, reads no clock and allocates nothing for it. Without the feature, the same types
+//! are empty, so that nobody else has to ask whether it is on.
+
+#[cfg(feature = "metrics")]
+mod calls;
+#[cfg(not(feature = "metrics"))]
+mod disabled;
+#[cfg(feature = "metrics")]
+mod labels;
+#[cfg(feature = "metrics")]
+mod sampler;
+
+#[cfg(feature = "metrics")]
+pub(crate) use calls::{CallMetrics, CallTimer, MethodLabel};
+#[cfg(not(feature = "metrics"))]
+pub(crate) use disabled::{CallMetrics, CallTimer, MethodLabel, Sampler};
+#[cfg(feature = "metrics")]
+pub(crate) use sampler::Sampler;
+
+/// What tells a client's metrics from those of other clients in the same process.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "nothing is labelled without metrics"))]
+pub(crate) struct ClientLabels<'a> {
+    pub(crate) pid: i32,
+    pub(crate) endpoint: &'a str,
+    /// `ClientBuilder::metrics_label`.
+    pub(crate) client: Option<&'a str>,
+}
