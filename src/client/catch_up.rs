@@ -39,7 +39,7 @@ struct Reader {
 
 /// Why a catch-up ends before it is up to date.
 enum End {
-    /// The client was closed, or nobody wants the room any more.
+    /// The server refused the room, or nobody wants it any more.
     Unwanted,
     /// The history cannot be read.
     Failed(Error),
@@ -130,14 +130,14 @@ impl Reader {
         let mut after = catch_up.connection - 1;
         let mut tries = 0;
         loop {
-            let connection = self.listeners.wait_granted(catch_up.rid, after).ok_or(End::Unwanted)?;
+            let granted = self.listeners.wait_granted(catch_up.rid, after).map_err(End::Failed)?;
+            let connection = granted.ok_or(End::Unwanted)?;
             let error = match self.read_page(catch_up.rid, query) {
                 Ok(page) => return Ok(page),
                 Err(error) => error,
             };
             tries += 1;
             match (&error, error.retry()) {
-                (Error::Closed(_), _) => return Err(End::Unwanted),
                 (Error::ConnectionClosed(_) | Error::Connect(_) | Error::NotConnected(_), _) => after = connection,
                 (_, Retry::Now) if tries < TRIES => {}
                 (_, Retry::After(wait)) if tries < TRIES => thread::sleep(wait.min(Duration::from_secs(1))),

@@ -1,6 +1,8 @@
 //! Rooms that are caught up from the history after a reconnect.
 
-use rtm_server_sdk::{Listen, Listener};
+use std::time::Duration;
+
+use rtm_server_sdk::{Error, Listen, Listener};
 
 use crate::common::pushing::{agree, event_push, history_page, next_quest, room_push};
 use crate::common::scripted::Connection;
@@ -191,5 +193,32 @@ fn listener_that_does_not_fill_gaps_still_gets_what_is_pushed_later() {
         pair.connection.send(&[push(1, 200), push(2, 300)].concat());
         assert_eq!(short(heard(&filling, 1)), ["300"]);
         assert_eq!(short(heard(&plain, 3)), ["Reconnected since None", "200", "300"]);
+    });
+}
+
+#[test]
+fn catch_up_that_a_shutdown_cuts_short_is_a_gap_in_its_place() {
+    guarded(|| {
+        let mut pair = Pair::new();
+        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        pair.reconnect();
+        pair.connection.send(&push(1, 200));
+        let quest = next_history_quest(&pair.connection);
+        std::thread::scope(|scope| {
+            // The page that was asked for is waited for, and the next is not asked for any more.
+            let shutdown = scope.spawn(|| pair.client.shutdown(Duration::from_secs(20)));
+            while !matches!(
+                pair.client.get_room_count(&[1]).timeout(Duration::from_millis(1)).call(),
+                Err(Error::Closed(_))
+            ) {
+                std::thread::yield_now();
+            }
+            pair.connection.send(&history_page(&quest, &rows(100..120)));
+            assert!(shutdown.join().unwrap().is_ok());
+        });
+        let heard = short(heard(&listener, 21));
+        let expected: Vec<_> = (101..120).map(|mid| mid.to_string()).collect();
+        assert_eq!(heard[..19], expected);
+        assert_eq!(heard[19..], ["Reconnected since Some(119)", "200"]);
     });
 }

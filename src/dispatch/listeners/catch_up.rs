@@ -72,19 +72,23 @@ impl Listeners {
 
     /// Waits until the server listens to the room, on a connection with a number above `after`. `None` if it never will for
     /// this catch-up: the room was refused, or nobody wants it any more.
-    pub(crate) fn wait_granted(&self, rid: i64, after: u64) -> Option<u64> {
+    ///
+    /// # Errors
+    ///
+    /// The client was closed.
+    pub(crate) fn wait_granted(&self, rid: i64, after: u64) -> Result<Option<u64>, Error> {
         let mut tables = self.tables.lock();
         loop {
             if tables.is_closed {
-                return None;
+                return Err(Error::closed(false));
             }
             let connection = tables.connection;
-            let track = tables.rooms.get(&rid)?;
+            let Some(track) = tables.rooms.get(&rid) else { return Ok(None) };
             if track.granted == connection && connection > after {
-                return Some(connection);
+                return Ok(Some(connection));
             }
-            if track.refused == connection && connection > after {
-                return None;
+            if connection > after && tables.is_refused(track) {
+                return Ok(None);
             }
             self.changed.wait(&mut tables);
         }
@@ -192,10 +196,10 @@ impl Tables {
     }
 
     pub(super) fn note_refused(&mut self, connection: u64, id: ListenerId) {
-        let Some(entry) = self.listeners.get(&id).filter(|entry| entry.fills_gaps) else { return };
+        let Some(entry) = self.listeners.get_mut(&id).filter(|entry| entry.fills_gaps) else { return };
+        entry.refused = connection;
         for rid in &entry.listen.rooms.named {
             if let Some(track) = self.rooms.get_mut(rid).filter(|track| track.granted < connection) {
-                track.refused = connection;
                 // The refusal tells of what is missing until the room is granted again.
                 track.settle();
             }
@@ -222,6 +226,13 @@ impl Tables {
             self.give(id, |sink| sink.queue.push_row(*connection, &row));
         }
         Progress::GoesOn
+    }
+
+    /// Whether everybody was refused who misses messages of the room on this connection. While a wish is undecided, the
+    /// room may still be granted.
+    pub(super) fn is_refused(&self, track: &RoomTrack) -> bool {
+        let mut missing = track.listeners.iter().filter_map(|id| self.listeners.get(id));
+        missing.all(|entry| !entry.was_there_before(self.connection) || entry.refused == self.connection)
     }
 
     /// Everybody who misses what the catch-up brings.

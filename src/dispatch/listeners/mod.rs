@@ -68,6 +68,8 @@ struct Entry {
     fills_gaps: bool,
     /// The number of the connection that the wish was first granted on.
     first_granted: Option<u64>,
+    /// The number of the connection that the wish was last refused on.
+    refused: u64,
     is_touched: bool,
 }
 
@@ -122,7 +124,9 @@ impl Listeners {
                 tables.rooms.entry(rid).or_insert_with(RoomTrack::new).listeners.push(id);
             }
         }
-        tables.listeners.insert(id, Entry { sink, listen, fills_gaps, first_granted: None, is_touched: false });
+        tables
+            .listeners
+            .insert(id, Entry { sink, listen, fills_gaps, first_granted: None, refused: 0, is_touched: false });
         Ok(id)
     }
 

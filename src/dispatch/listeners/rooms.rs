@@ -27,8 +27,6 @@ pub(super) struct RoomTrack {
     pub listeners: Vec<ListenerId>,
     /// The number of the connection that the room was last granted on.
     pub granted: u64,
-    /// The number of the connection that the room was last refused on.
-    pub refused: u64,
     /// Somebody is finding out what its newest messages are.
     pub awaits_newest: bool,
     /// The number of the connection that `last` was seen on.
@@ -57,7 +55,6 @@ impl RoomTrack {
         RoomTrack {
             listeners: Vec::new(),
             granted: 0,
-            refused: 0,
             awaits_newest: false,
             connection: 0,
             last: None,

@@ -370,7 +370,7 @@ fn catch_up_goes_on_over_another_reconnect() {
     hub.rows(&first, [1, 2]);
     hub.reconnect(&[&ear]);
     hub.push(7);
-    assert_eq!(hub.listeners.wait_granted(ROOM, 2), Some(3));
+    assert_eq!(hub.listeners.wait_granted(ROOM, 2).unwrap(), Some(3));
     assert_eq!(hub.rows(&first, [2, 3, 4, 5, 6, 7]), Progress::UpToDate);
     hub.listeners.finish(&first);
     let second = hub.next_catch_up();
@@ -393,7 +393,7 @@ fn closing_ends_a_catch_up_with_a_gap() {
     hub.listeners.close();
     assert_eq!(ear.heard(), ["1", "2", "Reconnected 0 since 2000 with an error", "5"]);
     assert!(hub.listeners.next_work().is_none());
-    assert_eq!(hub.listeners.wait_granted(ROOM, 0), None);
+    assert!(matches!(hub.listeners.wait_granted(ROOM, 0), Err(Error::Closed(_))));
 }
 
 #[test]
@@ -420,9 +420,23 @@ fn refused_room_is_not_waited_for() {
     hub.connection += 1;
     hub.listeners.handle_refused(hub.connection, ear.id, &error());
     let catch_up = hub.next_catch_up();
-    assert_eq!(hub.listeners.wait_granted(ROOM, 1), None);
+    assert_eq!(hub.listeners.wait_granted(ROOM, 1).unwrap(), None);
     hub.listeners.finish(&catch_up);
     assert_eq!(ear.heard(), ["1", "Refused 0 since 1000 with an error"]);
+}
+
+#[test]
+fn room_is_waited_for_while_another_listener_to_it_is_undecided() {
+    let mut hub = Hub::new();
+    let refused = hub.listen(Listen::new().rooms(&[ROOM, 13]), true);
+    let granted = hub.listen(Listen::new().room(ROOM), true);
+    hub.connection += 1;
+    hub.listeners.handle_refused(hub.connection, refused.id, &error());
+    let tables = hub.listeners.tables.lock();
+    assert!(!tables.is_refused(&tables.rooms[&ROOM]) && tables.is_refused(&tables.rooms[&13]));
+    drop(tables);
+    hub.listeners.handle_granted(hub.connection, granted.id);
+    assert_eq!(hub.listeners.wait_granted(ROOM, 1).unwrap(), Some(2));
 }
 
 #[test]
