@@ -213,16 +213,27 @@ impl Tables {
             return Progress::GoesOn;
         }
         let key = MessageKey { target: row.target, from: row.from, mid: row.mid };
+        let mut participants = self.participants(catch_up);
         match self.duplicates.check_row(key, *connection, now) {
             RowVerdict::Pushed => return Progress::UpToDate,
             RowVerdict::Seen => return Progress::GoesOn,
             RowVerdict::New => {}
+            RowVerdict::CaughtUp(earlier) => {
+                // What is older than the last message before the connection is older than the listening of those who joined.
+                if base.as_ref().is_none_or(|base| base.is_reached_by(mtime)) {
+                    return Progress::GoesOn;
+                }
+                let has_it =
+                    |id: &ListenerId| self.listeners.get(id).is_none_or(|entry| entry.was_there_before(earlier));
+                participants.retain(|id| !has_it(id));
+                self.duplicates.note_caught_up(key, *connection);
+            }
         }
         if let Some(track) = self.rooms.get_mut(rid) {
             track.record(mtime, row.from, row.mid, now);
         }
         let row = Arc::new(row);
-        for id in self.participants(catch_up) {
+        for id in participants {
             self.give(id, |sink| sink.queue.push_row(*connection, &row));
         }
         Progress::GoesOn

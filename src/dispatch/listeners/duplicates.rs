@@ -44,6 +44,8 @@ pub(super) enum PushVerdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowVerdict {
     New,
+    /// Those listeners have it that caught up with the history after this, earlier connection was made. It was never pushed.
+    CaughtUp(u64),
     /// It was delivered before.
     Seen,
     /// It was pushed on this connection, or a later one: from here on the pushes have everything.
@@ -91,7 +93,17 @@ impl Duplicates {
                 RowVerdict::New
             }
             Some(sighting) if !sighting.was_caught_up && sighting.connection >= connection => RowVerdict::Pushed,
+            Some(sighting) if !sighting.was_pushed && sighting.connection < connection => {
+                RowVerdict::CaughtUp(sighting.connection.into())
+            }
             Some(_) => RowVerdict::Seen,
+        }
+    }
+
+    /// A message that was caught up before is given to those too who catch up after the connection of this number.
+    pub(super) fn note_caught_up(&mut self, key: MessageKey, connection: u64) {
+        if let Some(sighting) = self.get_mut(&key) {
+            sighting.connection = connection as u32;
         }
     }
 

@@ -381,6 +381,54 @@ fn catch_up_goes_on_over_another_reconnect() {
 }
 
 #[test]
+fn listener_that_joined_during_a_catch_up_gets_what_it_misses_after_the_next_loss() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), true);
+    hub.find_newest(&[]);
+    hub.push(1);
+    hub.reconnect(&[&ear]);
+    let first = hub.next_catch_up();
+    let late = hub.listen(Listen::new().room(ROOM), true);
+    hub.push(3);
+    hub.reconnect(&[&ear, &late]);
+    // The first catch-up is not over, and another of its pages reaches beyond the second connection.
+    hub.rows(&first, [1, 2]);
+    assert_eq!(hub.rows(&first, [3]), Progress::UpToDate);
+    hub.listeners.finish(&first);
+    let second = hub.next_catch_up();
+    hub.rows(&second, [1, 2, 3, 4]);
+    hub.listeners.finish(&second);
+    hub.push(4);
+    hub.push(5);
+    assert_eq!(ear.heard(), ["1", "2", "3", "4", "5"]);
+    assert_eq!(late.heard(), ["3", "4", "5"]);
+}
+
+#[test]
+fn row_of_an_earlier_catch_up_is_given_to_those_who_joined_since() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), true);
+    hub.find_newest(&[]);
+    hub.push(1);
+    hub.reconnect(&[&ear]);
+    let first = hub.next_catch_up();
+    let late = hub.listen(Listen::new().room(ROOM), true);
+    hub.reconnect(&[&ear, &late]);
+    // Nothing was pushed in between, so that the first catch-up reads on to the end.
+    hub.rows(&first, [1, 2]);
+    hub.listeners.finish(&first);
+    let second = hub.next_catch_up();
+    hub.rows(&second, [1, 2]);
+    hub.rows(&second, [2]);
+    hub.listeners.finish(&second);
+    assert_eq!(late.heard(), ["2"]);
+    hub.push(2);
+    hub.push(3);
+    assert_eq!(ear.heard(), ["1", "2", "3"]);
+    assert_eq!(late.heard(), ["3"]);
+}
+
+#[test]
 fn closing_ends_a_catch_up_with_a_gap() {
     let mut hub = Hub::new();
     let ear = hub.listen(Listen::new().room(ROOM), true);
