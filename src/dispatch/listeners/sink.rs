@@ -107,20 +107,40 @@ impl Sink {
     /// Has the executor run the handler, unless it is about to, or there is nothing to take.
     fn schedule(self: &Arc<Sink>) {
         let Some(executor) = &self.executor else { return };
-        if !self.queue.is_ready() || executor.is_scheduled.swap(true, Ordering::SeqCst) {
+        if !self.queue.is_ready() {
             return;
         }
-        let callbacks = executor.callbacks.lock().clone();
-        let sink = Arc::clone(self);
-        match callbacks {
-            Some(callbacks) => callbacks.submit(Box::new(move || sink.run_handler())),
-            None => executor.is_scheduled.store(false, Ordering::SeqCst),
+        // Once the client is closed, the job that is under way runs what is left.
+        let Some(callbacks) = executor.callbacks.lock().clone() else { return };
+        if !executor.is_scheduled.swap(true, Ordering::SeqCst) {
+            let sink = Arc::clone(self);
+            callbacks.submit(Box::new(move || sink.run_handler()));
         }
     }
 
     /// Runs the handler for what is there. Only one such job is under way.
     fn run_handler(self: Arc<Sink>) {
         let Some(executor) = &self.executor else { return };
+        loop {
+            self.run_handler_in(executor);
+            executor.is_scheduled.store(false, Ordering::SeqCst);
+            // What came since the last look found a job under way.
+            if !self.queue.is_ready() || executor.is_scheduled.swap(true, Ordering::SeqCst) {
+                return;
+            }
+            let callbacks = executor.callbacks.lock().clone();
+            if let Some(callbacks) = callbacks {
+                let sink = Arc::clone(&self);
+                return callbacks.submit(Box::new(move || sink.run_handler()));
+            }
+            if executor.handler.lock().is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Runs the handler for some pushes, or, once the client is closed, for all that are left.
+    fn run_handler_in(&self, executor: &InExecutor) {
         let Some(mut handler) = executor.handler.lock().take() else { return };
         let mut pushes = 0;
         while pushes < PUSHES_PER_JOB || executor.callbacks.lock().is_none() {
@@ -135,7 +155,5 @@ impl Sink {
             pushes += 1;
         }
         *executor.handler.lock() = Some(handler);
-        executor.is_scheduled.store(false, Ordering::SeqCst);
-        self.schedule();
     }
 }
