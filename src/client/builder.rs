@@ -305,7 +305,7 @@ impl ClientBuilder {
             callbacks,
             unfinished_callbacks: Arc::new(UnfinishedCallbacks::default()),
             undelivered: Arc::new(Undelivered::new(self.max_undelivered)),
-            unsent_stage: Mutex::new(Stage::Connecting),
+            unsent_stage: Arc::new(Mutex::new(Stage::Connecting)),
         });
         let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
         let endpoint: Arc<str> = self.endpoint.into();

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::Mutex;
+
 use super::{Client, Inner};
 use crate::config::bounded;
 use crate::dispatch::{CallReply, Callback, Completion, GaveUp, MethodLabel, PendingReply, Route, Shared};
@@ -114,7 +116,7 @@ impl<'a, T> Call<'a, T> {
         make(inner, quest, options, deadline, Route::Reply(reply.sender()));
         match reply.wait(deadline + BACKSTOP) {
             Ok(outcome) => decode(outcome, &answer, &inner.shared.counters),
-            Err(gave_up) => Err(timed_out(options.timeout, gave_up, &inner.shared)),
+            Err(gave_up) => Err(timed_out(options.timeout, gave_up, &inner.shared.unsent_stage)),
         }
     }
 
@@ -126,7 +128,9 @@ impl<'a, T> Call<'a, T> {
         let deadline = deadline_after(options.timeout);
         let (sender, reply) = PendingReply::new();
         make(inner, quest, options, deadline, Route::Reply(sender));
-        Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, shared: Arc::clone(&inner.shared) }
+        let Shared { counters, unsent_stage, .. } = &*inner.shared;
+        let (counters, unsent_stage) = (Arc::clone(counters), Arc::clone(unsent_stage));
+        Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, counters, unsent_stage }
     }
 }
 
@@ -179,7 +183,9 @@ pub struct Pending<T> {
     deadline: Instant,
     timeout: Duration,
     answer: AnswerReader<T>,
-    shared: Arc<Shared>,
+    // Not all that calls share: a `Pending` may outlive its client, and must not keep the callback threads alive.
+    counters: Arc<Counters>,
+    unsent_stage: Arc<Mutex<Stage>>,
 }
 
 impl<T> Pending<T> {
@@ -193,8 +199,8 @@ impl<T> Pending<T> {
             return Err(ArgumentError::new("the outcome of this call was taken by `try_wait` already").into());
         };
         match reply.wait(self.deadline + BACKSTOP) {
-            Ok(outcome) => decode(outcome, &self.answer, &self.shared.counters),
-            Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.shared)),
+            Ok(outcome) => decode(outcome, &self.answer, &self.counters),
+            Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.unsent_stage)),
         }
     }
 
@@ -202,11 +208,11 @@ impl<T> Pending<T> {
     pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
         let deadline = self.deadline + BACKSTOP;
         let outcome = match self.reply.as_ref()?.try_take() {
-            Some(outcome) => decode(outcome, &self.answer, &self.shared.counters),
+            Some(outcome) => decode(outcome, &self.answer, &self.counters),
             None if Instant::now() < deadline => return None,
             None => match self.reply.take()?.wait(deadline) {
-                Ok(outcome) => decode(outcome, &self.answer, &self.shared.counters),
-                Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.shared)),
+                Ok(outcome) => decode(outcome, &self.answer, &self.counters),
+                Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.unsent_stage)),
             },
         };
         self.reply = None;
@@ -218,7 +224,7 @@ impl<T> Pending<T> {
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         if let Some(Ok(abandoned)) = self.reply.take().and_then(|reply| reply.try_take()) {
-            self.shared.counters.record_abandoned(&abandoned);
+            self.counters.record_abandoned(&abandoned);
         }
     }
 }
@@ -281,9 +287,9 @@ fn deadline_after(timeout: Duration) -> Instant {
 }
 
 /// The I/O thread did not end the call in time, so that its caller has given up.
-fn timed_out(timeout: Duration, gave_up: GaveUp, shared: &Shared) -> Error {
+fn timed_out(timeout: Duration, gave_up: GaveUp, unsent_stage: &Mutex<Stage>) -> Error {
     let stage = match gave_up {
-        GaveUp::Unsent => *shared.unsent_stage.lock(),
+        GaveUp::Unsent => *unsent_stage.lock(),
         GaveUp::Sent | GaveUp::Delivered => Stage::WaitingForAnswer,
     };
     Error::timed_out(stage, timeout)

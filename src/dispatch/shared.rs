@@ -23,5 +23,5 @@ pub(crate) struct Shared {
     pub unfinished_callbacks: Arc<UnfinishedCallbacks>,
     pub undelivered: Arc<Undelivered>,
     /// What calls that were not sent are waiting for now.
-    pub unsent_stage: Mutex<Stage>,
+    pub unsent_stage: Arc<Mutex<Stage>>,
 }
