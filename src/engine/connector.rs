@@ -259,7 +259,7 @@ impl Connector {
             Next::Soon(_) => State::Idle,
             Next::After(at) => {
                 let (wait, failures) = (at - now, self.backoff.failures());
-                log::info!("waiting {wait:.1?} before the next attempt, after {failures} failures in a row");
+                log::info!("waiting {wait:.1?} before the next attempt; failures in a row: {failures}");
                 State::Waiting { until: at }
             }
         };
