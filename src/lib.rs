@@ -8,10 +8,11 @@
 //! 4. [Errors](#errors)
 //! 5. [Threads and callbacks](#threads-and-callbacks)
 //! 6. [Connecting and reconnecting](#connecting-and-reconnecting)
-//! 7. [Encryption](#encryption)
-//! 8. [Testing your own code](#testing-your-own-code)
-//! 9. [Features](#features)
-//! 10. [Minimum Rust version](#minimum-rust-version)
+//! 7. [Listening](#listening)
+//! 8. [Encryption](#encryption)
+//! 9. [Testing your own code](#testing-your-own-code)
+//! 10. [Features](#features)
+//! 11. [Minimum Rust version](#minimum-rust-version)
 //!
 //! # A first call
 //!
@@ -29,7 +30,7 @@
 //! }
 //! ```
 //!
-//! The functions have the vendor's names. Of a room's
+//! The functions have the vendor's names:
 //!
 //! - members: [`add_room_member`](Client::add_room_member), [`delete_room_member`](Client::delete_room_member),
 //!   [`get_room_members`](Client::get_room_members), [`get_room_count`](Client::get_room_count), and batches of them;
@@ -39,7 +40,9 @@
 //! - messages: [`send_room_message`](Client::send_room_message), [`send_room_chat`](Client::send_room_chat),
 //!   [`edit_room_message`](Client::edit_room_message), [`delete_room_message`](Client::delete_room_message) and more;
 //! - history: [`get_room_message`](Client::get_room_message), [`get_room_chat`](Client::get_room_chat),
-//!   [`room_messages`](Client::room_messages).
+//!   [`room_messages`](Client::room_messages);
+//! - messages and events as they happen: [`listen`](Client::listen);
+//! - any other method, by its name: `quest`, with the feature `serde`.
 //!
 //! # Three ways to call
 //!
@@ -180,6 +183,30 @@
 //! [`Client::close`] ends the connection and all calls in flight. So does dropping the last clone: a program that waits
 //! for callbacks must keep its client until they have run.
 //!
+//! # Listening
+//!
+//! [`Client::listen`] subscribes to messages and events, which the server pushes over the same connection. A [`Listener`]
+//! hands them to a thread that waits for them, a callback gets them one by one. Each listener gets its pushes in order and
+//! once, over reconnects too; where some may be missing, a [`Gap`] says so.
+//!
+//! ```
+//! # fn main() -> Result<(), rtm_server_sdk::Error> {
+//! # #[cfg(feature = "gate")] {
+//! # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+//! # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+//! use rtm_server_sdk::{Listen, Push};
+//!
+//! let listener = client.listen(Listen::new().room(42)).start()?;
+//! client.add_room_member(42, 1001).call()?;
+//! client.send_room_chat(42, 1001, "hello").call()?;
+//! match listener.recv()? {
+//!     Push::Message(message) => assert_eq!(message.body.as_str(), Some("hello")),
+//!     push => panic!("{push:?}"),
+//! }
+//! # }
+//! # Ok(()) }
+//! ```
+//!
 //! # Encryption
 //!
 //! With the feature `encryption`, a client that knows the server's public key encrypts its connections: see
@@ -197,13 +224,13 @@
 //! # fn main() {}
 //! ```
 //!
-//! It keeps others from reading along. It does not keep them from changing bytes on the way: the protocol has no
-//! authentication of the data. `docs/security.md` has the whole of it.
+//! It keeps others from reading the data. It does not keep them from changing bytes on the way: the protocol does not
+//! authenticate the data. `docs/security.md` has the details.
 //!
 //! # Testing your own code
 //!
 //! With the feature `gate`, a server with all of these functions runs inside a test: over TCP, in memory, with signatures
-//! really checked. See the module `gate`. The program `rtm-gate` in the repository's `tools/` serves the same to other processes.
+//! checked as by the service. See the module `gate`. The program `rtm-gate` in the repository's `tools/` serves the same to other processes.
 //!
 //! ```
 //! # fn main() -> Result<(), rtm_server_sdk::Error> {
