@@ -124,7 +124,7 @@ impl ClientBuilder {
     /// Default false: a call made while the reconnect policy waits fails at once with [`Error::NotConnected`], and one
     /// that waits for an attempt fails with it. [`Call::wait_for_ready`](crate::Call::wait_for_ready) sets it for one call.
     ///
-    /// It suits batch jobs, which rather take longer than lose rows to a restart of the server. A call that may have been
+    /// Use it for batch jobs that should take longer rather than lose rows while the server restarts. A call that may have been
     /// sent is not made again: it fails with its connection. Without [`auto_connect`](ClientBuilder::auto_connect), a call
     /// waits until the program connects.
     ///
@@ -179,12 +179,11 @@ impl ClientBuilder {
         self
     }
 
-    /// How long the I/O thread looks for answers and calls again and again before it sleeps. Zero turns it off. Default
-    /// 50 µs.
+    /// Sets how long the I/O thread polls for answers and calls before it sleeps. Zero turns it off. Default 50 µs.
     ///
-    /// A thread that sleeps takes the system tens of microseconds to wake, longer than a server nearby takes to answer. The
-    /// thread looks only where that has paid lately, gives way to other threads while it does, and not at all while the
-    /// client is idle or the server is slow. `docs/performance.md` says what it brings and what it costs.
+    /// Waking a sleeping thread takes the system tens of microseconds, longer than a nearby server takes to answer. The
+    /// thread polls only where that has paid off recently, yields to other threads between polls, and does not poll while
+    /// the client is idle or the server is slow. `docs/performance.md` says what it gains and what it costs.
     ///
     /// # Examples
     ///
@@ -241,14 +240,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets a hook that is called after each connection was made. Hooks run one after the other, in the order of events, where
+    /// Sets a hook that is called after each connection is made. Hooks run one after the other, in the order of events, where
     /// callbacks run; they may block, and make calls.
     pub fn on_connected(mut self, hook: impl Fn(&ConnectionInfo) + Send + Sync + 'static) -> Self {
         self.on_connected = Some(Box::new(hook));
         self
     }
 
-    /// Sets a hook that is called after each connection ended, with the reason; without an error if the client was closed.
+    /// Sets a hook that is called after each connection ends, with the reason; without an error if the client was closed.
     pub fn on_closed(mut self, hook: impl Fn(&ConnectionInfo, Option<&Error>) + Send + Sync + 'static) -> Self {
         self.on_closed = Some(Box::new(hook));
         self

@@ -1,4 +1,4 @@
-//! Listening: what a client asks for, and how it begins.
+//! [`Listening`]: what a client subscribes to, and how that begins.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const NEWEST_WAIT: Duration = Duration::from_millis(500);
 
 /// # Listening
 impl Client {
-    /// Listens to what happens: messages and events that the server pushes (`setlisten`).
+    /// Subscribes to messages and events that the server pushes (`setlisten`).
     ///
     /// Returns a lazy [`Listening`], which begins with [`start`](Listening::start) or
     /// [`callback`](Listening::callback). Many listeners share one client: the server is asked for the union of what they
@@ -54,9 +54,9 @@ impl Client {
     }
 }
 
-/// Listening that has not begun: [`start`](Listening::start) it, or give it a [`callback`](Listening::callback).
+/// A subscription that has not begun: [`start`](Listening::start) it, or give it a [`callback`](Listening::callback).
 #[derive(Clone)]
-#[must_use = "listening begins only with `start` or `callback`"]
+#[must_use = "a subscription begins only with `start` or `callback`"]
 pub struct Listening<'a> {
     client: &'a Client,
     listen: Listen,
@@ -66,31 +66,33 @@ pub struct Listening<'a> {
 }
 
 impl Listening<'_> {
-    /// How long the server may take to agree. Zero means the client's own time (`ClientBuilder::quest_timeout`). Once
-    /// listening has begun it has no end of its own.
+    /// Sets how long the server may take to agree. Default, and for zero: `ClientBuilder::quest_timeout`. A subscription
+    /// that has begun has no time limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
         self
     }
 
-    /// How many pushes may wait to be taken: those beyond are dropped, and told by a [`Gap`](crate::Gap). Default 4,096;
-    /// more than zero. Payloads that wait take 32 MiB at most, whatever their number.
+    /// Sets how many pushes may wait to be taken. Pushes that do not fit are dropped, and a [`Gap`](crate::Gap) says how
+    /// many. Default 4,096; more than zero. The payloads in the queue take at most 32 MiB, whatever their number.
     pub fn queue(mut self, pushes: usize) -> Self {
         self.queue = pushes;
         self
     }
 
-    /// Whether to read up, after a reconnect, what was missed in the rooms that are named by id. Default false.
+    /// Sets whether to read from the history, after a reconnect, what was missed in the rooms that are named by id.
+    /// Default false.
     ///
-    /// Their messages are read from the history (`getroommsg`) and delivered, in order, before what is new. A
-    /// [`Gap`](crate::Gap) comes only where that failed, or where the history did not reach back. Messages that the server
-    /// does not store are missed all the same, and what else is listened to has no history: a gap tells of that.
+    /// Their messages are read (`getroommsg`) and delivered, in order, before newer ones. A [`Gap`](crate::Gap) comes only
+    /// where that failed, or where the history did not reach back far enough. It cannot restore messages that the server
+    /// does not store. Groups, users, events and rooms that are not named have no history that is read; a listener that
+    /// wants any of these still gets a gap.
     pub fn fill_gaps(mut self, fill_gaps: bool) -> Self {
         self.fill_gaps = fill_gaps;
         self
     }
 
-    /// Begins, and blocks until the server has agreed. What it pushes from then on is in the listener's queue.
+    /// Subscribes, and blocks until the server has agreed. Everything that it pushes from then on is in the listener's queue.
     ///
     /// # Errors
     ///
@@ -102,12 +104,12 @@ impl Listening<'_> {
         self.subscribe(&sink).map(Listener::new)
     }
 
-    /// Begins, blocks until the server has agreed, and from then on hands every push to `handler`: one at a time, in order,
-    /// until the guard is dropped.
+    /// Subscribes, blocks until the server has agreed, and from then on calls `handler` with every push: one at a time, in
+    /// order, until the guard is dropped.
     ///
     /// The handler runs on a thread of its own, `rtm-listener`, or where `ClientBuilder::callback_executor` runs it. It may
-    /// block, panic, and make calls, blocking ones included: nobody else is held up. What comes meanwhile waits in the
-    /// queue.
+    /// block, panic, and make calls, blocking ones included, without delaying anything else. Pushes that arrive meanwhile
+    /// wait in the queue.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! [`Listener`] and [`ListenGuard`]: both ends of a listening that has begun.
+//! [`Listener`] and [`ListenGuard`]: the two forms of a subscription.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use crate::engine::ListenerId;
 use crate::error::Error;
 use crate::net::Command;
 
-/// A listening that has begun. It ends when this is dropped.
+/// What a listener or a handler is subscribed to. Dropping it ends the subscription.
 pub(super) struct Subscription {
     id: ListenerId,
     sink: Arc<Sink>,
@@ -35,10 +35,10 @@ impl Drop for Subscription {
     }
 }
 
-/// Gets what was listened to, in the order in which it came. Made by [`Listening::start`](crate::Listening::start).
+/// Receives pushes in the order in which they arrived. Made by [`Listening::start`](crate::Listening::start).
 ///
-/// Dropping it ends the listening. It does not keep the client alive: once the client is closed, or its last clone is
-/// dropped, the listener gives what it has, and then [`Error::Closed`].
+/// Dropping it ends the subscription. It does not keep the client alive: once the client is closed, or its last clone is
+/// dropped, the listener returns what is queued, and then [`Error::Closed`].
 ///
 /// # Examples
 ///
@@ -60,7 +60,7 @@ impl Drop for Subscription {
 /// # }
 /// # Ok(()) }
 /// ```
-#[must_use = "dropping a listener ends the listening"]
+#[must_use = "dropping a listener ends the subscription"]
 pub struct Listener {
     subscription: Subscription,
 }
@@ -70,7 +70,7 @@ impl Listener {
         Listener { subscription }
     }
 
-    /// Blocks until there is a push.
+    /// Blocks until there is a push, and takes it.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl Listener {
         }
     }
 
-    /// Blocks until there is a push, for `timeout` at most: `None` if none came.
+    /// Blocks until there is a push, for `timeout` at most. Returns `None` if none came.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Listener {
         pushed(self.subscription.sink.queue.take(Some(Instant::now() + bounded(timeout))))
     }
 
-    /// The next push, if there is one. Never blocks.
+    /// Takes the next push if there is one. Never blocks.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Listener {
         pushed(self.subscription.sink.queue.try_take())
     }
 
-    /// Blocks for one push after the other, and ends when the client is closed.
+    /// Iterates over the pushes. `next` blocks until there is one; the iterator ends when the client is closed.
     pub fn iter(&self) -> Pushes<'_> {
         Pushes { listener: self }
     }
@@ -145,11 +145,11 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// Keeps a handler listening. Made by [`Listening::callback`](crate::Listening::callback).
+/// Keeps a handler subscribed. Made by [`Listening::callback`](crate::Listening::callback).
 ///
-/// Dropping it ends the listening: the handler is not begun again. A push that it is busy with is not waited for, so that
-/// the guard may be dropped inside the handler.
-#[must_use = "dropping the guard ends the listening"]
+/// Dropping it ends the subscription: the handler is not called again. The drop does not wait for a call of the handler that
+/// is under way, so the guard may be dropped inside the handler.
+#[must_use = "dropping the guard ends the subscription"]
 pub struct ListenGuard {
     _subscription: Subscription,
 }

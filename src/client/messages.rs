@@ -11,13 +11,13 @@ use crate::rtm::{Message, MessageId, NewMessage, RoomId, UserId};
 impl Client {
     /// Sends `message` from the user `from` to everybody in the room `rid` (`sendroommsg`).
     ///
-    /// Nothing is sent twice by itself. A caller who does not know whether a message was taken (after a timeout or a lost
-    /// connection) sends the same value again: its id makes sure that it is there once.
+    /// The client never sends a message twice by itself. A caller who does not know whether a message was taken (after a timeout or a lost
+    /// connection) sends the same value again: thanks to its id, the server keeps it once.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a type outside 1..=127, a body over 20,480 bytes, or attributes over 2,048 bytes. From the
-    /// server: [`RTM_EC_NOT_IN_ROOM`](crate::ErrorCode::RTM_EC_NOT_IN_ROOM),
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a type outside 1..=127, a body over 20,480 bytes, or attributes
+    /// over 2,048 bytes. From the server: [`RTM_EC_NOT_IN_ROOM`](crate::ErrorCode::RTM_EC_NOT_IN_ROOM),
     /// [`RTM_EC_BANNED_IN_ROOM`](crate::ErrorCode::RTM_EC_BANNED_IN_ROOM),
     /// [`RTM_EC_SENSITIVE_WORDS`](crate::ErrorCode::RTM_EC_SENSITIVE_WORDS), and
     /// [`RTM_EC_DUPLICATED_MID`](crate::ErrorCode::RTM_EC_DUPLICATED_MID): the message is there already.
@@ -74,9 +74,10 @@ impl Client {
         self.send_room_message(rid, from, &NewMessage::chat(text))
     }
 
-    /// Sends a command, a text for the receivers' programs, from the user `from` to everybody in the room `rid` (`sendroommsg`).
+    /// Sends a command, a text for the receivers' programs, from the user `from` to everybody in the room `rid`
+    /// (`sendroommsg`).
     ///
-    /// What is said of [`send_room_chat`](Client::send_room_chat) holds here too.
+    /// As with [`send_room_chat`](Client::send_room_chat), the id is known only from the result.
     ///
     /// # Errors
     ///
@@ -239,8 +240,8 @@ impl Client {
         Call::new(self, messages::clean_room_message(rid, begin, end))
     }
 
-    /// Counts the stored messages of the room `rid`, and the users who sent them (`getmsgnum`). Of `query`, the types and the
-    /// times count, and nothing else.
+    /// Counts the stored messages of the room `rid`, and the users who sent them (`getmsgnum`). Only the types and
+    /// the times of `query` matter.
     ///
     /// # Errors
     ///

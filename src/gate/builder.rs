@@ -35,8 +35,8 @@ impl Gate {
 }
 
 impl GateBuilder {
-    /// Serves a project. Call it once for each of several projects: each has rooms of its own. The later secret of one
-    /// project replaces the earlier.
+    /// Serves a project. Call it once for each project: each has its own rooms. A later secret of the same project replaces
+    /// the earlier one.
     pub fn project(mut self, pid: i32, secret: impl AsRef<str>) -> GateBuilder {
         self.signers.insert(pid, Signer::new(pid, secret.as_ref()));
         self

@@ -1,16 +1,16 @@
-//! [`Fault`]: what a gate does wrong on purpose.
+//! [`Fault`]: how a gate misbehaves on request.
 
 use std::time::Duration;
 
 use crate::code::ErrorCode;
 
-/// Something that a gate does wrong on purpose, for tests of what a program makes of it: see
+/// A way for a gate to misbehave, so that a test can see how a program copes: see
 /// [`Gate::inject`](super::Gate::inject).
 ///
-/// A fault is for every method, `*ping` included, unless [`on`](Fault::on) names one, and stays until
+/// A fault applies to every method, `*ping` included, unless [`on`](Fault::on) names one, and stays until
 /// [`clear_faults`](super::Gate::clear_faults), unless [`times`](Fault::times) says how often it applies. It applies
-/// before the signature is checked, and to methods that the gate does not know as well. Only a packet that breaks the
-/// protocol, and the key exchange of an encrypted session, are beyond it.
+/// before the signature is checked, and to methods that the gate does not know as well. It does not apply to packets that
+/// break the protocol, nor to the key exchange of an encrypted session.
 ///
 /// # Examples
 ///
@@ -49,12 +49,12 @@ pub(super) enum Effect {
 }
 
 impl Fault {
-    /// Answers with an error in place of executing the quest.
+    /// Answers with an error instead of executing the quest.
     pub fn answer(code: ErrorCode, text: impl Into<String>) -> Fault {
         Fault::with(Effect::Answer(code, text.into()))
     }
 
-    /// Executes the quest at once and sends its answer this much later, on the gate's clock:
+    /// Executes the quest at once and sends its answer `delay` later, on the gate's clock:
     /// [`Gate::advance`](super::Gate::advance) shortens the wait. Other answers do not wait for it.
     pub fn delay(delay: Duration) -> Fault {
         Fault::with(Effect::Delay(delay))
@@ -65,18 +65,18 @@ impl Fault {
         Fault::with(Effect::Silence)
     }
 
-    /// Closes the connection in place of executing the quest. What was answered before it arrives.
+    /// Closes the connection instead of executing the quest. Earlier answers still arrive.
     pub fn disconnect() -> Fault {
         Fault::with(Effect::Disconnect)
     }
 
-    /// Applies to this method alone, by its name on the wire: `addroommember`.
+    /// Restricts the fault to one method, by its name on the wire: `addroommember`.
     pub fn on(mut self, method: impl Into<String>) -> Fault {
         self.method = Some(method.into());
         self
     }
 
-    /// Applies to that many quests, then no more.
+    /// Limits the fault to the first `times` quests that it fits.
     pub fn times(mut self, times: u32) -> Fault {
         self.times_left = Some(times);
         self

@@ -1,7 +1,7 @@
 //! A local RTM gate for development and tests: all that a room has, over TCP, in memory, in this process.
 //!
-//! Any RTM server SDK can talk to it, the vendor's own included. Signatures, time stamps and salts are really checked,
-//! each failure has the code that the service documents, and nothing is kept when the gate is gone.
+//! Any RTM server SDK can talk to it, the vendor's own included. It checks signatures, time stamps and salts as the service
+//! does, answers each failure with the code that the service documents, and keeps nothing after it ends.
 //!
 //! ```
 //! use rtm_server_sdk::Client;
@@ -136,7 +136,7 @@ use stats::Counters;
 /// Dropping it closes its port and all its connections, and returns once the thread has ended. The port can be bound
 /// again at once.
 ///
-/// The methods that make it misbehave, for tests, return once they have taken effect.
+/// The methods that make it misbehave for tests return once they have taken effect.
 pub struct Gate {
     address: SocketAddr,
     endpoint: String,
@@ -158,13 +158,13 @@ impl Gate {
         self.address
     }
 
-    /// What the gate has done so far.
+    /// Returns counts of what the gate has done so far.
     #[must_use]
     pub fn stats(&self) -> GateStats {
         self.counters.snapshot()
     }
 
-    /// Makes the gate treat quests wrongly from now on. Of several faults, the first that fits a quest applies, in the order
+    /// Makes the gate mishandle quests from now on. Of several faults, the first that fits a quest applies, in the order
     /// in which they were injected.
     ///
     /// # Examples
@@ -190,13 +190,13 @@ impl Gate {
         self.run(Command::Inject(fault));
     }
 
-    /// Makes the gate treat all quests well again, those that it has received already apart.
+    /// Removes all injected faults. Quests that the gate has already received are not affected.
     pub fn clear_faults(&self) {
         self.run(Command::ClearFaults);
     }
 
-    /// Moves the gate's clock on, for good: bans run out, time stamps grow too old, idle connections are closed, late answers
-    /// are sent.
+    /// Moves the gate's clock forward, for the rest of its life: bans run out, time stamps become too old, idle connections
+    /// are closed, delayed answers are sent.
     ///
     /// # Examples
     ///
@@ -217,7 +217,7 @@ impl Gate {
         self.run(Command::Advance(duration));
     }
 
-    /// Closes every connection. New ones are taken as before.
+    /// Closes every connection. New ones are accepted as before.
     ///
     /// # Examples
     ///
@@ -236,7 +236,7 @@ impl Gate {
         self.run(Command::DisconnectAll);
     }
 
-    /// Stops serving, as a server does that hangs: connections are taken and stay open, and nothing is answered or pushed
+    /// Stops serving, like a server that hangs: connections are accepted and stay open, but nothing is answered or pushed
     /// until [`resume`](Gate::resume).
     ///
     /// # Examples
@@ -259,13 +259,13 @@ impl Gate {
         self.run(Command::Pause);
     }
 
-    /// Serves again after [`pause`](Gate::pause): what came meanwhile first.
+    /// Serves again after [`pause`](Gate::pause), beginning with what arrived in the meantime.
     pub fn resume(&self) {
         self.run(Command::Resume);
     }
 
-    /// Pushes an event, such as `login`, to every connection that listens to it. The project in it is the one that the
-    /// connection listens for, its time the gate's.
+    /// Pushes an event, such as `login`, to every connection that listens to it. It carries the project of that connection
+    /// and the gate's time.
     ///
     /// # Examples
     ///
@@ -285,8 +285,8 @@ impl Gate {
         self.run(Command::PushEvent(name.to_owned(), uid));
     }
 
-    /// Pushes a message to every connection that listens to its target. It is not stored, and nothing of it is checked. One
-    /// without an `mtime` gets the gate's time.
+    /// Pushes a message to every connection that listens to its target. It is neither stored nor checked.
+    /// A message without an `mtime` gets the gate's time.
     ///
     /// # Examples
     ///

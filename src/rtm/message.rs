@@ -214,21 +214,21 @@ impl NewMessage {
         NewMessage::new(MessageType::CMD, text.into())
     }
 
-    /// Makes a message of any type. The type is 1..=127, the body has at most 20,480 bytes: what breaks this is found
-    /// when the message is sent.
+    /// Makes a message of any type, 1..=127, with a body of at most 20,480 bytes. A message outside these limits fails with
+    /// `InvalidArgument` when it is sent.
     #[must_use]
     pub fn new(mtype: MessageType, body: impl Into<MessageBody>) -> NewMessage {
         NewMessage { mid: next_mid(), mtype, body: body.into(), attrs: String::new() }
     }
 
-    /// Attributes: a free text beside the body, by convention JSON, of at most 2,048 bytes. Default: empty.
+    /// Sets the attributes: free text beside the body, by convention JSON, of at most 2,048 bytes. Default: empty.
     #[must_use]
     pub fn attrs(mut self, attrs: impl Into<String>) -> NewMessage {
         self.attrs = attrs.into();
         self
     }
 
-    /// Replaces the id that the message was made with, by one of the caller's own or that of a message to be edited.
+    /// Replaces the id that the message was made with: by one of the caller's own, or by that of a message to be edited.
     #[must_use]
     pub fn with_mid(mut self, mid: MessageId) -> NewMessage {
         self.mid = mid;

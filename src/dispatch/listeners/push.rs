@@ -1,11 +1,11 @@
-//! What a listener gets: [`Push`], and the [`Gap`] that tells of what it did not get.
+//! What a listener receives: [`Push`], including the [`Gap`] that stands for what it did not receive.
 
 use std::fmt;
 
 use crate::error::Error;
 use crate::rtm::{Event, Message};
 
-/// Something that a listener is told.
+/// What a listener receives.
 ///
 /// # Examples
 ///
@@ -33,19 +33,19 @@ pub enum Push {
     Message(Message),
     /// Something that a user did.
     Event(Event),
-    /// In this place something may be missing.
+    /// Pushes may be missing at this point.
     Gap(Gap),
 }
 
-/// Why something may be missing.
+/// Why pushes may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The connection was lost and made anew. Nothing is pushed in between.
+    /// The connection was lost and re-established. The server pushed nothing in between.
     Reconnected,
     /// The listener's queue was full. [`Gap::missed`] says how much was dropped.
     Overflow,
-    /// The server no longer lets this client listen. The wish stays, and is tried again with the next connection.
+    /// The server no longer lets this client listen. The client asks again with the next connection.
     Refused,
 }
 
@@ -63,7 +63,7 @@ impl Gap {
         Gap { reason, missed, since, error }
     }
 
-    /// Why something may be missing.
+    /// Why pushes may be missing.
     #[must_use]
     pub fn reason(&self) -> GapReason {
         self.reason
@@ -75,7 +75,7 @@ impl Gap {
         self.missed
     }
 
-    /// The `mtime` of the last message before the gap, in milliseconds since the epoch: where to look on in the history.
+    /// The `mtime` of the last message before the gap, in milliseconds since the epoch: the point from which to read the history.
     /// `None` if the listener got no message before.
     #[must_use]
     pub fn since(&self) -> Option<i64> {
@@ -92,7 +92,7 @@ impl Gap {
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.reason, self.missed) {
-            (GapReason::Reconnected, _) => f.write_str("the connection was made anew")?,
+            (GapReason::Reconnected, _) => f.write_str("the connection was lost and re-established")?,
             (GapReason::Overflow, Some(missed)) => write!(f, "the queue was full, and {missed} pushes were dropped")?,
             (GapReason::Overflow, None) => f.write_str("the queue was full")?,
             (GapReason::Refused, _) => f.write_str("the server no longer lets this client listen")?,

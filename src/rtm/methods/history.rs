@@ -47,26 +47,26 @@ pub struct History {
 }
 
 impl History {
-    /// Begins with the newest message and goes back in time.
+    /// Makes a query that begins with the newest message and goes back in time.
     #[must_use]
     pub fn latest() -> History {
         History { newest_first: true, ..History::oldest() }
     }
 
-    /// Begins with the oldest message that is stored and goes on in time.
+    /// Makes a query that begins with the oldest stored message and goes forward in time.
     #[must_use]
     pub fn oldest() -> History {
         History { newest_first: false, count: MOST_PER_PAGE, times: None, last_id: None, types: None, uid: 0 }
     }
 
-    /// How many messages come at once: 1..=20, default 20. What breaks this is found when the call is made.
+    /// Sets how many messages a page has: 1..=20, default 20. A call with another number fails with `InvalidArgument`.
     #[must_use]
     pub fn count(mut self, messages: u16) -> History {
         self.count = messages;
         self
     }
 
-    /// Only messages that the server took at `begin_ms` or later and at `end_ms` or earlier, in milliseconds since the
+    /// Asks only for messages that the server took at `begin_ms` or later and at `end_ms` or earlier, in milliseconds since the
     /// epoch. Zero leaves that side open. Default: all that are stored.
     #[must_use]
     pub fn between(mut self, begin_ms: i64, end_ms: i64) -> History {
@@ -74,14 +74,14 @@ impl History {
         self
     }
 
-    /// Only messages of these types, each 1..=127. Default, and for an empty list: all.
+    /// Asks only for messages of these types, each 1..=127. Default, and for an empty list: all.
     #[must_use]
     pub fn types(mut self, types: &[MessageType]) -> History {
         self.types = Some(types.to_vec());
         self
     }
 
-    /// Asks in the name of a user. The vendor does not say what it changes. Default: 0, nobody.
+    /// Asks on behalf of a user. The vendor does not document what this changes. Default: 0, no user.
     #[must_use]
     pub fn as_user(mut self, uid: UserId) -> History {
         self.uid = uid;
