@@ -74,6 +74,21 @@ impl<'a, T> Call<'a, T> {
 
     /// Sets the time of this call, for connecting, queueing, sending and waiting together. Zero means the client's own
     /// (`ClientBuilder::quest_timeout`), as in the vendor's API.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, Error};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // A server that never answers.
+    /// let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let client = Client::new(80000001, "secret", silent.local_addr()?.to_string())?;
+    /// let outcome = client.get_room_info(42).timeout(Duration::from_millis(100)).call();
+    /// assert!(matches!(outcome, Err(Error::Timeout(_))));
+    /// # Ok(()) }
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
         self
@@ -108,6 +123,19 @@ impl<'a, T> Call<'a, T> {
     /// # Errors
     ///
     /// Every variant of [`Error`] except `QueueFull`: with too many calls in flight it waits for room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.add_room_member(42, 1001).call()?;
+    /// assert_eq!(client.get_room_members(42).call()?, [1001]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn call(self) -> Result<T, Error> {
         let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
@@ -122,6 +150,23 @@ impl<'a, T> Call<'a, T> {
 
     /// Submits the call. Returns once it is queued, so that one thread can keep many calls in flight; with too many of
     /// them it waits for room, within the call's time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// // Three calls at once, from one thread.
+    /// let calls: Vec<_> = (1..=3).map(|uid| client.add_room_member(42, uid).submit()).collect();
+    /// for call in calls {
+    ///     call.wait()?;
+    /// }
+    /// assert_eq!(client.get_room_members(42).call()?, [1, 2, 3]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn submit(self) -> Pending<T> {
         let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
@@ -143,6 +188,20 @@ impl<T: 'static> Call<'_, T> {
     /// refusals wait for a callback thread like all outcomes do, so that a program that goes on calling behind a blocked
     /// callback fills its own memory. Dropping the last client turns the outcome of a call that is still in flight into
     /// [`Error::Closed`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// client.is_ban_of_room(42, 1001).callback(move |outcome| { let _ = sender.send(outcome); });
+    /// assert!(!receiver.recv().expect("the callback runs exactly once")?);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
         let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
@@ -194,6 +253,21 @@ impl<T> Pending<T> {
     /// # Errors
     ///
     /// Those of [`Call::call`]. [`Error::InvalidArgument`] if [`try_wait`](Pending::try_wait) took the outcome already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// let info = client.get_room_info(42).submit();
+    /// let members = client.get_room_members(42).submit();
+    /// assert!(members.wait()?.is_empty());
+    /// assert_eq!(info.wait()?.oinfo.as_deref(), Some("")); // The gate sends an empty text for an info that was never set.
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn wait(mut self) -> Result<T, Error> {
         let Some(reply) = self.reply.take() else {
             return Err(ArgumentError::new("the outcome of this call was taken by `try_wait` already").into());
@@ -205,6 +279,26 @@ impl<T> Pending<T> {
     }
 
     /// The outcome if it is there, `None` while it is not, and `None` again once it was taken. Never blocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// let mut pending = client.get_room_members(42).submit();
+    /// let members = loop {
+    ///     match pending.try_wait() {
+    ///         Some(outcome) => break outcome?,
+    ///         None => std::thread::yield_now(), // Something else to do.
+    ///     }
+    /// };
+    /// assert!(members.is_empty());
+    /// assert!(pending.try_wait().is_none(), "the outcome was taken");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
         let deadline = self.deadline + BACKSTOP;
         let outcome = match self.reply.as_ref()?.try_take() {

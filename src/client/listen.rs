@@ -75,6 +75,28 @@ impl Listening<'_> {
 
     /// Sets how many pushes may wait to be taken. Pushes that do not fit are dropped, and a [`Gap`](crate::Gap) says how
     /// many. Default 4,096; more than zero. The payloads in the queue take at most 32 MiB, whatever their number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// use rtm_server_sdk::{GapReason, Listen, Push};
+    ///
+    /// let listener = client.listen(Listen::new().event("login")).queue(1).start()?;
+    /// let other = client.listen(Listen::new().event("login")).start()?;
+    /// for uid in [1001, 1002, 1003] {
+    ///     gate.push_event("login", uid);
+    ///     other.recv()?; // The push has arrived.
+    /// }
+    /// assert!(matches!(listener.recv()?, Push::Event(event) if event.uid == 1001));
+    /// let Push::Gap(gap) = listener.recv()? else { panic!("two pushes did not fit") };
+    /// assert_eq!((gap.reason(), gap.missed()), (GapReason::Overflow, Some(2)));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn queue(mut self, pushes: usize) -> Self {
         self.queue = pushes;
         self
@@ -87,6 +109,29 @@ impl Listening<'_> {
     /// where that failed, or where the history did not reach back far enough. It cannot restore messages that the server
     /// does not store. Groups, users, events and rooms that are not named have no history that is read; a listener that
     /// wants any of these still gets a gap.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// use rtm_server_sdk::{Listen, Push};
+    ///
+    /// client.add_room_member(42, 1001).call()?;
+    /// let listener = client.listen(Listen::new().room(42)).fill_gaps(true).start()?;
+    /// client.send_room_chat(42, 1001, "before").call()?;
+    /// assert!(matches!(listener.recv()?, Push::Message(_)));
+    ///
+    /// gate.disconnect_all();
+    /// let other_client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// other_client.send_room_chat(42, 1001, "after").call()?;
+    /// let Push::Message(message) = listener.recv()? else { panic!("the history reaches back") };
+    /// assert_eq!(message.body.as_str(), Some("after"));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn fill_gaps(mut self, fill_gaps: bool) -> Self {
         self.fill_gaps = fill_gaps;
         self
@@ -98,6 +143,22 @@ impl Listening<'_> {
     ///
     /// [`Error::InvalidArgument`] if nothing is named, or the queue has no room; [`Error::Answer`] if the server refuses;
     /// otherwise what can go wrong with a call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// use rtm_server_sdk::{Error, Listen};
+    ///
+    /// let listener = client.listen(Listen::new().room(42).group(7).all_events()).start()?;
+    /// assert!(matches!(client.listen(Listen::new()).start(), Err(Error::InvalidArgument(_))));
+    /// # drop(listener);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn start(self) -> Result<Listener, Error> {
         self.check()?;
         let sink = Sink::new(self.client.inner.shared.listeners.new_queue(self.queue));

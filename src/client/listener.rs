@@ -75,6 +75,22 @@ impl Listener {
     /// # Errors
     ///
     /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// use rtm_server_sdk::{Listen, Push};
+    ///
+    /// let listener = client.listen(Listen::new().event("login")).start()?;
+    /// gate.push_event("login", 1001);
+    /// assert!(matches!(listener.recv()?, Push::Event(event) if event.uid == 1001));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn recv(&self) -> Result<Push, Error> {
         loop {
             if let Some(push) = pushed(self.subscription.sink.queue.take(None))? {
@@ -88,6 +104,22 @@ impl Listener {
     /// # Errors
     ///
     /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// use rtm_server_sdk::Listen;
+    /// use std::time::Duration;
+    ///
+    /// let listener = client.listen(Listen::new().event("login")).start()?;
+    /// assert!(listener.recv_timeout(Duration::from_millis(10))?.is_none());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Option<Push>, Error> {
         pushed(self.subscription.sink.queue.take(Some(Instant::now() + bounded(timeout))))
     }
@@ -97,11 +129,48 @@ impl Listener {
     /// # Errors
     ///
     /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// use rtm_server_sdk::Listen;
+    ///
+    /// let listener = client.listen(Listen::new().event("login")).start()?;
+    /// assert!(listener.try_recv()?.is_none());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn try_recv(&self) -> Result<Option<Push>, Error> {
         pushed(self.subscription.sink.queue.try_take())
     }
 
     /// Iterates over the pushes. `next` blocks until there is one; the iterator ends when the client is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// use rtm_server_sdk::{Listen, Push};
+    ///
+    /// let listener = client.listen(Listen::new().event("login")).start()?;
+    /// for uid in [1001, 1002, 1003] {
+    ///     gate.push_event("login", uid);
+    /// }
+    /// let events = listener.iter().filter_map(|push| match push {
+    ///     Push::Event(event) => Some(event.uid),
+    ///     _ => None,
+    /// });
+    /// assert_eq!(events.take(3).collect::<Vec<_>>(), [1001, 1002, 1003]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn iter(&self) -> Pushes<'_> {
         Pushes { listener: self }
     }

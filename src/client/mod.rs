@@ -83,11 +83,33 @@ impl Client {
     ///
     /// [`Error::InvalidArgument`] if `endpoint` is not `host:port`, [`Error::System`] if the operating system refuses a
     /// thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, Error};
+    ///
+    /// let client = Client::new(80000001, "secret", "rtm.example.com:13315")?;
+    /// assert!(!client.is_connected());
+    /// assert!(matches!(Client::new(80000001, "secret", "no port"), Err(Error::InvalidArgument(_))));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new(pid: i32, secret: impl Into<String>, endpoint: impl Into<String>) -> Result<Client, Error> {
         Client::builder(pid, secret, endpoint).build()
     }
 
     /// Begins a client with other settings: see [`ClientBuilder`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::Client;
+    /// use std::time::Duration;
+    ///
+    /// let client = Client::builder(80000001, "secret", "rtm.example.com:13315").quest_timeout(Duration::from_secs(3)).build()?;
+    /// # let _ = client;
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
     pub fn builder(pid: i32, secret: impl Into<String>, endpoint: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(pid, secret.into(), endpoint.into())
     }
@@ -101,6 +123,22 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Connect`] if it fails within `ClientBuilder::connect_timeout`, [`Error::Closed`] on a closed client.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// # let gate = rtm_server_sdk::gate::Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// # let client = rtm_server_sdk::Client::new(80000001, "secret", gate.endpoint())?;
+    /// client.connect()?;
+    /// assert!(client.is_connected());
+    ///
+    /// let nobody_listens = rtm_server_sdk::Client::new(80000001, "secret", "127.0.0.1:1")?;
+    /// assert!(matches!(nobody_listens.connect(), Err(rtm_server_sdk::Error::Connect(_))));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn connect(&self) -> Result<(), Error> {
         let inner = &*self.inner;
         let reply = CallReply::of_this_thread();
@@ -120,6 +158,17 @@ impl Client {
     ///
     /// It returns within a second, whatever the server does, and may be called from any thread, a callback included,
     /// and more than once. Callbacks of calls that it ended still run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, Error};
+    ///
+    /// let client = Client::new(80000001, "secret", "127.0.0.1:1")?;
+    /// client.close();
+    /// assert!(matches!(client.get_room_info(42).call(), Err(Error::Closed(_))));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn close(&self) {
         self.inner.close();
     }

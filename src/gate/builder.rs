@@ -101,6 +101,16 @@ impl GateBuilder {
 
     /// Accepts a signature more than once, for clients such as the vendor's Python SDK, whose salts repeat within a
     /// millisecond. Default: false, which answers 200006.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::gate::Gate;
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").accept_repeated_signatures(true).bind("127.0.0.1:0")?;
+    /// # drop(gate);
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
     pub fn accept_repeated_signatures(mut self, accept: bool) -> GateBuilder {
         self.service.accept_repeated_signatures = accept;
         self
