@@ -157,6 +157,9 @@
 //! At most 65,536 calls are in flight ([`ClientBuilder::max_in_flight`]). Beyond that, `call` and `submit` wait for room
 //! within their own time; a callback gets [`Error::QueueFull`], since it must not block its caller.
 //!
+//! The service limits the calls of a project by the second, and refuses those beyond its limit with 200010.
+//! [`ClientBuilder::max_rate`] keeps a client below such a limit: its calls wait for their turn.
+//!
 //! # Connecting and reconnecting
 //!
 //! The first call connects, or [`Client::connect`], or [`ClientBuilder::connect`]. All addresses of a name are tried.

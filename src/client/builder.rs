@@ -52,6 +52,7 @@ pub struct ClientBuilder {
     wait_for_ready: bool,
     keep_alive: KeepAlive,
     max_in_flight: usize,
+    max_rate: Option<u32>,
     max_unsent: usize,
     max_undelivered: usize,
     busy_poll: Duration,
@@ -78,6 +79,7 @@ impl ClientBuilder {
             wait_for_ready: false,
             keep_alive: KeepAlive::default(),
             max_in_flight: 65_536,
+            max_rate: None,
             max_unsent: 16 * 1024 * 1024,
             max_undelivered: 256 * 1024 * 1024,
             busy_poll: DEFAULT_BUSY_POLL,
@@ -158,6 +160,39 @@ impl ClientBuilder {
     /// without one. Default 65,536; more than zero.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.max_in_flight = calls;
+        self
+    }
+
+    /// Limits the calls that are sent in any second, made in whichever of the three ways. Beyond the limit a call waits for
+    /// its turn, in the order of the calls, within its own time; meanwhile it counts as in flight. One whose time runs out
+    /// before its turn fails with [`Error::Timeout`] and [`Stage::WaitingForTurn`](crate::error::Stage::WaitingForTurn), and
+    /// was not executed. Default none; more than zero. [`Client::set_max_rate`] changes it.
+    ///
+    /// The RTM service counts the calls of a project, of all its processes together, and answers those beyond its limit
+    /// with 200010 (`RTM_EC_FREQUENCY_LIMITED`); a page of the vendor's of 2018 says 100 a second. Calls that the network
+    /// delays arrive closer together than they were sent: stay a little below the limit.
+    ///
+    /// Turns are evenly spaced, and after a pause at most 20 ms' worth of calls go out together. So that no second has
+    /// more calls than the limit even then, 98 % of it is used in the long run. The turns go on over a new connection.
+    /// Calls that a listener makes to fill its gaps wait for their turn as others do. Pings, answers to pushes, the key
+    /// exchange and the request for pushes do not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::Client;
+    /// use std::time::Duration;
+    ///
+    /// let batch = Client::builder(80000001, "secret", "rtm.example.com:13315")
+    ///     .max_rate(80) // calls a second
+    ///     .max_in_flight(100) // The last of them waits for its turn for a second and a quarter.
+    ///     .quest_timeout(Duration::from_secs(10))
+    ///     .build()?;
+    /// # let _ = batch;
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn max_rate(mut self, calls: u32) -> Self {
+        self.max_rate = Some(calls);
         self
     }
 
@@ -315,6 +350,7 @@ impl ClientBuilder {
             reconnect: self.reconnect,
             keep_alive: self.keep_alive,
             max_payload: self.max_payload,
+            max_rate: self.max_rate,
             #[cfg(feature = "encryption")]
             encryption: self.encryption,
         };
@@ -358,6 +394,7 @@ impl ClientBuilder {
             (self.quest_timeout.is_zero(), "quest_timeout"),
             (self.connect_timeout.is_zero(), "connect_timeout"),
             (self.max_in_flight == 0, "max_in_flight"),
+            (self.max_rate == Some(0), "max_rate"),
             (self.max_unsent == 0, "max_unsent"),
             (self.max_undelivered == 0, "max_undelivered"),
             (self.max_payload == 0, "max_payload"),
@@ -439,6 +476,7 @@ mod tests {
             builder().quest_timeout(Duration::ZERO),
             builder().connect_timeout(Duration::ZERO),
             builder().max_in_flight(0),
+            builder().max_rate(0),
             builder().max_unsent(0),
             builder().max_undelivered(0),
             builder().max_payload(0),

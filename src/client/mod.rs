@@ -208,6 +208,30 @@ impl Client {
         if is_done { Ok(()) } else { Err(TimeoutError::new(Stage::ShuttingDown, timeout).into()) }
     }
 
+    /// Changes how many calls are sent in any second, for all clones of this client; `None` ends the limit. See
+    /// [`ClientBuilder::max_rate`] for its meaning. 0 counts as 1, so that a program that halves its rate never comes to a
+    /// standstill.
+    ///
+    /// It takes effect at once, also for calls that wait for their turn already. On a closed client it does nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rtm_server_sdk::{Client, ErrorCode};
+    ///
+    /// let client = Client::builder(80000001, "secret", "127.0.0.1:1").max_rate(100).build()?;
+    /// if let Err(error) = client.get_room_info(42).call() {
+    ///     if error.code() == ErrorCode::RTM_EC_FREQUENCY_LIMITED {
+    ///         client.set_max_rate(Some(50)); // Others use the project too.
+    ///     }
+    /// }
+    /// # Ok::<(), rtm_server_sdk::Error>(())
+    /// ```
+    pub fn set_max_rate(&self, calls: Option<u32>) {
+        // A client that was closed sends nothing.
+        let _ = self.inner.io_thread.send(Command::SetMaxRate(calls));
+    }
+
     /// Whether there is a connection now. It may be lost before the caller looks at the result.
     #[must_use]
     pub fn is_connected(&self) -> bool {

@@ -17,6 +17,7 @@ mod info;
 mod keepalive;
 mod listening;
 mod outbuf;
+mod pacing;
 mod pushes;
 mod settings;
 mod timers;
@@ -45,6 +46,7 @@ use calls::{Calls, InFlight, Progress};
 use connection::{Connection, Event, Failure};
 use connector::{Attempt, Connector, Request};
 use listening::Wishes;
+use pacing::Pacing;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -55,6 +57,7 @@ pub struct Engine<T> {
     connector: Connector,
     state: State,
     calls: Calls<T>,
+    pacing: Pacing,
     connect_waiters: Vec<T>,
     wishes: Wishes<T>,
     /// When the answer to the `setlisten` in flight is late.
@@ -102,6 +105,7 @@ impl<T: Token> Engine<T> {
             connector: Connector::new(&settings, seed),
             state: State::Disconnected,
             calls: Calls::new(),
+            pacing: Pacing::new(settings.max_rate),
             connect_waiters: Vec::new(),
             wishes: Wishes::new(),
             listen_deadline: None,
@@ -123,7 +127,7 @@ impl<T: Token> Engine<T> {
             State::Ready(connection) => connection.keep_alive_due_at(),
             State::Closed => None,
         };
-        [self.calls.next_due(), state_due, self.listening_due_at()].into_iter().flatten().min()
+        [self.calls.next_due(), self.turn_due_at(), state_due, self.listening_due_at()].into_iter().flatten().min()
     }
 
     /// How many bytes have left the queue of unsent frames since this was asked last.
@@ -151,8 +155,12 @@ impl<T: Token> Engine<T> {
         let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
         let progress = match &mut self.state {
             State::Ready(connection)
-                if self.calls.queue_len() == 0 && connection.has_room() && token.begin_sending() =>
+                if self.calls.queue_len() == 0
+                    && connection.has_room()
+                    && self.pacing.is_turn(now)
+                    && token.begin_sending() =>
             {
+                self.pacing.record_sent(now);
                 self.released += frame.len();
                 self.counters.sent.increment();
                 Progress::Sent(connection.send(seq, frame))
@@ -161,7 +169,7 @@ impl<T: Token> Engine<T> {
         };
         self.calls.insert(seq, InFlight { token, deadline, timeout, wait_for_ready, progress });
         // A call whose caller has given up must not stay in the queue: nothing would be sent past it until bytes leave.
-        self.send_queued();
+        self.send_queued(now);
     }
 
     /// The user asks for a connection. `token` is told when there is one, or why there is none.
@@ -223,7 +231,7 @@ impl<T: Token> Engine<T> {
         let Some(connection) = self.state.connection_mut() else { return };
         self.counters.bytes_out.add(written as u64);
         connection.handle_written(now, written);
-        self.send_queued();
+        self.send_queued(now);
     }
 
     /// The server closed the connection.
@@ -264,6 +272,13 @@ impl<T: Token> Engine<T> {
             }
             State::InHandshake(..) | State::Closed => {}
         }
+        self.send_queued(now);
+    }
+
+    /// From now on, at most `rate` calls a second are sent; `None` ends the limit.
+    pub fn handle_max_rate(&mut self, now: Instant, rate: Option<u32>) {
+        self.pacing.set_rate(rate);
+        self.send_queued(now);
     }
 
     /// The driver does not read for now: the silence is not the server's.
@@ -311,8 +326,16 @@ impl<T: Token> Engine<T> {
         match &self.state {
             State::Disconnected => self.connector.stage(),
             State::InHandshake(connection, _) => connection.handshake_stage(),
+            State::Ready(connection) if self.pacing.is_on() && connection.has_room() => Stage::WaitingForTurn,
             State::Ready(_) | State::Closed => Stage::Queued,
         }
+    }
+
+    /// When a call that waits for nothing but its turn has it.
+    fn turn_due_at(&self) -> Option<Instant> {
+        let State::Ready(connection) = &self.state else { return None };
+        let is_waiting = self.calls.queue_len() > 0 && self.calls.has_unsent() && connection.has_room();
+        self.pacing.next_turn().filter(|_| is_waiting)
     }
 
     /// Makes sure that a new call has a connection to wait for.
@@ -387,14 +410,15 @@ impl<T: Token> Engine<T> {
         for token in std::mem::take(&mut self.connect_waiters) {
             self.complete(token, Ok(RawAnswer::default()));
         }
-        self.send_queued();
+        self.send_queued(now);
     }
 
-    /// Moves calls from the queue to the connection, as far as it has room.
-    fn send_queued(&mut self) {
+    /// Moves calls from the queue to the connection, as far as it has room and they have their turn.
+    fn send_queued(&mut self, now: Instant) {
         let State::Ready(connection) = &mut self.state else { return };
-        while self.calls.queue_len() > 0 && connection.has_room() {
+        while self.calls.queue_len() > 0 && connection.has_room() && self.pacing.is_turn(now) {
             self.calls.send_next(|seq, frame| {
+                self.pacing.record_sent(now);
                 self.released += frame.len();
                 self.counters.sent.increment();
                 connection.send(seq, frame)

@@ -14,6 +14,8 @@ pub struct Settings {
     pub reconnect: ReconnectPolicy,
     pub keep_alive: KeepAlive,
     pub max_payload: usize,
+    /// Calls a second.
+    pub max_rate: Option<u32>,
     #[cfg(feature = "encryption")]
     pub encryption: Option<crate::fpnn::Encryption>,
 }

@@ -15,6 +15,8 @@ use crate::engine::{ListenerId, NewCall, NewWish};
 pub(crate) enum Command {
     /// Make this call.
     Call(NewCall<Completion>),
+    /// Send at most so many calls a second.
+    SetMaxRate(Option<u32>),
     /// Connect, if there is no connection.
     Connect(Completion),
     /// Ask the server for pushes.

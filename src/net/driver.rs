@@ -144,6 +144,7 @@ impl Driver {
             match self.commands.next() {
                 None => return true,
                 Some(Command::Call(call)) => self.engine.handle_call(now, call),
+                Some(Command::SetMaxRate(rate)) => self.engine.handle_max_rate(now, rate),
                 Some(Command::Connect(completion)) => self.engine.handle_connect(now, completion),
                 Some(Command::Listen(wish)) => self.engine.handle_listen(now, wish),
                 Some(Command::Unlisten(listener)) => self.engine.handle_unlisten(now, listener),

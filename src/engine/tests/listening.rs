@@ -6,7 +6,7 @@ use crate::fpnn::PayloadWriter;
 use crate::rtm::methods::listen::Listen;
 
 impl Rig {
-    fn listen(&mut self, id: u64, listen: Listen) {
+    pub(super) fn listen(&mut self, id: u64, listen: Listen) {
         self.listen_with(id, listen, false);
     }
 

@@ -4,6 +4,7 @@ mod connecting;
 mod large_answers;
 mod listening;
 mod outage;
+mod pacing;
 mod reconnecting;
 mod traffic;
 mod wait_for_ready;
@@ -77,6 +78,7 @@ impl Rig {
             reconnect: ReconnectPolicy::default().jitter(0.0),
             keep_alive: KeepAlive::default(),
             max_payload: 1024 * 1024,
+            max_rate: None,
             #[cfg(feature = "encryption")]
             encryption: None,
         };

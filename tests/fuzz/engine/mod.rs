@@ -82,6 +82,7 @@ impl World {
             reconnect,
             keep_alive: if settings & 8 == 0 { KeepAlive::default() } else { KeepAlive::disabled() },
             max_payload: 4096,
+            max_rate: (settings & 16 != 0).then_some(20),
             encryption: None,
         };
         World {

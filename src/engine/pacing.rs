@@ -1,0 +1,134 @@
+//! How many calls a second are sent: when the next call has its turn. It knows neither calls nor connections, so that
+//! the turns go on over a new connection where they were.
+
+use std::time::{Duration, Instant};
+
+/// A turn that was missed can be made up for this long, since threads wake late. So this much time's worth of calls may
+/// go out together.
+const CATCH_UP: Duration = Duration::from_millis(20);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Gives turns at even intervals, which are a little longer than the rate alone asks for: as many calls as may go out
+/// together are kept back from each second, so that no second has more calls than the rate.
+#[derive(Debug)]
+pub(super) struct Pacing {
+    /// Between two turns. `None`: calls are not paced.
+    interval: Option<Duration>,
+    /// The turn of the last call, at most [`CATCH_UP`] before it was sent.
+    last_turn: Option<Instant>,
+}
+
+impl Pacing {
+    /// At most `rate` calls in any second; `None` does not pace.
+    pub(super) fn new(rate: Option<u32>) -> Pacing {
+        Pacing { interval: rate.map(interval), last_turn: None }
+    }
+
+    /// Changes the rate. The next turn is counted from the last one.
+    pub(super) fn set_rate(&mut self, rate: Option<u32>) {
+        self.interval = rate.map(interval);
+    }
+
+    /// Whether calls are paced.
+    pub(super) fn is_on(&self) -> bool {
+        self.interval.is_some()
+    }
+
+    /// When the next call has its turn, unless any call has it at any time.
+    pub(super) fn next_turn(&self) -> Option<Instant> {
+        Some(self.last_turn? + self.interval?)
+    }
+
+    /// Whether a call may be sent now.
+    pub(super) fn is_turn(&self, now: Instant) -> bool {
+        self.next_turn().is_none_or(|turn| turn <= now)
+    }
+
+    /// A call is sent: its turn is used.
+    pub(super) fn record_sent(&mut self, now: Instant) {
+        if self.is_on() {
+            let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
+            self.last_turn = Some(self.next_turn().map_or(now, |turn| turn.max(earliest)));
+        }
+    }
+}
+
+/// The time between two turns. Rounded up: no second has more than `rate` of them. A rate of 0 counts as 1.
+fn interval(rate: u32) -> Duration {
+    let nanos = (SECOND + CATCH_UP).as_nanos().div_ceil(u128::from(rate.max(1)));
+    // Never more than 1.02 s.
+    Duration::from_nanos(nanos as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLI: Duration = Duration::from_millis(1);
+
+    /// When calls go out that are always waiting, where the clock is looked at at `times`.
+    fn sent_at(pacing: &mut Pacing, times: impl Iterator<Item = Instant>) -> Vec<Instant> {
+        let mut sent = Vec::new();
+        for now in times {
+            while pacing.is_turn(now) {
+                pacing.record_sent(now);
+                sent.push(now);
+            }
+        }
+        sent
+    }
+
+    #[test]
+    fn no_second_has_more_calls_than_the_rate_however_late_the_thread_wakes() {
+        let start = Instant::now();
+        let mut random = fastrand::Rng::with_seed(3);
+        for rate in [1, 2, 3, 7, 49, 50, 51, 100, 333, 2000, 10_000] {
+            let mut now = start;
+            let times = std::iter::from_fn(|| {
+                now += match random.u32(..200) {
+                    0 => random.u32(..3000) * MILLI,
+                    1..20 => random.u32(..60) * MILLI,
+                    _ => Duration::from_micros(random.u64(..2000)),
+                };
+                (now < start + 20 * SECOND).then_some(now)
+            });
+            let sent = sent_at(&mut Pacing::new(Some(rate)), times);
+            let rate = rate as usize;
+            let is_kept = sent.windows(rate + 1).all(|calls| calls[rate] - calls[0] >= SECOND);
+            assert!(is_kept && sent.len() > rate, "{} calls at {rate}", sent.len());
+        }
+    }
+
+    #[test]
+    fn thread_that_wakes_every_few_milliseconds_uses_the_rate() {
+        let start = Instant::now();
+        for rate in [1, 10, 100, 2000, 100_000] {
+            let times = (0..20_000 / 7).map(|at| start + at * 7 * MILLI);
+            let sent = sent_at(&mut Pacing::new(Some(rate)), times).len();
+            let wanted = rate as usize * 20;
+            assert!(sent <= wanted && sent * 100 >= wanted * 95, "{sent} of {wanted}");
+        }
+    }
+
+    #[test]
+    fn pause_saves_up_no_more_than_twenty_milliseconds() {
+        let start = Instant::now();
+        let mut pacing = Pacing::new(Some(1000));
+        pacing.record_sent(start);
+        let burst = sent_at(&mut pacing, std::iter::once(start + 60 * SECOND)).len();
+        assert!((19..=21).contains(&burst), "{burst}");
+    }
+
+    #[test]
+    fn change_of_the_rate_counts_from_the_last_turn() {
+        let start = Instant::now();
+        let mut pacing = Pacing::new(Some(1));
+        pacing.record_sent(start);
+        pacing.set_rate(Some(10));
+        assert_eq!(pacing.next_turn(), Some(start + 102 * MILLI));
+        pacing.set_rate(Some(0));
+        assert_eq!(pacing.next_turn(), Some(start + 1020 * MILLI));
+        pacing.set_rate(None);
+        assert!(pacing.is_turn(start));
+    }
+}
