@@ -171,12 +171,12 @@ impl<T> Wishes<T> {
         if !self.is_connected || self.is_asking || is_paused {
             return None;
         }
+        self.paused_until = None;
         while !self.include_undecided() && !self.has_shrunk {
             if !self.grant_asked(decisions) {
                 return None;
             }
         }
-        self.paused_until = None;
         self.is_asking = true;
         self.asked_for = self.wishes.values().filter(|wish| wish.standing == Standing::Asked).count();
         self.takes_away = std::mem::take(&mut self.has_shrunk);

@@ -214,6 +214,22 @@ fn wish_that_is_refused_later_stays_for_the_next_connection() {
 }
 
 #[test]
+fn pause_is_over_though_nothing_is_left_to_ask_for() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    assert!(table.send());
+    table.in_flight = None;
+    let busy = Error::Answer(AnswerError::new(ErrorCode::RTM_EC_FREQUENCY_LIMITED, None, None));
+    let mut decisions = Vec::new();
+    table.wishes.handle_answer(table.now, Err(busy), &mut decisions);
+    table.note(decisions);
+    assert_eq!(table.told(1), ["failed"]);
+    table.now = table.wishes.next_due().unwrap();
+    assert!(!table.send());
+    assert_eq!(table.wishes.next_due(), None);
+}
+
+#[test]
 fn refusal_of_a_wish_that_was_taken_away_meanwhile_is_not_blamed_on_another() {
     let mut table = Table::new(&[13]);
     table.wishes.handle_connected();
