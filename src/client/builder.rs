@@ -11,7 +11,7 @@ use super::Client;
 use crate::config::{KeepAlive, ReconnectPolicy, bounded};
 use crate::dispatch::{
     CallMetrics, Callbacks, ClientLabels, Executor, Hooks, Limits, Listeners, OnClosed, OnConnected, Permits, Sampler,
-    Shared, Undelivered, UnfinishedCallbacks,
+    ServerClock, Shared, Undelivered, UnfinishedCallbacks,
 };
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error, Stage};
@@ -51,6 +51,7 @@ pub struct ClientBuilder {
     reconnect: ReconnectPolicy,
     wait_for_ready: bool,
     keep_alive: KeepAlive,
+    correct_clock: bool,
     max_in_flight: usize,
     max_rate: Option<u32>,
     max_unsent: usize,
@@ -78,6 +79,7 @@ impl ClientBuilder {
             reconnect: ReconnectPolicy::default(),
             wait_for_ready: false,
             keep_alive: KeepAlive::default(),
+            correct_clock: true,
             max_in_flight: 65_536,
             max_rate: None,
             max_unsent: 16 * 1024 * 1024,
@@ -151,6 +153,45 @@ impl ClientBuilder {
     /// Sets when to test a connection that is idle. Default: `*ping` after 20 s without traffic, 3 tries.
     pub fn keep_alive(mut self, keep_alive: KeepAlive) -> Self {
         self.keep_alive = keep_alive;
+        self
+    }
+
+    /// Sets whether the client makes up for a machine whose clock is off. Default true.
+    ///
+    /// Each call carries the time at which it was signed, and the server refuses it with 200008
+    /// ([`RTM_EC_INVALID_SERVER_TIME`](crate::ErrorCode::RTM_EC_INVALID_SERVER_TIME)) if that is too far from its own clock.
+    /// The client then asks the server for its time (`*ping`), signs all calls with the server's time from then on, and
+    /// says once in the log, at `warn`, how far the machine's clock is off. The call that was refused fails nevertheless, once
+    /// the time is known, and its [`Error::retry`] says [`Retry::Now`](crate::Retry::Now). Listeners are asked for again by
+    /// the client itself.
+    ///
+    /// The call waits for the time no longer than 2 s, and never beyond its own. If the server does not tell it, or the clock
+    /// turns out to be right, nothing changes: the error says [`Retry::Never`](crate::Retry::Never). Deadlines do not
+    /// depend on the time of day in any case. Only signatures use the server's time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), rtm_server_sdk::Error> {
+    /// # #[cfg(feature = "gate")] {
+    /// use rtm_server_sdk::{Client, ErrorCode, Retry, gate::Gate};
+    /// use std::time::Duration;
+    ///
+    /// let gate = Gate::builder().project(80000001, "secret").bind("127.0.0.1:0")?;
+    /// gate.advance(Duration::from_secs(90)); // This machine's clock is 90 s behind now.
+    ///
+    /// let client = Client::new(80000001, "secret", gate.endpoint())?;
+    /// let error = client.get_room_info(42).call().unwrap_err();
+    /// assert_eq!((error.code(), error.retry()), (ErrorCode::RTM_EC_INVALID_SERVER_TIME, Retry::Now));
+    /// client.get_room_info(42).call()?;
+    ///
+    /// let strict = Client::builder(80000001, "secret", gate.endpoint()).correct_clock(false).build()?;
+    /// assert_eq!(strict.get_room_info(42).call().unwrap_err().retry(), Retry::Never);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn correct_clock(mut self, correct: bool) -> Self {
+        self.correct_clock = correct;
         self
     }
 
@@ -339,6 +380,7 @@ impl ClientBuilder {
             callbacks,
             unfinished_callbacks: Arc::new(UnfinishedCallbacks::default()),
             undelivered: Arc::new(Undelivered::new(self.max_undelivered)),
+            clock: ServerClock::default(),
             unsent_stage: Arc::new(Mutex::new(Stage::Connecting)),
         });
         let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
@@ -349,13 +391,14 @@ impl ClientBuilder {
             auto_connect: self.auto_connect,
             reconnect: self.reconnect,
             keep_alive: self.keep_alive,
+            correct_clock: self.correct_clock,
             max_payload: self.max_payload,
             max_rate: self.max_rate,
             #[cfg(feature = "encryption")]
             encryption: self.encryption,
         };
         let signer = Arc::new(Signer::new(self.pid, &self.secret));
-        let sign_listen = super::call::listen_signer(Arc::clone(&signer));
+        let sign_listen = super::call::listen_signer(Arc::clone(&signer), Arc::clone(&shared));
         let io_thread = IoThread::start(settings, Arc::clone(&shared), hooks, sign_listen, self.busy_poll, sampler)
             .map_err(Error::System)?;
         Ok(Client::assemble(super::Inner {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -348,7 +348,7 @@ fn make(
     if let Err(error) = completion.acquire_permits(quest.frame_len(), deadline, timeout) {
         return completion.complete(Err(error));
     }
-    let frame = quest.sign(&inner.signer, next_salt(), unix_time());
+    let frame = quest.sign(&inner.signer, next_salt(), inner.shared.clock.unix_time());
     let call = NewCall { frame, deadline, timeout, wait_for_ready, token: completion };
     if let Err(Command::Call(call)) = inner.io_thread.send(Command::Call(call)) {
         call.token.complete(Err(Error::closed(false)));
@@ -356,8 +356,8 @@ fn make(
 }
 
 /// Makes the quests by which the I/O thread asks for pushes. They are signed when they are sent, as calls are.
-pub(super) fn listen_signer(signer: Arc<Signer>) -> SignListen {
-    Box::new(move |listen| set_listen(listen).sign(&signer, next_salt(), unix_time()))
+pub(super) fn listen_signer(signer: Arc<Signer>, shared: Arc<Shared>) -> SignListen {
+    Box::new(move |listen| set_listen(listen).sign(&signer, next_salt(), shared.clock.unix_time()))
 }
 
 /// The result, or the error, in what the I/O thread handed over.
@@ -368,12 +368,6 @@ fn decode<T>(outcome: Outcome, reader: &AnswerReader<T>, counters: &Counters) ->
         counters.undecodable.increment();
     }
     result
-}
-
-/// Seconds since the epoch. The server refuses a clock that is far off, one before the epoch included.
-fn unix_time() -> u32 {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn deadline_after(timeout: Duration) -> Instant {

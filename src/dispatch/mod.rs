@@ -6,6 +6,7 @@
 
 mod call_outcome;
 mod callbacks;
+mod clock;
 mod completion;
 mod hooks;
 mod listeners;
@@ -18,6 +19,7 @@ mod undelivered;
 mod unfinished;
 
 pub(crate) use callbacks::{CallbackThreads, Callbacks, Executor};
+pub(crate) use clock::ServerClock;
 pub(crate) use completion::{Callback, Completion, Route};
 pub(crate) use hooks::{Event, Hooks, OnClosed, OnConnected};
 pub(crate) use listeners::{CatchUp, Handler, Listeners, OVERLAP_MS, Progress, Sink, Taken, Work};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::callbacks::Callbacks;
+use super::clock::ServerClock;
 use super::listeners::Listeners;
 use super::metrics::CallMetrics;
 use super::permits::Permits;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub listeners: Arc<Listeners>,
     pub unfinished_callbacks: Arc<UnfinishedCallbacks>,
     pub undelivered: Arc<Undelivered>,
+    /// What calls are signed with, wherever they are signed.
+    pub clock: ServerClock,
     /// What calls that were not sent are waiting for now.
     pub unsent_stage: Arc<Mutex<Stage>>,
 }

@@ -27,6 +27,9 @@ pub enum Action<T> {
     Ended(ConnectionInfo, Option<Error>),
     /// Sign a `setlisten`, and come back with `Engine::handle_listen_quest`.
     AskToListen(SetListen),
+    /// The server refused a time stamp, and its clock shows this, in milliseconds since the epoch. Correct the clock that
+    /// calls are signed with, and come back with `Engine::handle_clocks_compared`.
+    CompareClocks { server_ms: i64 },
     /// The server granted a listener's wish. Connections are numbered for listeners alone.
     Granted { connection: u64, listener: ListenerId },
     /// The server refused a wish that it had granted on an earlier connection.

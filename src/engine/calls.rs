@@ -47,6 +47,14 @@ impl<T> InFlight<T> {
     pub(super) fn is_sent(&self) -> bool {
         matches!(self.progress, Progress::Sent(_))
     }
+
+    /// The memory of its frame, for the answer; none if it was not sent.
+    pub(super) fn take_spare(&mut self) -> Vec<u8> {
+        match &mut self.progress {
+            Progress::Sent(sent) => std::mem::take(&mut sent.spare),
+            Progress::Queued(_) => Vec::new(),
+        }
+    }
 }
 
 /// How far a call has come.
@@ -152,15 +160,8 @@ impl<T> Calls<T> {
     }
 
     /// Takes out the call that an answer belongs to: it was sent.
-    pub(super) fn remove_sent(&mut self, seq: u32) -> Option<(T, Sent)> {
-        if !self.get_mut(seq)?.is_sent() {
-            return None;
-        }
-        let call = self.remove(seq)?;
-        match call.progress {
-            Progress::Sent(sent) => Some((call.token, sent)),
-            Progress::Queued(_) => None,
-        }
+    pub(super) fn remove_sent(&mut self, seq: u32) -> Option<InFlight<T>> {
+        if self.get_mut(seq)?.is_sent() { self.remove(seq) } else { None }
     }
 
     /// Takes out all calls that were sent, in their order.

@@ -4,13 +4,14 @@
 use std::time::Instant;
 
 use super::calls::Sent;
+use super::clock::server_time;
 use super::handshake::Handshake;
 use super::info::ConnectionInfo;
 use super::keepalive::{Due, KeepAliveTimer};
 use super::outbuf::OutBuffer;
 use super::settings::Settings;
 use crate::code::ErrorCode;
-use crate::error::{CloseReason, ConnectCause, Error, ProtocolError, Stage};
+use crate::error::{CloseReason, ConnectCause, Error, ProtocolError};
 use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Payload, Quest, patch_seq, read_answer};
 
 /// FPNN's own method that every peer answers: it shows that the peer is alive.
@@ -56,8 +57,8 @@ pub(super) enum Event<'a> {
     Push(PushMethod, &'a [u8]),
     /// The answer to what the server was asked to push.
     Listened(Result<(), Error>),
-    /// The answer to a ping.
-    Pong,
+    /// The answer to the ping of this number, with the server's time if it tells one.
+    Pong(u32, Option<i64>),
     /// The handshake's step under way is done.
     StepDone,
 }
@@ -117,19 +118,6 @@ impl Connection {
     /// The step could not begin, which ends the connection.
     pub(super) fn begin_next_step(&mut self, seq: u32) -> Result<bool, ConnectCause> {
         self.handshake.begin_next(seq, &mut self.out, &mut self.decoder)
-    }
-
-    /// What a call waits for while the handshake is under way.
-    pub(super) fn handshake_stage(&self) -> Stage {
-        if self.listen_quest.is_some() { Stage::Listening } else { Handshake::stage() }
-    }
-
-    /// Why there is no connection when it ends in the handshake.
-    pub(super) fn handshake_interrupted_by(&self, reason: CloseReason) -> ConnectCause {
-        match self.listen_quest {
-            Some(_) => ConnectCause::Listening(reason),
-            None => Handshake::interrupted_by(reason),
-        }
     }
 
     /// Whether the out-buffer takes more calls.
@@ -206,7 +194,9 @@ impl Connection {
                         };
                         Ok(Some(Event::Listened(outcome)))
                     }
-                    Frame::Answer(answer) if forget(&mut self.pings, answer.seq) => Ok(Some(Event::Pong)),
+                    Frame::Answer(answer) if forget(&mut self.pings, answer.seq) => {
+                        Ok(Some(Event::Pong(answer.seq, server_time(&answer))))
+                    }
                     Frame::Answer(answer) => Ok(Some(Event::Answer(answer))),
                 }
             }
@@ -254,15 +244,20 @@ impl Connection {
             None => Ok(()),
             Some(Due::Ping) => {
                 let seq = next_seq(self);
-                if self.pings.len() == MOST_PINGS {
-                    self.pings.remove(0);
-                }
-                self.pings.push(seq);
-                self.out.push_with(|out| FrameWriter::two_way_quest(out, seq, PING).finish());
+                self.send_ping(seq);
                 Ok(())
             }
             Some(Due::Dead(silence)) => Err(CloseReason::KeepAlive(silence)),
         }
+    }
+
+    /// Sends a ping with the number `seq`.
+    pub(super) fn send_ping(&mut self, seq: u32) {
+        if self.pings.len() == MOST_PINGS {
+            self.pings.remove(0);
+        }
+        self.pings.push(seq);
+        self.out.push_with(|out| FrameWriter::two_way_quest(out, seq, PING).finish());
     }
 }
 

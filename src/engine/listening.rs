@@ -183,6 +183,11 @@ impl<T> Wishes<T> {
         Some(self.union.to_parameters())
     }
 
+    /// The `setlisten` in flight once more, if there is one. Wishes that were taken away meanwhile are left out.
+    pub(super) fn repeat_request(&self) -> Option<SetListen> {
+        self.is_asking.then(|| self.union.to_parameters())
+    }
+
     /// The server answered the `setlisten` in flight, or never will.
     pub(super) fn handle_answer(&mut self, now: Instant, outcome: Result<(), Error>, decisions: &mut Vec<Decision<T>>) {
         if !std::mem::take(&mut self.is_asking) {

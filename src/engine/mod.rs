@@ -9,6 +9,7 @@
 mod action;
 mod backoff;
 mod calls;
+mod clock;
 mod connection;
 mod connector;
 mod counters;
@@ -19,6 +20,7 @@ mod listening;
 mod outbuf;
 mod pacing;
 mod pushes;
+mod refusals;
 mod settings;
 mod timers;
 mod token;
@@ -43,8 +45,10 @@ use std::time::{Duration, Instant};
 use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, Stage, SystemError};
 use crate::fpnn::Answer;
 use calls::{Calls, InFlight, Progress};
+use clock::ClockCheck;
 use connection::{Connection, Event, Failure};
 use connector::{Attempt, Connector, Request};
+use handshake::Handshake;
 use listening::Wishes;
 use pacing::Pacing;
 
@@ -60,6 +64,7 @@ pub struct Engine<T> {
     pacing: Pacing,
     connect_waiters: Vec<T>,
     wishes: Wishes<T>,
+    clock: ClockCheck<T>,
     /// When the answer to the `setlisten` in flight is late.
     listen_deadline: Option<Instant>,
     /// Bytes of frames that wait in the queue no longer, since somebody asked.
@@ -108,6 +113,7 @@ impl<T: Token> Engine<T> {
             pacing: Pacing::new(settings.max_rate),
             connect_waiters: Vec::new(),
             wishes: Wishes::new(),
+            clock: ClockCheck::new(settings.correct_clock),
             listen_deadline: None,
             released: 0,
             settings,
@@ -127,7 +133,8 @@ impl<T: Token> Engine<T> {
             State::Ready(connection) => connection.keep_alive_due_at(),
             State::Closed => None,
         };
-        [self.calls.next_due(), self.turn_due_at(), state_due, self.listening_due_at()].into_iter().flatten().min()
+        let dues = [self.calls.next_due(), self.turn_due_at(), state_due, self.listening_due_at(), self.clock.due_at()];
+        dues.into_iter().flatten().min()
     }
 
     /// How many bytes have left the queue of unsent frames since this was asked last.
@@ -137,7 +144,7 @@ impl<T: Token> Engine<T> {
 
     /// Whether any call is under way.
     pub fn has_calls(&self) -> bool {
-        self.calls.len() > 0
+        self.calls.len() > 0 || self.clock.is_asking()
     }
 
     pub fn is_closed(&self) -> bool {
@@ -252,6 +259,7 @@ impl<T: Token> Engine<T> {
             self.finish(call, Err(error));
         }
         self.calls.tidy_queue();
+        self.check_refused(now);
         self.check_listening(now);
         match &mut self.state {
             State::Disconnected => {
@@ -259,8 +267,8 @@ impl<T: Token> Engine<T> {
                 let request = self.connector.handle_timeout(now, is_wanted);
                 self.follow(now, request);
             }
-            State::InHandshake(connection, attempt) if attempt.deadline <= now => {
-                let cause = self.connector.timed_out(connection.handshake_stage());
+            State::InHandshake(_, attempt) if attempt.deadline <= now => {
+                let cause = self.connector.timed_out(self.handshake_stage());
                 self.end_connection(now, Failure::Handshake(cause));
             }
             State::Ready(connection) => {
@@ -308,11 +316,12 @@ impl<T: Token> Engine<T> {
         if let State::Ready(connection) = &state {
             self.actions.push_back(Action::Ended(connection.info(now), failure.is_some().then(|| error(false))));
         }
+        self.stop_listening();
+        self.release_refused(now);
         for call in self.calls.remove_all() {
             let may_have_executed = has_left(&call, state.connection());
             self.finish(call, Err(error(may_have_executed)));
         }
-        self.stop_listening();
         for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_all_new()) {
             self.complete(token, Err(error(false)));
         }
@@ -325,7 +334,7 @@ impl<T: Token> Engine<T> {
     pub fn stage(&self) -> Stage {
         match &self.state {
             State::Disconnected => self.connector.stage(),
-            State::InHandshake(connection, _) => connection.handshake_stage(),
+            State::InHandshake(..) => self.handshake_stage(),
             State::Ready(connection) if self.pacing.is_on() && connection.has_room() => Stage::WaitingForTurn,
             State::Ready(_) | State::Closed => Stage::Queued,
         }
@@ -336,6 +345,11 @@ impl<T: Token> Engine<T> {
         let State::Ready(connection) = &self.state else { return None };
         let is_waiting = self.calls.queue_len() > 0 && self.calls.has_unsent() && connection.has_room();
         self.pacing.next_turn().filter(|_| is_waiting)
+    }
+
+    /// What a call waits for while the handshake is under way.
+    fn handshake_stage(&self) -> Stage {
+        if self.wishes.is_asking() { Stage::Listening } else { Handshake::stage() }
     }
 
     /// Makes sure that a new call has a connection to wait for.
@@ -439,16 +453,23 @@ impl<T: Token> Engine<T> {
                         self.actions.push_back(Action::Pushed { connection, method, payload: payload.into() });
                     }
                 }
+                Ok(Some(Event::Listened(Err(Error::Answer(error))))) if self.clock.is_refusal(&error) => {
+                    self.handle_listen_refused(now, error);
+                }
                 Ok(Some(Event::Listened(outcome))) => self.handle_listen_answer(now, outcome),
-                Ok(Some(Event::Pong)) => {}
+                Ok(Some(Event::Pong(seq, server_ms))) => self.handle_pong(now, seq, server_ms),
                 Ok(Some(Event::StepDone)) => self.continue_handshake(now),
                 Ok(Some(Event::Answer(answer))) => match self.calls.remove_sent(answer.seq) {
-                    Some((token, sent)) => {
+                    Some(mut call) => {
                         let Answer { status, flag, payload, .. } = answer;
                         let len = payload.len();
-                        let payload = connection.take_payload(len, sent.spare);
+                        let payload = connection.take_payload(len, call.take_spare());
                         let answer = RawAnswer { status, flag, payload };
-                        self.actions.push_back(Action::Complete(token, Ok(answer)));
+                        if status == 0 {
+                            self.complete(call.token, Ok(answer));
+                        } else {
+                            self.handle_error_answer(now, call, answer);
+                        }
                     }
                     None => {
                         self.counters.late_answers.increment();
@@ -462,12 +483,15 @@ impl<T: Token> Engine<T> {
 
     /// The connection is over, for whatever reason but the user's wish.
     fn end_connection(&mut self, now: Instant, failure: Failure) {
+        let is_listening = self.wishes.is_asking();
         self.stop_listening();
+        self.release_refused(now);
         match std::mem::replace(&mut self.state, State::Disconnected) {
-            State::InHandshake(connection, attempt) => {
+            State::InHandshake(_, attempt) => {
                 let cause = match failure {
                     Failure::Handshake(cause) => cause,
-                    Failure::Closed(reason) => connection.handshake_interrupted_by(reason),
+                    Failure::Closed(reason) if is_listening => ConnectCause::Listening(reason),
+                    Failure::Closed(reason) => Handshake::interrupted_by(reason),
                 };
                 self.actions.push_back(Action::Disconnect);
                 let request = self.connector.resume(now, attempt, cause);

@@ -97,6 +97,7 @@ impl<T: Token> Engine<T> {
     /// The connection is gone, and with it what it listened to.
     pub(super) fn stop_listening(&mut self) {
         self.listen_deadline = None;
+        self.clock.forget_listen();
         self.wishes.handle_disconnected();
     }
 

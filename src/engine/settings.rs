@@ -13,6 +13,8 @@ pub struct Settings {
     pub auto_connect: bool,
     pub reconnect: ReconnectPolicy,
     pub keep_alive: KeepAlive,
+    /// Whether the server is asked for its time when it refuses a time stamp.
+    pub correct_clock: bool,
     pub max_payload: usize,
     /// Calls a second.
     pub max_rate: Option<u32>,

@@ -26,7 +26,6 @@ impl AnswerError {
     }
 
     /// Notes that the client has learnt the server's time since, so that the same call passes now.
-    #[allow(dead_code, reason = "for the connection, once it corrects the clock")]
     pub(crate) fn with_corrected_clock(mut self) -> AnswerError {
         self.clock_corrected = true;
         self

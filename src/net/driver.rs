@@ -180,6 +180,11 @@ impl Driver {
                     let frame = (self.sign_listen)(&listen);
                     self.engine.handle_listen_quest(now, frame);
                 }
+                Action::CompareClocks { server_ms } => {
+                    let was_off = self.shared.clock.correct(server_ms);
+                    // Not `now`: calls that begin after this time are signed with the corrected clock.
+                    self.engine.handle_clocks_compared(Instant::now(), was_off);
+                }
                 Action::Granted { connection, listener } => {
                     self.shared.listeners.handle_granted(connection, listener);
                 }

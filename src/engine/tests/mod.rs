@@ -1,5 +1,6 @@
 //! The engine on simulated time: no socket, no clock, no thread.
 
+mod clock;
 mod connecting;
 mod large_answers;
 mod listening;
@@ -40,6 +41,10 @@ struct Rig {
     hang_ups: usize,
     /// What was told of listeners, in words.
     told: Vec<String>,
+    /// What the server said is its time.
+    server_times: Vec<i64>,
+    /// Whether that is another time than that of this machine.
+    clock_is_off: bool,
     /// What the engine wrote, as the server sees it.
     server: Decoder,
 }
@@ -77,6 +82,7 @@ impl Rig {
             auto_connect: true,
             reconnect: ReconnectPolicy::default().jitter(0.0),
             keep_alive: KeepAlive::default(),
+            correct_clock: true,
             max_payload: 1024 * 1024,
             max_rate: None,
             #[cfg(feature = "encryption")]
@@ -97,6 +103,8 @@ impl Rig {
             ended: Vec::new(),
             hang_ups: 0,
             told: Vec::new(),
+            server_times: Vec::new(),
+            clock_is_off: true,
             server: Decoder::new(1024 * 1024),
         }
     }
@@ -123,6 +131,10 @@ impl Rig {
                 Action::AskToListen(listen) => {
                     let frame = set_listen(&listen).sign(&Signer::new(1, "secret"), 1, 1);
                     self.engine.handle_listen_quest(self.now, frame);
+                }
+                Action::CompareClocks { server_ms } => {
+                    self.server_times.push(server_ms);
+                    self.engine.handle_clocks_compared(self.now, self.clock_is_off);
                 }
                 Action::Granted { connection, listener } => {
                     self.told.push(format!("{connection}: {} granted", listener.0));

@@ -81,6 +81,7 @@ impl World {
             auto_connect: settings & 4 == 0,
             reconnect,
             keep_alive: if settings & 8 == 0 { KeepAlive::default() } else { KeepAlive::disabled() },
+            correct_clock: true,
             max_payload: 4096,
             max_rate: (settings & 16 != 0).then_some(20),
             encryption: None,
@@ -222,6 +223,7 @@ impl World {
                     let quest: UnsignedQuest = set_listen(&listen);
                     self.engine.handle_listen_quest(self.now, quest.sign(&Signer::new(1, "secret"), 1, 1));
                 }
+                Action::CompareClocks { server_ms } => self.engine.handle_clocks_compared(self.now, server_ms % 2 == 0),
                 _ => {}
             }
         }

@@ -1,0 +1,160 @@
+//! Whether the machine's clock is off. An answer with 200008 says so; `*ping` then asks the server for its time, while the
+//! answer is held. It knows neither the time of day nor how a ping is sent.
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use super::action::RawAnswer;
+use crate::code::ErrorCode;
+use crate::config::bounded;
+use crate::error::{AnswerError, DecodeError};
+use crate::fpnn::{Answer, PayloadReader, read_answer};
+
+/// The server's time is waited for no longer than this, whatever time the held calls have left: a server may not answer pings.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// A refusal is a code and a short text. Held answers are to take little memory.
+const LARGEST_REFUSAL: usize = 4096;
+/// What a server says is its time, in milliseconds since the epoch: from the year 2020 to the last second that a time stamp
+/// holds. Anything else is no time of day.
+const PLAUSIBLE_MS: RangeInclusive<i64> = 1_577_836_800_000..=(u32::MAX as i64) * 1000;
+
+/// A call that the server refused for its time stamp.
+#[derive(Debug)]
+pub(super) struct RefusedCall<T> {
+    pub token: T,
+    pub error: AnswerError,
+    /// When the call is to have its outcome.
+    pub deadline: Instant,
+}
+
+/// What was refused while the server is asked for its time.
+#[derive(Debug)]
+pub(super) struct Refused<T> {
+    pub calls: Vec<RefusedCall<T>>,
+    /// The refusal of the `setlisten` in flight.
+    pub listen: Option<AnswerError>,
+}
+
+impl<T> Default for Refused<T> {
+    fn default() -> Refused<T> {
+        Refused { calls: Vec::new(), listen: None }
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct ClockCheck<T> {
+    is_enabled: bool,
+    /// The question that is open, and when it was asked.
+    ping: Option<(u32, Instant)>,
+    refused: Refused<T>,
+    /// Since when calls are signed with a corrected clock, if they are.
+    corrected_at: Option<Instant>,
+}
+
+impl<T> ClockCheck<T> {
+    pub(super) fn new(is_enabled: bool) -> ClockCheck<T> {
+        ClockCheck { is_enabled, ping: None, refused: Refused::default(), corrected_at: None }
+    }
+
+    /// The error in an answer, if it refuses the call for its time stamp and this is to be helped.
+    pub(super) fn refusal_in(&self, answer: &RawAnswer) -> Option<AnswerError> {
+        if !self.is_enabled || answer.payload.len() > LARGEST_REFUSAL {
+            return None;
+        }
+        let error = read_answer(answer.status, answer.flag, &answer.payload, |_| Ok(())).ok()?.err()?;
+        self.is_refusal(&error).then_some(error)
+    }
+
+    /// Whether the error says that the time stamp is off, and this is to be helped.
+    pub(super) fn is_refusal(&self, error: &AnswerError) -> bool {
+        self.is_enabled && error.code() == ErrorCode::RTM_EC_INVALID_SERVER_TIME
+    }
+
+    /// Whether the clock was corrected after something was signed that had `timeout` from its beginning to `deadline`. What
+    /// waits to be sent is signed already.
+    pub(super) fn was_corrected_since(&self, deadline: Instant, timeout: Duration) -> bool {
+        let began = deadline.checked_sub(bounded(timeout));
+        self.corrected_at.is_some_and(|corrected| began.is_none_or(|began| began < corrected))
+    }
+
+    /// Holds the outcome of a call until the server has told its time.
+    pub(super) fn hold_call(&mut self, call: RefusedCall<T>) {
+        self.refused.calls.push(call);
+    }
+
+    /// Holds the refusal of the `setlisten` in flight.
+    pub(super) fn hold_listen(&mut self, error: AnswerError) {
+        self.refused.listen = Some(error);
+    }
+
+    /// The `setlisten` that was refused is in flight no longer: its connection is gone.
+    pub(super) fn forget_listen(&mut self) {
+        self.refused.listen = None;
+    }
+
+    /// Whether the server is being asked for its time.
+    pub(super) fn is_asking(&self) -> bool {
+        self.ping.is_some()
+    }
+
+    /// The server is being asked, by the ping `seq`.
+    pub(super) fn record_ping(&mut self, now: Instant, seq: u32) {
+        self.ping = Some((seq, now));
+    }
+
+    /// How long the answer to ping `seq` took, if that is the one which asks for the time.
+    pub(super) fn round_trip(&self, now: Instant, seq: u32) -> Option<Duration> {
+        let (asked, at) = self.ping?;
+        (asked == seq).then(|| now.saturating_duration_since(at))
+    }
+
+    /// From now on, calls are signed with another time than before.
+    pub(super) fn record_corrected(&mut self, now: Instant) {
+        self.corrected_at = Some(now);
+    }
+
+    /// The question is settled, or nobody will answer it: gives back everything that was held.
+    pub(super) fn finish(&mut self) -> Refused<T> {
+        self.ping = None;
+        std::mem::take(&mut self.refused)
+    }
+
+    /// Gives back what cannot be held any longer.
+    pub(super) fn take_late(&mut self, now: Instant) -> Refused<T> {
+        if self.due_at().is_none_or(|due| now < due) {
+            return Refused::default();
+        }
+        if self.ping.is_some_and(|(_, asked)| asked + LONGEST_WAIT <= now) {
+            return self.finish();
+        }
+        let calls = std::mem::take(&mut self.refused.calls);
+        let (late, held) = calls.into_iter().partition(|call| call.deadline <= now);
+        self.refused.calls = held;
+        Refused { calls: late, listen: None }
+    }
+
+    /// When [`take_late`](ClockCheck::take_late) has something to give back.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let (_, asked) = self.ping?;
+        let deadlines = self.refused.calls.iter().map(|call| call.deadline);
+        deadlines.chain([asked + LONGEST_WAIT]).min()
+    }
+}
+
+/// The server's time in the answer to a ping, in milliseconds since the epoch.
+pub(super) fn server_time(answer: &Answer<'_>) -> Option<i64> {
+    let time = read_answer(answer.status, answer.flag, answer.payload, read_time).ok()?.ok()??;
+    PLAUSIBLE_MS.contains(&time).then_some(time)
+}
+
+fn read_time(reader: &mut PayloadReader<'_>) -> Result<Option<i64>, DecodeError> {
+    let mut time = None;
+    while let Some(key) = reader.next_key()? {
+        match key {
+            b"ts" => time = reader.optional_int("ts")?,
+            _ => reader.skip()?,
+        }
+    }
+    Ok(time)
+}

@@ -1,0 +1,107 @@
+//! What the engine does when the server refuses a time stamp (200008): it asks for the server's time, and holds what was
+//! refused until then.
+
+use std::time::Instant;
+
+use super::calls::InFlight;
+use super::clock::{Refused, RefusedCall};
+use super::{Action, Engine, RawAnswer, Token};
+use crate::error::{AnswerError, Error};
+
+impl<T: Token> Engine<T> {
+    /// The server answered a call with an error.
+    pub(super) fn handle_error_answer(&mut self, now: Instant, call: InFlight<T>, answer: RawAnswer) {
+        let InFlight { token, deadline, timeout, .. } = call;
+        match self.clock.refusal_in(&answer) {
+            None => self.complete(token, Ok(answer)),
+            Some(error) if self.clock.was_corrected_since(deadline, timeout) => {
+                self.complete(token, Err(Error::Answer(error.with_corrected_clock())));
+            }
+            Some(error) => {
+                self.clock.hold_call(RefusedCall { token, error, deadline });
+                self.ask_for_time(now);
+            }
+        }
+    }
+
+    /// The server refused the `setlisten` in flight for its time stamp. Until that is settled, it counts as in flight.
+    pub(super) fn handle_listen_refused(&mut self, now: Instant, error: AnswerError) {
+        let limit = self.settings.connect_timeout;
+        let was_corrected =
+            self.listen_deadline.take().is_some_and(|deadline| self.clock.was_corrected_since(deadline, limit));
+        if was_corrected {
+            return self.repeat_listen();
+        }
+        self.clock.hold_listen(error);
+        self.ask_for_time(now);
+    }
+
+    /// A ping was answered, with the server's time if it tells one.
+    pub(super) fn handle_pong(&mut self, now: Instant, seq: u32, server_ms: Option<i64>) {
+        let Some(round_trip) = self.clock.round_trip(now, seq) else { return };
+        match server_ms {
+            // The answer was on its way for about half of the round trip. A time stamp may be off by much more than the
+            // other half.
+            Some(server_ms) => {
+                let way_back = i64::try_from((round_trip / 2).as_millis()).unwrap_or_default();
+                self.actions.push_back(Action::CompareClocks { server_ms: server_ms.saturating_add(way_back) });
+            }
+            None => {
+                log::debug!("the server tells no time");
+                self.release_refused(now);
+            }
+        }
+    }
+
+    /// The outcome of [`Action::CompareClocks`]: the clock was off, and calls that begin after `now` are signed with the
+    /// server's time; or it was not, so that another try would not help.
+    pub fn handle_clocks_compared(&mut self, now: Instant, was_off: bool) {
+        if !was_off {
+            return self.release_refused(now);
+        }
+        self.clock.record_corrected(now);
+        let Refused { calls, listen } = self.clock.finish();
+        for RefusedCall { token, error, .. } in calls {
+            self.complete(token, Err(Error::Answer(error.with_corrected_clock())));
+        }
+        if listen.is_some() {
+            self.repeat_listen();
+        }
+    }
+
+    /// Gives back what was refused as it came: nobody will say what time it is.
+    pub(super) fn release_refused(&mut self, now: Instant) {
+        let refused = self.clock.finish();
+        self.give_back(now, refused);
+    }
+
+    /// Gives back what cannot be held any longer.
+    pub(super) fn check_refused(&mut self, now: Instant) {
+        let refused = self.clock.take_late(now);
+        self.give_back(now, refused);
+    }
+
+    fn give_back(&mut self, now: Instant, refused: Refused<T>) {
+        for RefusedCall { token, error, .. } in refused.calls {
+            self.complete(token, Err(Error::Answer(error)));
+        }
+        if let Some(error) = refused.listen {
+            self.handle_listen_answer(now, Err(Error::Answer(error)));
+        }
+    }
+
+    /// Asks the server for its time, unless it is being asked.
+    fn ask_for_time(&mut self, now: Instant) {
+        if self.clock.is_asking() {
+            return;
+        }
+        let Some(connection) = self.state.connection_mut() else { return self.release_refused(now) };
+        let seq = self.calls.next_seq(|seq| connection.uses_seq(seq));
+        connection.send_ping(seq);
+        self.clock.record_ping(now, seq);
+    }
+
+    fn repeat_listen(&mut self) {
+        self.actions.extend(self.wishes.repeat_request().map(Action::AskToListen));
+    }
+}
