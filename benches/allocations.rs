@@ -1,6 +1,6 @@
 //! How often a call allocates, on which thread.
 //!
-//! `cargo bench --features serde --bench allocations`. Counted are allocations, and moves of an allocation to a larger place; not
+//! `cargo bench --features metrics,serde --bench allocations`. Counted are allocations, and moves of an allocation to a larger place; not
 //! deallocations. Goals: at most 3 a call on the calling thread, at most 1 on the I/O thread.
 
 #[path = "common/server.rs"]
@@ -86,7 +86,7 @@ fn main() -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let endpoint = listener.local_addr()?.to_string();
     thread::spawn(move || server::serve(&listener));
-    let client = Client::builder(80_000_001, "a secret for benches", endpoint).connect()?;
+    let client = connect(endpoint.as_str())?;
     name_threads()?;
     println!(
         "Allocations a call, and their bytes, of {calls} calls each. Goals: calling thread ≤ 3, I/O thread ≤ 1.\n"
@@ -125,7 +125,25 @@ fn main() -> Outcome {
     count("add_room_member, submit, 1 at a time", calls, |count| {
         (0..count).try_for_each(|_| client.add_room_member(42, 1001).submit().wait()).map_err(Into::into)
     })?;
+    drop(client);
+    #[cfg(feature = "metrics")]
+    count_with_recorder(endpoint, calls)?;
     Ok(())
+}
+
+/// All rows before these are of a client that found no recorder.
+#[cfg(feature = "metrics")]
+fn count_with_recorder(endpoint: String, calls: usize) -> Outcome {
+    let _metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    let client = connect(endpoint)?;
+    name_threads()?;
+    count("get_room_info, call, with a recorder of metrics", calls, |count| {
+        (0..count).try_for_each(|_| client.get_room_info(42).call().map(drop)).map_err(Into::into)
+    })
+}
+
+fn connect(endpoint: impl Into<String>) -> Result<Client, rtm_server_sdk::Error> {
+    Client::builder(80_000_001, "a secret for benches", endpoint).connect()
 }
 
 /// Callbacks that report to the caller over a channel with room for all of them, which allocates nothing by itself.

@@ -2,6 +2,7 @@
 # Counts the instructions of one encode, one decode and one whole call of the client, by callgrind.
 #
 # Usage: benches/instructions.sh [HOST:PORT]   (needs valgrind; with HOST:PORT the secret is in RTM_SECRET)
+# FEATURES=metrics benches/instructions.sh builds the client with a further feature, here to see what it costs unused.
 #
 # A count is the difference between a long and a short run, so that starting and ending cancel out. Counts of encode and
 # decode are the same on every machine with the same compiler. A whole call has two threads, and how often they wait for
@@ -10,7 +11,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build() {
-    cargo bench --quiet --no-run --message-format=json --features gate,unstable-internals "$@" |
+    cargo bench --quiet --no-run --message-format=json --features "gate,unstable-internals${FEATURES:+,$FEATURES}" "$@" |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
 }
 
