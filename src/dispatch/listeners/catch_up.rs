@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustc_hash::FxHashMap;
+
 use super::duplicates::{MessageKey, RowVerdict};
 use super::rooms::{Base, RoomTrack};
 use super::{Listeners, Tables};
@@ -166,16 +168,45 @@ impl Listeners {
 impl Tables {
     /// Plans the catch-ups of all rooms that somebody misses messages of.
     pub(super) fn plan_catch_ups(&mut self, connection: u64) {
-        self.work.retain(|work| matches!(work, Work::CatchUp(_)));
+        let mut bases = self.take_overtaken(connection);
         for (&rid, track) in &mut self.rooms {
             track.enter_connection(connection);
             track.awaits_newest = false;
             let is_missed = |id| self.listeners.get(id).is_some_and(|entry| entry.was_there_before(connection));
             if track.listeners.iter().any(is_missed) {
-                let base = track.base(&self.duplicates);
+                let base = bases.remove(&rid).unwrap_or_else(|| track.base(&self.duplicates));
                 self.work.push_back(Work::CatchUp(CatchUp { rid, connection, base }));
             }
         }
+    }
+
+    /// Takes back the catch-ups that nobody has begun, and that the ones after the connection of this number can do as well:
+    /// nothing has come since from their rooms, and nobody has joined. Gives where each was to begin. So a server that comes
+    /// and goes does not pile them up.
+    fn take_overtaken(&mut self, connection: u64) -> FxHashMap<i64, Option<Base>> {
+        let Tables { work, rooms, listeners, .. } = self;
+        let is_overtaken = |catch_up: &CatchUp| {
+            let Some(track) = rooms.get(&catch_up.rid) else { return false };
+            let mut missing = track.listeners.iter().filter_map(|id| listeners.get(id));
+            track.is_quiet_since(catch_up.connection)
+                && missing
+                    .all(|entry| entry.was_there_before(catch_up.connection) || !entry.was_there_before(connection))
+        };
+        let mut overtaken = Vec::new();
+        work.retain(|work| match work {
+            Work::FindNewest { .. } => false,
+            Work::CatchUp(catch_up) if is_overtaken(catch_up) => {
+                overtaken.push(catch_up.clone());
+                false
+            }
+            Work::CatchUp(_) => true,
+        });
+        for catch_up in &overtaken {
+            for id in self.participants(catch_up) {
+                self.give(id, |sink| sink.queue.finish_room(catch_up.connection));
+            }
+        }
+        overtaken.into_iter().map(|catch_up| (catch_up.rid, catch_up.base)).collect()
     }
 
     pub(super) fn note_granted(&mut self, connection: u64, id: ListenerId) {

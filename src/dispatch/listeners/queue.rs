@@ -127,6 +127,7 @@ impl Queue {
     /// Adds a gap.
     pub(crate) fn push_gap(&self, reason: GapReason, error: Option<Error>) {
         let mut inbox = self.inbox.lock();
+        inbox.drop_spent_catch_ups();
         let repeats = matches!(inbox.items.back(), Some(Item::Gap(last, _)) if *last == reason);
         if !inbox.is_closed && !repeats {
             inbox.items.push_back(Item::Gap(reason, error.map(Box::new)));
@@ -136,6 +137,7 @@ impl Queue {
     /// From here on, what comes waits until so many rooms are caught up after the connection of this number.
     pub(crate) fn begin_catch_up(&self, connection: u64, rooms: usize) {
         let mut inbox = self.inbox.lock();
+        inbox.drop_spent_catch_ups();
         if !inbox.is_closed && rooms > 0 {
             inbox.items.push_back(Item::CatchUp);
             inbox.catch_ups.push_back(CatchUp { connection, rooms_left: rooms, items: VecDeque::new() });
@@ -165,6 +167,13 @@ impl Queue {
         if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
             catch_up.rooms_left -= 1;
         }
+    }
+
+    /// How many items of any kind it holds.
+    #[cfg(test)]
+    pub(crate) fn held_items(&self) -> usize {
+        let inbox = self.inbox.lock();
+        inbox.items.len() + inbox.catch_ups.iter().map(|catch_up| catch_up.items.len()).sum::<usize>()
     }
 
     /// Wakes whoever waits.
@@ -359,6 +368,15 @@ impl Inbox {
         }
     }
 
+    /// Drops catch-ups from the end that are done and have brought nothing: a server that comes and goes must not fill the
+    /// queue of a listener that does not look.
+    fn drop_spent_catch_ups(&mut self) {
+        while matches!(self.items.back(), Some(Item::CatchUp)) && self.catch_ups.back().is_some_and(CatchUp::is_spent) {
+            self.items.pop_back();
+            self.catch_ups.pop_back();
+        }
+    }
+
     /// The catch-up of the connection of this number, unless it is done.
     fn catch_up(&mut self, connection: u64) -> Option<&mut CatchUp> {
         self.catch_ups.iter_mut().find(|catch_up| catch_up.connection == connection && catch_up.rooms_left > 0)
@@ -366,6 +384,10 @@ impl Inbox {
 }
 
 impl CatchUp {
+    fn is_spent(&self) -> bool {
+        self.rooms_left == 0 && self.items.is_empty()
+    }
+
     /// Whether there is something to take, or nothing to wait for.
     fn is_ready(&self) -> bool {
         self.rooms_left == 0 || !self.items.is_empty()

@@ -31,6 +31,8 @@ pub(super) struct RoomTrack {
     pub awaits_newest: bool,
     /// The number of the connection that `last` was seen on.
     connection: u64,
+    /// A message has come since that connection was made.
+    has_news: bool,
     /// The last message; `None` while nothing is known of the room.
     last: Option<Position>,
     /// The last message of the connections before.
@@ -57,6 +59,7 @@ impl RoomTrack {
             granted: 0,
             awaits_newest: false,
             connection: 0,
+            has_news: false,
             last: None,
             before: None,
             newest: None,
@@ -68,8 +71,14 @@ impl RoomTrack {
     pub(super) fn enter_connection(&mut self, connection: u64) {
         if self.connection < connection {
             self.connection = connection;
+            self.has_news = false;
             self.before.clone_from(&self.last);
         }
+    }
+
+    /// Whether the connection of this number is the last, and no message has come since it was made.
+    pub(super) fn is_quiet_since(&self, connection: u64) -> bool {
+        self.connection == connection && !self.has_news
     }
 
     /// Whether nothing is known of the room.
@@ -79,6 +88,7 @@ impl RoomTrack {
 
     /// A message came, by push or out of the history.
     pub(super) fn record(&mut self, mtime: i64, from: i64, mid: i64, now: Instant) {
+        self.has_news = true;
         match &mut self.last {
             Some(last) if mtime < last.mtime => last.seen_at = now,
             Some(last) if mtime == last.mtime => {

@@ -429,6 +429,44 @@ fn row_of_an_earlier_catch_up_is_given_to_those_who_joined_since() {
 }
 
 #[test]
+fn server_that_comes_and_goes_piles_up_neither_catch_ups_nor_gaps() {
+    let mut hub = Hub::new();
+    let filling = hub.listen(Listen::new().room(ROOM), true);
+    let both = hub.listen(Listen::new().room(ROOM).event("login"), true);
+    hub.find_newest(&[]);
+    hub.push(1);
+    for _ in 0..1_000 {
+        hub.reconnect(&[&filling, &both]);
+    }
+    assert_eq!(hub.listeners.tables.lock().work.len(), 1);
+    assert!(filling.sink.queue.held_items() <= 2 && both.sink.queue.held_items() <= 3);
+    hub.push(5);
+    let catch_up = hub.next_catch_up();
+    assert_eq!(hub.rows(&catch_up, [1, 2, 5]), Progress::UpToDate);
+    hub.listeners.finish(&catch_up);
+    assert_eq!(filling.heard(), ["1", "2", "5"]);
+    assert_eq!(both.heard(), ["1", "Reconnected 0 since 1000", "2", "5"]);
+}
+
+#[test]
+fn catch_up_is_not_overtaken_once_something_was_pushed_behind_it() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), true);
+    hub.find_newest(&[]);
+    hub.push(1);
+    hub.reconnect(&[&ear]);
+    hub.push(3);
+    hub.reconnect(&[&ear]);
+    hub.push(5);
+    for missed in [2, 4] {
+        let catch_up = hub.next_catch_up();
+        hub.rows(&catch_up, [missed]);
+        hub.listeners.finish(&catch_up);
+    }
+    assert_eq!(ear.heard(), ["1", "2", "3", "4", "5"]);
+}
+
+#[test]
 fn closing_ends_a_catch_up_with_a_gap() {
     let mut hub = Hub::new();
     let ear = hub.listen(Listen::new().room(ROOM), true);
