@@ -1,0 +1,53 @@
+//! A machine whose clock is off: its operator is told once, with the figure. In a process of its own, as loggers are global.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use rtm_server_sdk::Retry;
+use rtm_server_sdk::gate::Gate;
+
+use common::fixtures::{self, PID, SECRET};
+use common::watchdog::guarded;
+
+/// What was logged at `warn` or above, outside of the gate.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= Level::Warn && !metadata.target().contains("gate")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            WARNINGS.lock().unwrap().push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn operator_is_warned_once_and_told_how_far_the_clock_is_off() {
+    guarded(|| {
+        log::set_logger(&Logger).unwrap();
+        log::set_max_level(LevelFilter::Trace);
+        let gate = Gate::builder().project(PID, SECRET).bind("127.0.0.1:0").unwrap();
+        let client = fixtures::client(gate.endpoint());
+        for _ in 0..3 {
+            gate.advance(Duration::from_secs(90));
+            assert_eq!(client.get_room_info(42).call().unwrap_err().retry(), Retry::Now);
+            client.get_room_info(42).call().unwrap();
+        }
+        let warnings = WARNINGS.lock().unwrap();
+        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+        let figure = warning.split_once("this machine's clock is ").and_then(|(_, rest)| rest.split_once(" s behind"));
+        let seconds: f64 = figure.unwrap_or_else(|| panic!("{warning}")).0.parse().unwrap();
+        assert!((89.0..92.0).contains(&seconds), "{warning}");
+    });
+}
