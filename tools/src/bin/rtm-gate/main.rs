@@ -77,7 +77,7 @@ struct Options {
     #[arg(long, requires = "key")]
     require_encryption: bool,
 
-    /// Do something wrong: [METHOD:]WHAT[xTIMES], where WHAT is the code of an error to answer with, `silence`,
+    /// Do something wrong: `[METHOD:]WHAT[xTIMES]`, where WHAT is the code of an error to answer with, `silence`,
     /// `disconnect`, or a time to answer late by. Such as addroommember:200010x3; may be given more than once
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault::parse)]
     faults: Vec<Fault>,
