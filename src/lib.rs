@@ -13,6 +13,7 @@
 //! 9. [Testing your own code](#testing-your-own-code)
 //! 10. [Features](#features)
 //! 11. [Minimum Rust version](#minimum-rust-version)
+//! 12. [Guides](#guides)
 //!
 //! # A first call
 //!
@@ -270,6 +271,25 @@
 //! # Minimum Rust version
 //!
 //! Rust 1.85. Raising it is a change of the minor version.
+//!
+//! # Guides
+//!
+//! They are part of the package, in its folder `docs`.
+//!
+//! | page | what it is for |
+//! | --- | --- |
+//! | [`docs/errors.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/errors.md) | every variant and every code |
+//! | [`docs/recipes.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/recipes.md) | retries, readiness, shutdown, HTTP statuses, many projects, order, fork |
+//! | [`docs/migrating-from-python.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/migrating-from-python.md) | from the vendor's Python SDK to this library |
+//! | [`docs/listening.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/listening.md) | pushes: order, duplicates, gaps, what to do on each |
+//! | [`docs/testing.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/testing.md) | testing a program against the gate |
+//! | [`docs/connection.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/connection.md) | connecting, losses, reconnecting |
+//! | [`docs/logging.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/logging.md) | what each log level shows |
+//! | [`docs/metrics.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/metrics.md) | metrics for Prometheus and others |
+//! | [`docs/security.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/security.md) | what encryption protects against |
+//! | [`docs/performance.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/performance.md) | latency, throughput, memory, and how to measure them |
+//! | [`docs/protocol.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/protocol.md) | the bytes on the wire |
+//! | [`docs/design.md`](https://docs.rs/crate/rtm-server-sdk/latest/source/docs/design.md) | how the crate works inside, and why |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // With the codec public, what is still unreachable is meant for the crate alone.
 #![cfg_attr(feature = "unstable-internals", warn(unreachable_pub))]
