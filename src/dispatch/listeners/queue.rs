@@ -158,7 +158,7 @@ impl Queue {
     /// Adds a gap to the catch-up of the connection of this number.
     pub(crate) fn push_catch_up_gap(&self, connection: u64, error: Option<Error>) {
         if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
-            catch_up.items.push_back(Item::Gap(GapReason::Reconnected, error.map(Box::new)));
+            catch_up.push_gap(error);
         }
     }
 
@@ -187,7 +187,7 @@ impl Queue {
         if !std::mem::replace(&mut inbox.is_closed, true) {
             for catch_up in inbox.catch_ups.iter_mut().filter(|catch_up| catch_up.rooms_left > 0) {
                 catch_up.rooms_left = 0;
-                catch_up.items.push_back(Item::Gap(GapReason::Reconnected, Some(Box::new(error.clone()))));
+                catch_up.push_gap(Some(error.clone()));
             }
         }
         drop(inbox);
@@ -384,6 +384,13 @@ impl Inbox {
 }
 
 impl CatchUp {
+    fn push_gap(&mut self, error: Option<Error>) {
+        let repeats = matches!(self.items.back(), Some(Item::Gap(GapReason::Reconnected, _)));
+        if !repeats {
+            self.items.push_back(Item::Gap(GapReason::Reconnected, error.map(Box::new)));
+        }
+    }
+
     fn is_spent(&self) -> bool {
         self.rooms_left == 0 && self.items.is_empty()
     }
