@@ -5,13 +5,12 @@ mod common;
 
 use std::collections::HashMap;
 
-use rtm_server_sdk::Error;
+use rtm_server_sdk::{Client, Error};
 
 use common::fixtures::{self, Arguments, Outcome};
-use common::scripted::ScriptedServer;
+use common::vector_answers::{NamedFrame, answer_all_at_once, answer_one_by_one};
 use common::vectors::{self, Answer, Expected, Outcome as Value};
 use common::watchdog::guarded;
-use common::wire;
 
 /// The vectors at the edge of the rules whose notes allow a decoding error.
 const MAY_BE_REFUSED: [&str; 5] = [
@@ -63,46 +62,29 @@ fn check(vector: &Answer, result: &Result<Outcome, Error>) {
     }
 }
 
+/// Makes the call of a vector. What is returned checks its outcome.
+fn submit<'a>(client: &Client, vector: &'a Answer) -> impl FnOnce() + use<'a> {
+    let waiting = fixtures::submit(client, &vector.function, &Arguments::default());
+    move || check(vector, &waiting())
+}
+
+fn frames(vectors: &[Answer]) -> Vec<NamedFrame> {
+    vectors.iter().map(|vector| (vector.name.clone(), vector.frame.bytes())).collect()
+}
+
 #[test]
 fn every_answer_is_read_as_it_is_meant_and_leaves_the_connection_in_use() {
     guarded(|| {
-        let server = ScriptedServer::start();
-        let client = fixtures::client(server.endpoint());
-        client.connect().unwrap();
-        let connection = server.accept();
         let vectors = vectors::answers();
         assert_eq!(vectors.len(), 161);
-        for vector in &vectors {
-            let waiting = fixtures::submit(&client, &vector.function, &Arguments::default());
-            let quest = connection.next();
-            connection.send(&wire::with_seq(&vector.frame.bytes(), quest.seq()));
-            check(vector, &waiting());
-
-            let next = client.get_room_info(1).submit();
-            connection.answer(&connection.next());
-            assert_eq!(next.wait().unwrap().oinfo.as_deref(), Some("o"), "after {}", vector.name);
-        }
-        assert_eq!(server.accepted(), 1);
+        answer_one_by_one(&frames(&vectors), |client, place| submit(client, &vectors[place]));
     });
 }
 
 #[test]
 fn all_answers_are_read_when_they_come_at_once() {
     guarded(|| {
-        let server = ScriptedServer::start();
-        let client = fixtures::client(server.endpoint());
         let vectors = vectors::answers();
-        let arguments = Arguments::default();
-        let waiting: Vec<_> =
-            vectors.iter().map(|vector| fixtures::submit(&client, &vector.function, &arguments)).collect();
-        let connection = server.accept();
-        let quests = connection.take(vectors.len());
-        let frames =
-            vectors.iter().zip(&quests).map(|(vector, quest)| wire::with_seq(&vector.frame.bytes(), quest.seq()));
-        connection.send(&frames.rev().flatten().collect::<Vec<_>>());
-        for (vector, waiting) in vectors.iter().zip(waiting) {
-            check(vector, &waiting());
-        }
-        assert_eq!(server.accepted(), 1);
+        answer_all_at_once(&frames(&vectors), |client, place| submit(client, &vectors[place]));
     });
 }

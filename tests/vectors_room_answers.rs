@@ -8,9 +8,8 @@ mod common;
 use rtm_server_sdk::{Client, Error, MessageCount};
 use serde_json::{Value as Json, json};
 
-use common::fixtures;
 use common::rooms::{self, Inputs, LISTENING, Outcome, RoomAnswer, Waiting};
-use common::scripted::ScriptedServer;
+use common::vector_answers::{NamedFrame, answer_all_at_once, answer_one_by_one};
 use common::vectors::{Expected, number, typed_bytes};
 use common::watchdog::guarded;
 use common::wire;
@@ -82,44 +81,29 @@ fn check(vector: &RoomAnswer, result: &Result<Outcome, Error>) {
     }
 }
 
+/// Makes the call of a vector. What is returned checks its outcome.
+fn submit_vector<'a>(client: &Client, vector: &'a RoomAnswer) -> impl FnOnce() + use<'a> {
+    let waiting = submit(client, &vector.function);
+    move || check(vector, &waiting())
+}
+
+fn frames(vectors: &[RoomAnswer]) -> Vec<NamedFrame> {
+    vectors.iter().map(|vector| (vector.name.clone(), vector.frame.bytes())).collect()
+}
+
 #[test]
 fn every_answer_is_read_as_it_is_meant_and_leaves_the_connection_in_use() {
     guarded(|| {
-        let server = ScriptedServer::start();
-        let client = fixtures::client(server.endpoint());
-        client.connect().unwrap();
-        let connection = server.accept();
         let vectors = rooms::answers();
         assert_eq!(vectors.len(), 137);
-        for vector in &vectors {
-            let waiting = submit(&client, &vector.function);
-            let quest = connection.next();
-            connection.send(&wire::with_seq(&vector.frame.bytes(), quest.seq()));
-            check(vector, &waiting());
-
-            let next = client.get_room_info(1).submit();
-            connection.answer(&connection.next());
-            assert_eq!(next.wait().unwrap().oinfo.as_deref(), Some("o"), "after {}", vector.name);
-        }
-        assert_eq!(server.accepted(), 1);
+        answer_one_by_one(&frames(&vectors), |client, place| submit_vector(client, &vectors[place]));
     });
 }
 
 #[test]
 fn all_answers_are_read_when_they_come_at_once() {
     guarded(|| {
-        let server = ScriptedServer::start();
-        let client = fixtures::client(server.endpoint());
         let vectors = rooms::answers();
-        let waiting: Vec<_> = vectors.iter().map(|vector| submit(&client, &vector.function)).collect();
-        let connection = server.accept();
-        let quests = connection.take(vectors.len());
-        let frames =
-            vectors.iter().zip(&quests).map(|(vector, quest)| wire::with_seq(&vector.frame.bytes(), quest.seq()));
-        connection.send(&frames.rev().flatten().collect::<Vec<_>>());
-        for (vector, waiting) in vectors.iter().zip(waiting) {
-            check(vector, &waiting());
-        }
-        assert_eq!(server.accepted(), 1);
+        answer_all_at_once(&frames(&vectors), |client, place| submit_vector(client, &vectors[place]));
     });
 }

@@ -14,6 +14,7 @@ pub mod pushing;
 pub mod rooms;
 pub mod scripted;
 pub mod tally;
+pub mod vector_answers;
 pub mod vectors;
 pub mod watchdog;
 pub mod wire;
