@@ -1,4 +1,4 @@
-//! A local RTM gate for development and tests: all that a room has, over TCP, in memory, in this process.
+//! A local RTM gate for development and tests: everything about rooms, over TCP, in memory, in this process.
 //!
 //! Any RTM server SDK can talk to it, the vendor's own included. It checks signatures, time stamps and salts as the service
 //! does, answers each failure with the code that the service documents, and keeps nothing after it ends.

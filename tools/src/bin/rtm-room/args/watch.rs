@@ -6,7 +6,7 @@ use rtm_server_sdk::RoomId;
 use super::values::room_id;
 
 const WATCH_AFTER_HELP: &str = "\
-Runs until Ctrl-C, which is its regular end. A connection that is lost is made anew; what was said in rooms that are \
+Runs until Ctrl-C, which is its regular end. A lost connection is re-established; what was said in rooms that are \
 named is then read from their history. Where something may be missing, a line says so.
 
 A pipe gets a line for each push, apart by tabs: `message`, time, target, sender, id, type, text; `event`, time, name, user, \
