@@ -81,9 +81,10 @@
 //! # Timeouts
 //!
 //! A call has 30 s, or what [`ClientBuilder::quest_timeout`] sets, or what [`Call::timeout`] sets for this one call. The
-//! time covers everything: waiting for room among the calls in flight, connecting, sending, and waiting for the answer.
-//! When it runs out, the call fails with [`Error::Timeout`], whose [`stage`](error::TimeoutError::stage) says where the
-//! time went. An answer that comes later is dropped, and the connection stays in use.
+//! time covers everything: waiting for room among the calls in flight, connecting, waiting for a turn under
+//! [`ClientBuilder::max_rate`], sending, and waiting for the answer. When it runs out, the call fails with
+//! [`Error::Timeout`], whose [`stage`](error::TimeoutError::stage) says where the time went. An answer that comes later
+//! is dropped, and the connection stays in use.
 //!
 //! ```
 //! use rtm_server_sdk::{Client, Error, error::Stage};

@@ -3,6 +3,9 @@
 //! The rate doubles until the server refuses a call for its rate (200010). Nothing but one call at a time is sent then,
 //! until the server takes it. The rate goes on from one half, is soon back near what the server took in the second before
 //! it refused, and grows slowly from there. `--rate` is a limit to all of this.
+//!
+//! `ClientBuilder::max_rate` cannot do it: calls handed to the client could not be held back for a probe, nobody would know
+//! which were sent before a refusal, and their time would run while a whole window waits for its turn.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
