@@ -262,7 +262,7 @@ struct Signature<'a> {
 impl Signature<'_> {
     fn check(&self, method: &str, signer: &Signer, replays: Option<&mut Replays>, now: Now) -> Result<(), ErrorAnswer> {
         let &Signature { sign, salt, ts } = self;
-        let expected: [u8; SIGN_LEN] = signer.sign(salt.into(), method.as_bytes(), ts.into());
+        let expected: [u8; SIGN_LEN] = signer.sign(salt, method.as_bytes(), ts);
         if sign != expected {
             let text = "the signature is not that of this project's secret, salt, method and ts";
             return Err(ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_PID_OR_SIGN, text));

@@ -58,7 +58,7 @@ impl UnsignedQuest {
         Header::patch_payload_len(&mut self.frame, payload_len);
         let signature_at = self.params().first_pair_at();
         let method = &self.frame[HEADER_LEN + SEQ_LEN..self.payload_at];
-        let sign = signer.sign(salt.into(), method, ts.into());
+        let sign = signer.sign(salt, method, ts);
         let signature = &mut self.frame[signature_at..];
         BigEndian::write_i32(&mut signature[PID_AT..], signer.pid());
         signature[SIGN_AT..][..SIGN_LEN].copy_from_slice(&sign);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     fn check_signature(method: &str, reader: &mut PayloadReader<'_>) {
-        let expected = Signer::new(-7, "secret").sign((u64::MAX >> 1).into(), method.as_bytes(), u32::MAX.into());
+        let expected = Signer::new(-7, "secret").sign(u64::MAX >> 1, method.as_bytes(), u32::MAX);
         assert_eq!(reader.next_key(), Ok(Some(&b"pid"[..])));
         assert_eq!(reader.int("pid"), Ok(-7));
         assert_eq!(reader.next_key(), Ok(Some(&b"sign"[..])));

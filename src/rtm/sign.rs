@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use itoa::Integer;
 use md5::{Digest, Md5};
-use zeroize::Zeroizing;
 
 /// Length of a signature: an MD5 in hex.
 pub const SIGN_LEN: usize = 32;
@@ -11,19 +11,18 @@ pub const SIGN_LEN: usize = 32;
 /// Signs quests with a project's secret, and never shows it.
 pub struct Signer {
     pid: i32,
-    /// `pid:secret:`, the part of the signed text that is always the same.
-    prefix: Zeroizing<Vec<u8>>,
+    /// Has taken in `pid:secret:`, the part of the signed text that is always the same. It holds up to a block of it, and
+    /// overwrites that when it is dropped. In a box, since moving it would leave a copy behind.
+    prefix: Box<Md5>,
 }
 
 impl Signer {
     /// A signer for the project `pid`.
     #[must_use]
     pub fn new(pid: i32, secret: &str) -> Signer {
-        let digits = pid.to_string();
-        // Made in one piece: a buffer that grows would leave copies of the secret behind.
-        let mut prefix = Zeroizing::new(Vec::with_capacity(digits.len() + secret.len() + 2));
-        for part in [&digits, ":", secret, ":"] {
-            prefix.extend_from_slice(part.as_bytes());
+        let mut prefix = Box::new(Md5::new());
+        for part in [&pid.to_string(), ":", secret, ":"] {
+            prefix.update(part);
         }
         Signer { pid, prefix }
     }
@@ -37,10 +36,9 @@ impl Signer {
     /// The MD5 of `pid:secret:salt:method:ts`, in upper-case hex. What came over the wire may have numbers beyond 64 bits
     /// with a sign, and a method that is not text.
     #[must_use]
-    pub fn sign(&self, salt: i128, method: &[u8], ts: i128) -> [u8; SIGN_LEN] {
+    pub fn sign(&self, salt: impl Integer, method: &[u8], ts: impl Integer) -> [u8; SIGN_LEN] {
         let mut digits = itoa::Buffer::new();
-        let mut md5 = Md5::new();
-        md5.update(&*self.prefix);
+        let mut md5 = Md5::clone(&self.prefix);
         md5.update(digits.format(salt));
         md5.update(b":");
         md5.update(method);

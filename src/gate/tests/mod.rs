@@ -65,7 +65,7 @@ fn quest(method: &str, salt: i64, ts: i64, params: impl IntoIterator<Item = (&'s
 }
 
 fn signed_quest(method: &str, salt: i64, ts: i64, params: Vec<(Value, Value)>) -> Vec<u8> {
-    let sign = Signer::new(PID, SECRET).sign(salt.into(), method.as_bytes(), ts.into());
+    let sign = Signer::new(PID, SECRET).sign(salt, method.as_bytes(), ts);
     let signature = [
         ("pid", PID.into()),
         ("sign", std::str::from_utf8(&sign).unwrap().into()),

@@ -31,7 +31,7 @@ fn vectors() -> Vec<Vector> {
 fn signatures_are_those_of_the_vectors() {
     for vector in vectors() {
         let signer = Signer::new(vector.pid.parse().unwrap(), &vector.secret);
-        let (salt, ts) = (vector.salt.parse().unwrap(), vector.ts.parse().unwrap());
+        let (salt, ts): (i128, i128) = (vector.salt.parse().unwrap(), vector.ts.parse().unwrap());
         let sign = signer.sign(salt, vector.cmd.as_bytes(), ts);
         assert_eq!(std::str::from_utf8(&sign).unwrap(), vector.sign, "{}", vector.name);
     }
