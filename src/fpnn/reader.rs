@@ -103,7 +103,7 @@ impl<'a> PayloadReader<'a> {
     /// The value is something else, or beyond 64 signed bits.
     pub fn int(&mut self, key: &'static str) -> Result<i64, DecodeError> {
         let marker = self.marker()?;
-        self.int_body(marker)?.ok_or(DecodeError::WrongType { key, expected: "an integer" })
+        self.int_body(marker)?.ok_or_else(|| DecodeError::WrongType { key, expected: "an integer" })
     }
 
     /// An integer of any width, or nil for `None`.
@@ -122,15 +122,15 @@ impl<'a> PayloadReader<'a> {
     ///
     /// The value is something else, or beyond 64 signed bits.
     pub fn integral(&mut self, key: &'static str) -> Result<i64, DecodeError> {
-        let wrong = DecodeError::WrongType { key, expected: "an integer" };
+        let wrong = || DecodeError::WrongType { key, expected: "an integer" };
         let float = match self.marker()? {
             Marker::F32 => f64::from(BigEndian::read_f32(self.take(4)?)),
             Marker::F64 => BigEndian::read_f64(self.take(8)?),
-            marker => return self.int_body(marker)?.ok_or(wrong),
+            marker => return self.int_body(marker)?.ok_or_else(wrong),
         };
         // Both bounds are powers of two, and so exact as floats.
         let in_range = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
-        if in_range && float.fract() == 0.0 { Ok(float as i64) } else { Err(wrong) }
+        if in_range && float.fract() == 0.0 { Ok(float as i64) } else { Err(wrong()) }
     }
 
     /// A boolean; an integer counts as "not zero", nil as false.
@@ -156,7 +156,7 @@ impl<'a> PayloadReader<'a> {
     /// The value is something else.
     pub fn bytes(&mut self, key: &'static str) -> Result<&'a [u8], DecodeError> {
         let marker = self.marker()?;
-        self.bytes_body(marker)?.ok_or(DecodeError::WrongType { key, expected: "a string" })
+        self.bytes_body(marker)?.ok_or_else(|| DecodeError::WrongType { key, expected: "a string" })
     }
 
     /// The bytes of a string or a bin, or nil for `None`.
@@ -252,13 +252,13 @@ impl<'a> PayloadReader<'a> {
     ///
     /// The value is something else, or beyond 64 signed bits.
     pub fn int_or_digits(&mut self, key: &'static str) -> Result<i64, DecodeError> {
-        let wrong = DecodeError::WrongType { key, expected: "a number or a string of digits" };
+        let wrong = || DecodeError::WrongType { key, expected: "a number or a string of digits" };
         let marker = self.marker()?;
         if let Some(value) = self.int_body(marker)? {
             return Ok(value);
         }
         let digits = self.bytes_body(marker)?.and_then(|bytes| std::str::from_utf8(bytes).ok());
-        digits.and_then(|digits| digits.parse().ok()).ok_or(wrong)
+        digits.and_then(|digits| digits.parse().ok()).ok_or_else(wrong)
     }
 
     /// A text out of any kind of value, for reading by people: strings as they are, with replacement marks for what is
@@ -405,7 +405,7 @@ impl<'a> PayloadReader<'a> {
     }
 
     fn marker(&mut self) -> Result<Marker, DecodeError> {
-        let (&first, rest) = self.rest.split_first().ok_or(DecodeError::Truncated)?;
+        let (&first, rest) = self.rest.split_first().ok_or_else(|| DecodeError::Truncated)?;
         self.rest = rest;
         Ok(Marker::from_u8(first))
     }
@@ -423,7 +423,7 @@ impl<'a> PayloadReader<'a> {
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Truncated)?;
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| DecodeError::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
