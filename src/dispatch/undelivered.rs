@@ -29,7 +29,8 @@ pub(super) struct Charge {
 #[derive(Debug)]
 pub(super) struct ChargedOutcome {
     outcome: Outcome,
-    charge: Option<Charge>,
+    /// In a box, since few outcomes have one, and every call in flight has room for it.
+    charge: Option<Box<Charge>>,
 }
 
 impl Undelivered {
@@ -65,7 +66,7 @@ impl Undelivered {
         let bytes = outcome.as_ref().map_or(0, |answer| answer.payload.len());
         let charge = (bytes > SMALL).then(|| {
             self.bytes.fetch_add(bytes, Ordering::SeqCst);
-            Charge { undelivered: Arc::clone(self), bytes }
+            Box::new(Charge { undelivered: Arc::clone(self), bytes })
         });
         ChargedOutcome { outcome, charge }
     }

@@ -38,7 +38,7 @@ impl<T> Request<T> {
         read: ReadResult<T>,
     ) -> Request<T> {
         let quest = check.map(|checked| quest(method, |params| write(checked, params)));
-        Request::assemble(method.as_str().into(), quest, Read::Plain(read))
+        Request { quest, answer: AnswerReader(Reader::Plain(method.as_str(), read)) }
     }
 
     /// Makes a request whose result is read with something of the call: `read` owns it.
@@ -49,24 +49,25 @@ impl<T> Request<T> {
         read: impl Fn(&mut PayloadReader<'_>) -> Result<T, DecodeError> + Send + Sync + 'static,
     ) -> Request<T> {
         let quest = check.map(|checked| quest(method, |params| write(checked, params)));
-        Request::assemble(method.as_str().into(), quest, Read::WithContext(Box::new(read)))
+        Request { quest, answer: AnswerReader::special(method.as_str().into(), Read::WithContext(Box::new(read))) }
     }
 
     /// Makes a request to a method whose name is only known at run time. The name may be anything if `quest` says what
     /// is wrong with it.
     #[cfg(feature = "serde")]
     pub fn by_name(name: &str, quest: Result<UnsignedQuest, ArgumentError>, read: ReadResult<T>) -> Request<T> {
-        Request::assemble(name.to_owned().into(), quest, Read::Plain(read))
-    }
-
-    fn assemble(method: Cow<'static, str>, quest: Result<UnsignedQuest, ArgumentError>, read: Read<T>) -> Request<T> {
-        Request { quest, answer: AnswerReader { method, read, result_of_error: None } }
+        Request { quest, answer: AnswerReader::special(name.to_owned().into(), Read::Plain(read)) }
     }
 
     /// Lets an error answer with the code `code` stand for the result `result`.
     #[must_use]
     pub fn error_means(mut self, code: ErrorCode, result: fn() -> T) -> Request<T> {
-        self.answer.result_of_error = Some((code, result));
+        let result_of_error = Some((code, result));
+        let special = match self.answer.0 {
+            Reader::Plain(method, read) => Special { method: method.into(), read: Read::Plain(read), result_of_error },
+            Reader::Special(special) => Special { result_of_error, ..*special },
+        };
+        self.answer.0 = Reader::Special(Box::new(special));
         self
     }
 }
@@ -77,8 +78,17 @@ fn quest(method: MethodName<'_>, write: impl FnOnce(MapWriter<'_>) -> MapWriter<
     quest
 }
 
-/// Reads the answer to one call.
-pub struct AnswerReader<T> {
+/// Reads the answer to one call. It is small, since every submitted call holds one until its outcome is taken.
+pub struct AnswerReader<T>(Reader<T>);
+
+enum Reader<T> {
+    /// The method's name, and how its result is read: all there is to most calls.
+    Plain(&'static str, ReadResult<T>),
+    Special(Box<Special<T>>),
+}
+
+/// What is known of a call for which a constant name and a function are not enough.
+struct Special<T> {
     method: Cow<'static, str>,
     read: Read<T>,
     /// A code that is not an error for this method, and the result that it stands for.
@@ -91,10 +101,17 @@ enum Read<T> {
 }
 
 impl<T> AnswerReader<T> {
+    fn special(method: Cow<'static, str>, read: Read<T>) -> AnswerReader<T> {
+        AnswerReader(Reader::Special(Box::new(Special { method, read, result_of_error: None })))
+    }
+
     /// The name of the method that was called.
     #[must_use]
     pub fn method(&self) -> &str {
-        &self.method
+        match &self.0 {
+            Reader::Plain(method, _) => method,
+            Reader::Special(special) => &special.method,
+        }
     }
 
     /// Reads an answer's result.
@@ -103,15 +120,27 @@ impl<T> AnswerReader<T> {
     ///
     /// The server's error, or a payload that makes no sense: that one names the method.
     pub fn read(&self, status: u8, flag: u8, payload: &[u8]) -> Result<T, Error> {
-        let result = match &self.read {
-            Read::Plain(read) => read_answer(status, flag, payload, read),
-            Read::WithContext(read) => read_answer(status, flag, payload, read),
+        let result = match &self.0 {
+            Reader::Plain(_, read) => read_answer(status, flag, payload, read),
+            Reader::Special(special) => match &special.read {
+                Read::Plain(read) => read_answer(status, flag, payload, read),
+                Read::WithContext(read) => read_answer(status, flag, payload, read),
+            },
         };
-        match (result, self.result_of_error) {
-            (Ok(Ok(result)), _) => Ok(result),
-            (Ok(Err(error)), Some((code, result))) if error.code() == code => Ok(result()),
-            (Ok(Err(error)), _) => Err(Error::Answer(error)),
-            (Err(error), _) => Err(Error::Decode(error.in_answer_to(self.method.clone()))),
+        match result {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => match self.result_of_error() {
+                Some((code, result)) if error.code() == code => Ok(result()),
+                _ => Err(Error::Answer(error)),
+            },
+            Err(error) => Err(Error::Decode(error.in_answer_to(self.method().to_owned().into()))),
+        }
+    }
+
+    fn result_of_error(&self) -> Option<(ErrorCode, fn() -> T)> {
+        match &self.0 {
+            Reader::Plain(..) => None,
+            Reader::Special(special) => special.result_of_error,
         }
     }
 }
