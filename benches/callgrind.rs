@@ -1,5 +1,6 @@
 //! A fixed number of encodes, decodes or whole calls, for counting their instructions under callgrind:
-//! `benches/instructions.sh` does it. Takes `encode N`, `decode N`, `call N HOST:PORT` or `submit N HOST:PORT`.
+//! `benches/instructions.sh` does it. Takes `encode N`, `decode N`, or `call`, `submit` or `callback` with
+//! `N HOST:PORT`.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -27,7 +28,8 @@ fn main() -> Outcome {
         ["decode", times] => decode(times.parse()?),
         ["call", times, endpoint] => call(times.parse()?, endpoint),
         ["submit", times, endpoint] => submit(times.parse()?, endpoint),
-        _ => Err("what to do? encode N, decode N, call N HOST:PORT or submit N HOST:PORT".into()),
+        ["callback", times, endpoint] => callback(times.parse()?, endpoint),
+        _ => Err("what to do? encode N, decode N, or call, submit or callback with N HOST:PORT".into()),
     }
 }
 
@@ -77,6 +79,21 @@ fn submit(times: usize, endpoint: &str) -> Outcome {
         pendings.extend((0..WINDOW).map(|_| client.get_room_info(42).submit()));
         for pending in pendings.drain(..) {
             black_box(pending.wait()?);
+        }
+    }
+    Ok(())
+}
+
+fn callback(times: usize, endpoint: &str) -> Outcome {
+    let client = connect(endpoint)?;
+    let (sender, outcomes) = std::sync::mpsc::channel();
+    for _ in 0..times / WINDOW {
+        for _ in 0..WINDOW {
+            let sender = sender.clone();
+            client.get_room_info(42).callback(move |info| _ = sender.send(info));
+        }
+        for info in outcomes.iter().take(WINDOW) {
+            black_box(info?);
         }
     }
     Ok(())

@@ -49,3 +49,4 @@ if [ -z "$endpoint" ]; then
 fi
 report call 1000 6000 "$endpoint"
 report submit 1000 11000 "$endpoint"
+report callback 1000 11000 "$endpoint"

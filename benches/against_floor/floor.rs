@@ -194,7 +194,7 @@ fn read_all(stream: &mut TcpStream, flight: &Flight, writer: &thread::Thread) ->
 }
 
 /// Writes signed quests.
-struct Quests {
+pub struct Quests {
     template: Vec<u8>,
     sign: usize,
     salt: usize,
@@ -207,7 +207,7 @@ struct Quests {
 }
 
 impl Quests {
-    fn new(project: &Project) -> Quests {
+    pub fn new(project: &Project) -> Quests {
         let mut frame = Vec::new();
         frame.extend_from_slice(b"FPNN\x01\x80\x01");
         frame.push(METHOD.len() as u8);
@@ -232,7 +232,7 @@ impl Quests {
     }
 
     /// Appends one quest and says its sequence number.
-    fn write(&mut self, frames: &mut Vec<u8>, ts: u32) -> u32 {
+    pub fn write(&mut self, frames: &mut Vec<u8>, ts: u32) -> u32 {
         let (seq, salt) = (self.next_seq, self.next_salt);
         self.next_seq = self.next_seq.wrapping_add(1);
         self.next_salt += 1;
@@ -265,19 +265,19 @@ impl Quests {
 }
 
 /// Reads answers.
-struct Answers {
+pub struct Answers {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
 }
 
 impl Answers {
-    fn new() -> Answers {
+    pub fn new() -> Answers {
         Answers { buffer: vec![0; CHUNK], start: 0, end: 0 }
     }
 
     /// The next answer, however long it takes.
-    fn wait(&mut self, stream: &mut TcpStream) -> io::Result<u32> {
+    pub fn wait(&mut self, stream: &mut TcpStream) -> io::Result<u32> {
         loop {
             match self.next()? {
                 Some(seq) => return Ok(seq),
@@ -326,6 +326,6 @@ fn blank(frame: &mut Vec<u8>, key: &[u8], len: usize) -> usize {
     start
 }
 
-fn unix_time() -> u32 {
+pub fn unix_time() -> u32 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() as u32
 }

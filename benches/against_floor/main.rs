@@ -11,6 +11,7 @@ mod floor;
 mod gate;
 mod library;
 mod measure;
+mod self_writers;
 mod table;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use rtm_server_sdk::{Client, ClientBuilder};
 use floor::{Floor, Writes};
 use gate::GateProcess;
 use measure::Sample;
+use self_writers::SelfWriters;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -66,6 +68,9 @@ struct Arguments {
     /// The program of the gate to be started [default: the one built with this bench]
     #[arg(long, value_name = "FILE")]
     gate: Option<PathBuf>,
+    /// Have the gate that is started here leave Nagle's algorithm on, as the vendor's server does
+    #[arg(long, conflicts_with = "endpoint")]
+    nagle: bool,
     /// The gate's private key, for a gate that is started here to serve encrypted connections
     #[arg(long, value_name = "FILE")]
     gate_key: Option<PathBuf>,
@@ -142,8 +147,8 @@ struct Row {
 struct Pair {
     library: Sample,
     floor: Sample,
-    /// The floor that writes each quest by itself, where several are in flight.
-    plain_floor: Option<Sample>,
+    /// What else is measured beside them, where several calls are in flight.
+    other: Option<Sample>,
 }
 
 const SCENARIOS: [(&str, Way); 10] = [
@@ -162,6 +167,7 @@ const SCENARIOS: [(&str, Way); 10] = [
 /// What the phases run on.
 struct Bench {
     floor: Floor,
+    self_writers: SelfWriters,
     plain: Client,
     encrypted: Option<Client>,
     phase: Duration,
@@ -172,11 +178,12 @@ impl Bench {
         let before = if library_first { Some(self.library(row)?) } else { None };
         let floor = self.floor(row.way, Writes::Batched)?;
         let library = before.map_or_else(|| self.library(row), Ok)?;
-        let plain_floor = match row.way.window() {
-            1 => None,
-            _ => Some(self.floor(row.way, Writes::EachByItself)?),
+        let other = match (row.way.other_name(), row.way) {
+            (None, _) => None,
+            (Some(_), Way::Blocking(threads)) => Some(self.self_writers(threads)?),
+            (Some(_), _) => Some(self.floor(row.way, Writes::EachByItself)?),
         };
-        Ok(Pair { library, floor, plain_floor })
+        Ok(Pair { library, floor, other })
     }
 
     fn library(&self, row: &Row) -> Outcome<Sample> {
@@ -201,6 +208,11 @@ impl Bench {
         run(self.phase / WARM_UP)?;
         run(self.phase)
     }
+
+    fn self_writers(&self, threads: usize) -> Outcome<Sample> {
+        self.self_writers.blocking(threads, self.phase / WARM_UP)?;
+        self.self_writers.blocking(threads, self.phase)
+    }
 }
 
 impl Way {
@@ -214,7 +226,16 @@ impl Way {
 
     /// How many phases a round of it has.
     fn phases(self) -> u32 {
-        if self.window() == 1 { 2 } else { 3 }
+        if self.other_name().is_none() { 2 } else { 3 }
+    }
+
+    /// What is measured beside it and its floor.
+    fn other_name(self) -> Option<&'static str> {
+        match self {
+            Way::Blocking(1) | Way::Submitted(1) | Way::Callbacks(1) => None,
+            Way::Blocking(_) => Some("callers write themselves"),
+            Way::Submitted(_) | Way::Callbacks(_) => Some("floor, a write each"),
+        }
     }
 
     fn floor_name(self) -> &'static str {
@@ -262,13 +283,20 @@ fn main() -> Outcome<()> {
         Some(endpoint) => (endpoint.clone(), None),
         None => {
             let program = arguments.gate.clone().map_or_else(gate::built_gate, Ok)?;
-            let gate = GateProcess::start(&program, project.pid, &project.secret, arguments.gate_key.as_deref())?;
+            let gate = GateProcess::start(
+                &program,
+                project.pid,
+                &project.secret,
+                arguments.gate_key.as_deref(),
+                arguments.nagle,
+            )?;
             (gate.endpoint().to_owned(), Some(gate))
         }
     };
     let mut rows = rows(&arguments);
     let mut bench = Bench {
         floor: Floor::connect(&project, &endpoint)?,
+        self_writers: SelfWriters::connect(&project, &endpoint)?,
         plain: arguments.client(&project, &endpoint).connect()?,
         encrypted: match &arguments.key {
             Some(key) => Some(connect_encrypted(arguments.client(&project, &endpoint), key)?),

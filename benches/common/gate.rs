@@ -17,7 +17,8 @@ pub struct GateProcess {
 }
 
 impl GateProcess {
-    /// Starts the gate on a free port. `key` is the private key of a gate that serves encrypted connections too.
+    /// Starts the gate on a free port. `key` is the private key of a gate that serves encrypted connections too;
+    /// `nagle` leaves Nagle's algorithm on.
     ///
     /// # Errors
     ///
@@ -27,11 +28,15 @@ impl GateProcess {
         pid: i32,
         secret: &str,
         key: Option<&Path>,
+        nagle: bool,
     ) -> Result<GateProcess, Box<dyn Error + Send + Sync>> {
         let mut command = Command::new(program);
         command.args(["--listen", "127.0.0.1:0", "--pid", &pid.to_string(), "--secret", secret]);
         if let Some(key) = key {
             command.arg("--key").arg(key);
+        }
+        if nagle {
+            command.arg("--nagle");
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let child = child.map_err(|error| format!("{} does not start: {error}", program.display()))?;

@@ -98,6 +98,10 @@ struct Options {
     #[arg(long)]
     accept_repeated_signatures: bool,
 
+    /// Leave Nagle's algorithm on, as the vendor's server does: small answers wait for acknowledgements
+    #[arg(long)]
+    nagle: bool,
+
     /// How much to log to standard error: `warn` shows what is refused and why, `debug` every connection. Without it the
     /// environment variable RUST_LOG counts, and without that `warn`
     #[arg(long, value_name = "LEVEL", ignore_case = true, value_parser = log_level())]
@@ -142,7 +146,8 @@ fn serve(options: &Options, secret: &str) -> Result<(), String> {
         .project(options.pid, secret)
         .idle_timeout(Duration::from_secs(options.idle_timeout))
         .single_room(options.single_room)
-        .accept_repeated_signatures(options.accept_repeated_signatures);
+        .accept_repeated_signatures(options.accept_repeated_signatures)
+        .nagle(options.nagle);
     if let Some(calls) = options.calls_per_second {
         builder = builder.calls_per_second(calls);
     }
