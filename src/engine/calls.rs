@@ -1,6 +1,7 @@
 //! The calls in progress, each under its sequence number. It knows nothing of connections.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -77,12 +78,9 @@ pub(super) struct Sent {
 
 /// All calls under way, sent or not. A live sequence number is never given out again.
 ///
-/// The calls themselves lie in a slab, which grows in place, and the table from sequence numbers to their places is
-/// small: many calls in flight take little memory.
 #[derive(Debug)]
 pub(super) struct Calls<T> {
-    calls: Slab<InFlight<T>>,
-    places: FxHashMap<u32, u32>,
+    table: Table<T>,
     timers: Timers,
     last_seq: u32,
     /// The calls that were not sent yet, in their order. Some may be over.
@@ -94,8 +92,7 @@ pub(super) struct Calls<T> {
 impl<T> Calls<T> {
     pub(super) fn new() -> Calls<T> {
         Calls {
-            calls: Slab::new(),
-            places: FxHashMap::default(),
+            table: Table { calls: Slab::new(), places: FxHashMap::default() },
             timers: Timers::default(),
             last_seq: 0,
             queue: VecDeque::new(),
@@ -105,7 +102,7 @@ impl<T> Calls<T> {
 
     /// How many calls are under way.
     pub(super) fn len(&self) -> usize {
-        self.calls.len()
+        self.table.calls.len()
     }
 
     /// The length of the queue of unsent calls, calls that are over included.
@@ -122,7 +119,7 @@ impl<T> Calls<T> {
     pub(super) fn next_seq(&mut self, is_in_use: impl Fn(u32) -> bool) -> u32 {
         loop {
             self.last_seq = self.last_seq.wrapping_add(1);
-            if !self.places.contains_key(&self.last_seq) && !is_in_use(self.last_seq) {
+            if !self.table.contains(self.last_seq) && !is_in_use(self.last_seq) {
                 return self.last_seq;
             }
         }
@@ -134,11 +131,9 @@ impl<T> Calls<T> {
             self.queue.push_back(seq);
             self.unsent += 1;
         }
-        let places = &self.places;
-        self.timers.add(call.deadline, seq, places.len(), |seq| places.contains_key(&seq));
-        let place = self.calls.insert(call);
-        // More than 2^32 calls do not fit into memory.
-        self.places.insert(seq, place as u32);
+        let table = &self.table;
+        self.timers.add(call.deadline, seq, table.calls.len(), |seq| table.deadline_of(seq));
+        self.table.insert(seq, call);
     }
 
     /// Takes the next number out of the queue, and has `send` send its frame if the call is not over, and its caller has
@@ -148,7 +143,7 @@ impl<T> Calls<T> {
         T: Token,
     {
         let Some(seq) = self.queue.pop_front() else { return };
-        let Some(call) = self.get_mut(seq) else { return };
+        let Some(call) = self.table.get_mut(seq) else { return };
         if !call.token.begin_sending() {
             return;
         }
@@ -161,7 +156,7 @@ impl<T> Calls<T> {
 
     /// Takes out the call that an answer belongs to: it was sent.
     pub(super) fn remove_sent(&mut self, seq: u32) -> Option<InFlight<T>> {
-        if self.get_mut(seq)?.is_sent() { self.remove(seq) } else { None }
+        self.table.remove_if(seq, InFlight::is_sent)
     }
 
     /// Takes out all calls that were sent, in their order.
@@ -186,38 +181,28 @@ impl<T> Calls<T> {
 
     /// Takes out one call whose time has run out.
     pub(super) fn pop_expired(&mut self, now: Instant) -> Option<InFlight<T>> {
-        loop {
-            let seq = self.timers.pop_due(now)?;
-            // The number of a call that is over may have been given out again, after four billion others.
-            if self.get_mut(seq).is_some_and(|call| call.deadline <= now) {
-                return self.remove(seq);
-            }
-        }
+        let table = &self.table;
+        let seq = self.timers.pop_due(now, |seq| table.deadline_of(seq))?;
+        self.remove(seq)
     }
 
     /// Clears calls that are over out of the queue, once they are many: behind a server that does not read, calls expire
     /// there.
     pub(super) fn tidy_queue(&mut self) {
-        if self.queue.len() > WORTH_CLEARING + 2 * self.calls.len() {
-            let places = &self.places;
-            self.queue.retain(|seq| places.contains_key(seq));
+        let table = &self.table;
+        if self.queue.len() > WORTH_CLEARING + 2 * table.calls.len() {
+            self.queue.retain(|&seq| table.contains(seq));
         }
     }
 
     /// When the next call expires.
     pub(super) fn next_due(&mut self) -> Option<Instant> {
-        let places = &self.places;
-        self.timers.next_due(|seq| places.contains_key(&seq))
-    }
-
-    fn get_mut(&mut self, seq: u32) -> Option<&mut InFlight<T>> {
-        let place = *self.places.get(&seq)?;
-        self.calls.get_mut(place as usize)
+        let table = &self.table;
+        self.timers.next_due(|seq| table.deadline_of(seq))
     }
 
     fn remove(&mut self, seq: u32) -> Option<InFlight<T>> {
-        let place = self.places.remove(&seq)?;
-        let call = self.calls.try_remove(place as usize)?;
+        let call = self.table.remove_if(seq, |_| true)?;
         if !call.is_sent() {
             self.unsent -= 1;
         }
@@ -225,14 +210,56 @@ impl<T> Calls<T> {
     }
 
     fn remove_where(&mut self, belongs: impl Fn(&InFlight<T>) -> bool) -> Vec<InFlight<T>> {
-        let mut seqs: Vec<u32> = self
-            .places
-            .iter()
-            .filter(|&(_, &place)| self.calls.get(place as usize).is_some_and(&belongs))
-            .map(|(&seq, _)| seq)
-            .collect();
+        let mut seqs = self.table.seqs_where(belongs);
         seqs.sort_unstable();
         seqs.into_iter().filter_map(|seq| self.remove(seq)).collect()
+    }
+}
+
+/// The calls by their sequence numbers.
+///
+/// The calls themselves lie in a slab, which grows in place, and the map from sequence numbers to their places is small:
+/// many calls in flight take little memory.
+#[derive(Debug)]
+struct Table<T> {
+    calls: Slab<InFlight<T>>,
+    places: FxHashMap<u32, u32>,
+}
+
+impl<T> Table<T> {
+    fn insert(&mut self, seq: u32, call: InFlight<T>) {
+        let place = self.calls.insert(call);
+        // More than 2^32 calls do not fit into memory.
+        self.places.insert(seq, place as u32);
+    }
+
+    fn contains(&self, seq: u32) -> bool {
+        self.places.contains_key(&seq)
+    }
+
+    fn get_mut(&mut self, seq: u32) -> Option<&mut InFlight<T>> {
+        let place = *self.places.get(&seq)?;
+        self.calls.get_mut(place as usize)
+    }
+
+    fn deadline_of(&self, seq: u32) -> Option<Instant> {
+        let place = *self.places.get(&seq)?;
+        self.calls.get(place as usize).map(|call| call.deadline)
+    }
+
+    fn remove_if(&mut self, seq: u32, condition: impl Fn(&InFlight<T>) -> bool) -> Option<InFlight<T>> {
+        let Entry::Occupied(entry) = self.places.entry(seq) else { return None };
+        let place = *entry.get() as usize;
+        if !condition(self.calls.get(place)?) {
+            return None;
+        }
+        entry.remove();
+        self.calls.try_remove(place)
+    }
+
+    fn seqs_where(&self, belongs: impl Fn(&InFlight<T>) -> bool) -> Vec<u32> {
+        let belongs = |place: u32| self.calls.get(place as usize).is_some_and(&belongs);
+        self.places.iter().filter(|&(_, &place)| belongs(place)).map(|(&seq, _)| seq).collect()
     }
 }
 

@@ -1,45 +1,80 @@
 //! The deadlines of the calls, in order.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Instant;
 
-/// Below this size, deadlines of calls that are over are not worth clearing away.
+/// Below this size, calls that are over are not worth clearing away.
 const WORTH_CLEARING: usize = 1024;
 
-/// A heap of deadlines. A call that is over leaves its deadline behind; it is cleared away when it would be the next to
-/// come due, or when more than half of the deadlines are such. Calls mostly have the same timeout, so that deadlines come in
-/// order, which costs a heap next to nothing.
+/// Finds the call that is due next. A call that is over is cleared away when it would be the next to come due, or when
+/// more than half of the calls are over.
+///
+/// Calls mostly have the same timeout, so that their deadlines come in order: a queue of their sequence numbers is enough
+/// for those, and takes four bytes for each. Only the others go into a heap.
+///
+/// The deadlines themselves lie with the calls. Whoever asks here brings a function that finds them there, and that knows
+/// none of a call that is over.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    heap: BinaryHeap<Reverse<(Instant, u32)>>,
+    in_order: VecDeque<u32>,
+    /// No deadline in the queue is later.
+    latest_in_order: Option<Instant>,
+    out_of_order: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
 impl Timers {
-    /// Adds the deadline of the call `seq`. `live` tells which calls are not over, `live_len` how many there are.
-    pub(super) fn add(&mut self, deadline: Instant, seq: u32, live_len: usize, live: impl Fn(u32) -> bool) {
-        if self.heap.len() >= WORTH_CLEARING + 2 * live_len {
-            self.heap.retain(|Reverse((_, seq))| live(*seq));
+    /// Adds the call `seq`. `live_len` is the number of calls that are not over.
+    pub(super) fn add(
+        &mut self,
+        deadline: Instant,
+        seq: u32,
+        live_len: usize,
+        deadline_of: impl Fn(u32) -> Option<Instant>,
+    ) {
+        if self.in_order.len() + self.out_of_order.len() >= WORTH_CLEARING + 2 * live_len {
+            self.in_order.retain(|&seq| deadline_of(seq).is_some());
+            self.out_of_order.retain(|&Reverse((_, seq))| deadline_of(seq).is_some());
         }
-        self.heap.push(Reverse((deadline, seq)));
+        if self.in_order.is_empty() || self.latest_in_order <= Some(deadline) {
+            self.in_order.push_back(seq);
+            self.latest_in_order = Some(deadline);
+        } else {
+            self.out_of_order.push(Reverse((deadline, seq)));
+        }
     }
 
-    /// Takes out a call whose deadline has come. It may be over already.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<u32> {
-        match self.heap.peek() {
-            Some(Reverse((deadline, _))) if *deadline <= now => self.heap.pop().map(|Reverse((_, seq))| seq),
-            _ => None,
+    /// Takes out a call whose deadline has come.
+    pub(super) fn pop_due(&mut self, now: Instant, deadline_of: impl Fn(u32) -> Option<Instant>) -> Option<u32> {
+        if self.next_in_order(&deadline_of).is_some_and(|due| due <= now) {
+            return self.in_order.pop_front();
         }
+        let due = self.next_out_of_order(&deadline_of)?;
+        if due <= now { self.out_of_order.pop().map(|Reverse((_, seq))| seq) } else { None }
     }
 
-    /// The earliest deadline of a live call. Those before it are cleared away: nobody is to be woken for them.
-    pub(super) fn next_due(&mut self, live: impl Fn(u32) -> bool) -> Option<Instant> {
+    /// The earliest deadline of a call that is not over.
+    pub(super) fn next_due(&mut self, deadline_of: impl Fn(u32) -> Option<Instant>) -> Option<Instant> {
+        let dues = [self.next_in_order(&deadline_of), self.next_out_of_order(&deadline_of)];
+        dues.into_iter().flatten().min()
+    }
+
+    fn next_in_order(&mut self, deadline_of: impl Fn(u32) -> Option<Instant>) -> Option<Instant> {
         loop {
-            match self.heap.peek() {
-                Some(Reverse((deadline, seq))) if live(*seq) => return Some(*deadline),
-                Some(_) => _ = self.heap.pop(),
-                None => return None,
-            }
+            match deadline_of(*self.in_order.front()?) {
+                Some(deadline) => return Some(deadline),
+                None => self.in_order.pop_front(),
+            };
+        }
+    }
+
+    fn next_out_of_order(&mut self, deadline_of: impl Fn(u32) -> Option<Instant>) -> Option<Instant> {
+        loop {
+            let &Reverse((_, seq)) = self.out_of_order.peek()?;
+            match deadline_of(seq) {
+                Some(deadline) => return Some(deadline),
+                None => self.out_of_order.pop(),
+            };
         }
     }
 }
@@ -49,28 +84,53 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    #[test]
-    fn deadlines_come_out_in_their_order() {
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let mut timers = Timers::default();
-        for (seq, millis) in [(1, 30), (2, 10), (3, 20)] {
-            timers.add(at(millis), seq, 3, |_| true);
+    /// Calls whose numbers are their deadlines, in milliseconds.
+    fn deadlines(start: Instant) -> impl Fn(u32) -> Option<Instant> + Copy {
+        move |seq| Some(start + Duration::from_millis(seq.into()))
+    }
+
+    fn add_all(timers: &mut Timers, seqs: &[u32], deadline_of: impl Fn(u32) -> Option<Instant>) {
+        for &seq in seqs {
+            timers.add(deadline_of(seq).unwrap(), seq, seqs.len(), &deadline_of);
         }
-        assert_eq!(timers.pop_due(at(9)), None);
-        assert_eq!(timers.next_due(|_| true), Some(at(10)));
-        assert_eq!(timers.next_due(|seq| seq != 2), Some(at(20)));
-        timers.add(at(10), 2, 3, |_| true);
-        assert_eq!([timers.pop_due(at(20)), timers.pop_due(at(20)), timers.pop_due(at(20))], [Some(2), Some(3), None]);
     }
 
     #[test]
-    fn deadlines_of_past_calls_do_not_pile_up() {
-        let later = Instant::now() + Duration::from_secs(30);
+    fn calls_come_due_in_the_order_of_their_deadlines() {
+        let at = deadlines(Instant::now());
+        let mut timers = Timers::default();
+        add_all(&mut timers, &[30, 10, 40, 20, 50], at);
+        assert_eq!(timers.pop_due(at(9).unwrap(), at), None);
+        for seq in [10, 20, 30, 40, 50] {
+            assert_eq!(timers.next_due(at), at(seq));
+            assert_eq!(timers.pop_due(at(seq - 1).unwrap(), at), None);
+            assert_eq!(timers.pop_due(at(seq).unwrap(), at), Some(seq));
+        }
+        assert_eq!(timers.next_due(at), None);
+    }
+
+    #[test]
+    fn calls_that_are_over_do_not_come_due() {
+        let at = deadlines(Instant::now());
+        let mut timers = Timers::default();
+        add_all(&mut timers, &[30, 10, 40, 20], at);
+        let only_20 = |seq| at(seq).filter(|_| seq == 20);
+        assert_eq!(timers.next_due(only_20), at(20));
+        assert_eq!(timers.pop_due(at(100).unwrap(), only_20), Some(20));
+        assert_eq!(timers.pop_due(at(100).unwrap(), only_20), None);
+    }
+
+    #[test]
+    fn calls_that_are_over_do_not_pile_up() {
+        let start = Instant::now();
+        // Behind the first, every second one is out of order.
+        let deadline = |seq: u32| start + Duration::from_secs(if seq % 2 == 0 { 60 } else { 30 });
         let mut timers = Timers::default();
         for seq in 0..100_000 {
-            timers.add(later, seq, 1, |live| live == seq);
+            let only_this = |live| (live == seq).then(|| deadline(live));
+            timers.add(deadline(seq), seq, 1, only_this);
         }
-        assert!(timers.heap.len() <= WORTH_CLEARING + 3, "{} deadlines", timers.heap.len());
+        let kept = timers.in_order.len() + timers.out_of_order.len();
+        assert!(kept <= WORTH_CLEARING + 3, "{kept} calls are kept");
     }
 }
