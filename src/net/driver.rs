@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
@@ -12,6 +11,7 @@ use super::busy_poll::{BusyPoll, WaitingFor};
 use super::command::{Command, CommandQueue, CommandSender};
 use super::resolve;
 use super::socket::Socket;
+use super::yielding::Yielding;
 use crate::dispatch::{Completion, Event, Hooks, Sampler, Shared};
 use crate::engine::{Action, DialId, Engine};
 use crate::error::{Stage, SystemError};
@@ -46,6 +46,7 @@ pub(super) struct Driver {
     pub published_stage: Stage,
     pub busy_poll: BusyPoll,
     pub sampler: Sampler,
+    pub yielding: Yielding,
     /// Since the thread last waited, bytes came.
     pub has_received: bool,
     /// Since the thread last waited, bytes left, and with them an acknowledgement.
@@ -159,7 +160,10 @@ impl Driver {
     fn act(&mut self, now: Instant) {
         while let Some(action) = self.engine.next_action() {
             match action {
-                Action::Complete(completion, outcome) => completion.complete(outcome),
+                Action::Complete(completion, outcome) => {
+                    completion.complete(outcome);
+                    self.yielding.record_completed();
+                }
                 Action::Resolve(attempt) => self.resolve(attempt, now),
                 Action::Dial(dial, address) => match Socket::dial(address, Token(dial), self.poll.registry()) {
                     Ok(socket) => self.dials.push(socket),
@@ -235,6 +239,7 @@ impl Driver {
         } else {
             self.poll.poll(events, Some(Duration::ZERO))
         };
+        self.yielding.record_wait();
         if let Err(error) = polled {
             events.clear();
             if error.kind() != io::ErrorKind::Interrupted {
@@ -257,9 +262,7 @@ impl Driver {
                 if has_found { Ok(()) } else { self.sleep(events) }
             }
             None => {
-                // The callers that were just answered are about to call again. Let them: their calls need no wake then,
-                // and go out together.
-                thread::yield_now();
+                self.yielding.yield_to_callers();
                 let began = self.busy_poll.is_on().then(Instant::now);
                 let slept = self.sleep(events);
                 began.into_iter().for_each(|began| self.busy_poll.record_sleep(what, began.elapsed()));
@@ -276,8 +279,7 @@ impl Driver {
     /// Looks for events and commands, again and again, until a time. Says whether there are any.
     fn look(&mut self, events: &mut Events, until: Instant) -> io::Result<bool> {
         loop {
-            // Others that want this processor get it first.
-            thread::yield_now();
+            self.yielding.yield_to_callers();
             if !self.commands.is_empty() {
                 events.clear();
                 return Ok(true);

@@ -6,6 +6,7 @@ mod driver;
 mod resolve;
 mod sleep;
 mod socket;
+mod yielding;
 
 pub(crate) use command::{Command, CommandSender};
 pub(crate) use driver::SignListen;
@@ -25,6 +26,7 @@ use crate::engine::{Engine, Settings};
 use crate::error::{Stage, SystemError};
 use busy_poll::BusyPoll;
 use driver::{Driver, WAKER};
+use yielding::Yielding;
 
 /// How long closing waits for the thread. The thread never blocks, so that this runs out only on a machine that
 /// does not schedule it.
@@ -75,6 +77,7 @@ impl IoThread {
             published_stage: Stage::Connecting,
             busy_poll: BusyPoll::new(busy_poll),
             sampler,
+            yielding: Yielding::default(),
             has_received: false,
             has_sent: false,
         };
