@@ -1,5 +1,10 @@
 //! Reads payloads: msgpack maps with string keys, from untrusted bytes.
 
+#![allow(
+    clippy::unnecessary_lazy_evaluations,
+    reason = "an error that is made for nothing must be dropped again, which shows in every value that is read"
+)]
+
 use byteorder::{BigEndian, ByteOrder};
 use rmp::Marker;
 
