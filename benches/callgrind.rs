@@ -46,12 +46,8 @@ fn encode(times: usize) -> Outcome {
 /// The answer to it, out of the stream and into strings. Each arrives by itself.
 fn decode(times: usize) -> Outcome {
     let mut answer = Vec::new();
-    let mut frame = FrameWriter::answer(&mut answer, 1, 0, 2);
-    let mut payload = frame.payload();
-    for (key, info) in [("oinfo", "public info"), ("pinfo", "private info")] {
-        payload.str(key);
-        payload.str(info);
-    }
+    let mut frame = FrameWriter::answer(&mut answer, 1, 0);
+    let _ = frame.params().str("oinfo", "public info").str("pinfo", "private info");
     frame.finish();
     let mut decoder = Decoder::new(64 * 1024 * 1024);
     for _ in 0..times {

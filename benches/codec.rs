@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use rtm_server_sdk::error::DecodeError;
 use rtm_server_sdk::fpnn::{
-    Decoder, Frame, FrameWriter, HEADER_LEN, PayloadReader, PayloadWriter, SEQ_LEN, read_answer,
+    Decoder, Frame, FrameWriter, HEADER_LEN, MapWriter, PayloadReader, PayloadWriter, SEQ_LEN, read_answer,
 };
 use rtm_server_sdk::rtm::methods::by_name::quest;
 use rtm_server_sdk::rtm::methods::history::get_room_message;
@@ -162,17 +162,12 @@ fn decode_all(
 
 fn empty_answer() -> Vec<u8> {
     let mut frame = Vec::new();
-    FrameWriter::answer(&mut frame, 1, 0, 0).finish();
+    FrameWriter::answer(&mut frame, 1, 0).finish();
     frame
 }
 
 fn room_info() -> Vec<u8> {
-    answer("oinfo", |frame| {
-        let mut payload = frame.payload();
-        payload.str("public info");
-        payload.str("pinfo");
-        payload.str("private info");
-    })
+    answer(|results| results.str("oinfo", "public info").str("pinfo", "private info"))
 }
 
 fn room_info_payload() -> Vec<u8> {
@@ -210,32 +205,26 @@ fn payload_of(frame: &[u8]) -> Vec<u8> {
 }
 
 fn members(count: u32) -> Vec<u8> {
-    answer("uids", |frame| {
-        let mut payload = frame.payload();
-        payload.array(count);
-        for uid in 0..i64::from(count) {
-            payload.int(4_000_000_000 + uid * 7_919);
-        }
-    })
+    let uids: Vec<i64> = (0..i64::from(count)).map(|uid| 4_000_000_000 + uid * 7_919).collect();
+    answer(|results| results.ints("uids", uids.into_iter()))
 }
 
 fn counts(rooms: u32) -> Vec<u8> {
-    answer("cn", |frame| {
-        let mut payload = frame.payload();
-        payload.map(rooms);
-        for room in 0..i64::from(rooms) {
-            payload.str(&(1_000_000 + room).to_string());
-            payload.int(room * 31);
-        }
-    })
+    let mut pair = Vec::new();
+    let mut payload = PayloadWriter::new(&mut pair);
+    payload.str("cn");
+    payload.map(rooms);
+    for room in 0..i64::from(rooms) {
+        payload.str(&(1_000_000 + room).to_string());
+        payload.int(room * 31);
+    }
+    answer(|results| results.encoded_pairs(1, &pair))
 }
 
-fn answer(first_key: &str, write: impl FnOnce(&mut FrameWriter<'_>)) -> Vec<u8> {
+fn answer(write: impl FnOnce(MapWriter<'_>) -> MapWriter<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let pairs = if first_key == "oinfo" { 2 } else { 1 };
-    let mut frame = FrameWriter::answer(&mut bytes, 1, 0, pairs);
-    frame.payload().str(first_key);
-    write(&mut frame);
+    let mut frame = FrameWriter::answer(&mut bytes, 1, 0);
+    let _ = write(frame.params());
     frame.finish();
     bytes
 }

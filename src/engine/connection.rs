@@ -272,8 +272,8 @@ fn forget(pings: &mut Vec<u32>, ping: u32) -> bool {
 fn answer_quest(out: &mut OutBuffer, quest: &Quest<'_>, push: Option<PushMethod>) -> Result<(), ProtocolError> {
     let Some(seq) = quest.seq else { return Ok(()) };
     match quest.method {
-        _ if push.is_some() => out.push_with(|out| FrameWriter::answer(out, seq, 0, 0).finish()),
-        b"*ping" => out.push_with(|out| FrameWriter::answer(out, seq, 0, 0).finish()),
+        _ if push.is_some() => out.push_with(|out| FrameWriter::answer(out, seq, 0).finish()),
+        b"*ping" => out.push_with(|out| FrameWriter::answer(out, seq, 0).finish()),
         method => {
             let message = format!("this client has no method {}", method.escape_ascii());
             let code = ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD.value();

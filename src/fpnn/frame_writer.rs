@@ -5,7 +5,6 @@ use byteorder::{ByteOrder, LittleEndian};
 use super::header::{HEADER_LEN, Header, Kind, SEQ_LEN};
 use super::map_writer::MapWriter;
 use super::method::MethodName;
-use super::writer::PayloadWriter;
 
 /// One frame, being written at the end of a buffer that may hold others. Dropped without
 /// [`finish`](FrameWriter::finish), it leaves a frame with an empty payload.
@@ -29,37 +28,28 @@ impl<'a> FrameWriter<'a> {
         FrameWriter { out, start, payload_start }
     }
 
-    /// Begins an answer whose payload is a map of `pairs` pairs. Status 0 is a result, anything else an error.
+    /// Begins an answer without results; [`params`](FrameWriter::params) adds some. Status 0 is a result, anything else an
+    /// error.
     #[must_use]
-    pub fn answer(out: &'a mut Vec<u8>, seq: u32, status: u8, pairs: u32) -> FrameWriter<'a> {
+    pub fn answer(out: &'a mut Vec<u8>, seq: u32, status: u8) -> FrameWriter<'a> {
         let start = out.len();
         Header::write(out, Kind::Answer, status);
         out.extend_from_slice(&seq.to_le_bytes());
         let payload_start = out.len();
-        let mut frame = FrameWriter { out, start, payload_start };
-        frame.payload().map(pairs);
-        frame
+        MapWriter::begin(out);
+        FrameWriter { out, start, payload_start }
     }
 
     /// Writes a whole error answer: `{code, ex}`.
     pub fn error_answer(out: &mut Vec<u8>, seq: u32, code: i32, message: &str) {
-        let mut frame = FrameWriter::answer(out, seq, 1, 2);
-        let mut payload = frame.payload();
-        payload.str("code");
-        payload.int(code.into());
-        payload.str("ex");
-        payload.str(message);
+        let mut frame = FrameWriter::answer(out, seq, 1);
+        let _ = frame.params().int("code", code.into()).str("ex", message);
         frame.finish();
     }
 
-    /// Where a quest's parameters go.
+    /// Where a quest's parameters, or an answer's results, go.
     pub fn params(&mut self) -> MapWriter<'_> {
         MapWriter::resume(self.out, self.payload_start)
-    }
-
-    /// Where the payload goes on.
-    pub fn payload(&mut self) -> PayloadWriter<'_> {
-        PayloadWriter::new(self.out)
     }
 
     /// Completes the header.

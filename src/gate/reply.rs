@@ -19,7 +19,7 @@ impl<'a> Reply<'a> {
     /// Begins the answer to the quest `seq`, in place of what `out` held: `{}` as long as nothing is written.
     pub(super) fn new(out: &'a mut Vec<u8>, seq: u32) -> Reply<'a> {
         out.clear();
-        FrameWriter::answer(out, seq, 0, 0).finish();
+        FrameWriter::answer(out, seq, 0).finish();
         Reply { out, seq, pairs: 0 }
     }
 

@@ -184,6 +184,6 @@ fn accept_answer(answer: &Answer<'_>, pushes_sent: u32, service: &Service) {
 
 fn empty_answer(seq: u32) -> Vec<u8> {
     let mut frame = Vec::new();
-    FrameWriter::answer(&mut frame, seq, 0, 0).finish();
+    FrameWriter::answer(&mut frame, seq, 0).finish();
     frame
 }

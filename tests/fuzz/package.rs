@@ -38,7 +38,7 @@ fn plain_frames(mut content: &[u8]) -> Vec<Vec<u8>> {
     while let [len, rest @ ..] = content {
         let (piece, after) = rest.split_at(usize::from(*len).min(rest.len()));
         let mut frame = Vec::new();
-        let mut writer = FrameWriter::answer(&mut frame, u32::from(*len), 0, 0);
+        let mut writer = FrameWriter::answer(&mut frame, u32::from(*len), 0);
         let _ = writer.params().bin("piece", piece);
         writer.finish();
         frames.push(frame);

@@ -28,9 +28,8 @@ impl Rig {
 
     fn answer_ping(&mut self, ping: u32, ts: i64) {
         let mut bytes = Vec::new();
-        let mut frame = FrameWriter::answer(&mut bytes, ping, 0, 1);
-        frame.payload().str("ts");
-        frame.payload().int(ts);
+        let mut frame = FrameWriter::answer(&mut bytes, ping, 0);
+        let _ = frame.params().int("ts", ts);
         frame.finish();
         self.receive(&bytes);
     }
@@ -172,9 +171,8 @@ fn time_that_is_no_integer_is_none() {
     let mut rig = Rig::online();
     let ping = rig.refuse_calls(&[1], SECOND);
     let mut bytes = Vec::new();
-    let mut frame = FrameWriter::answer(&mut bytes, ping, 0, 1);
-    frame.payload().str("ts");
-    frame.payload().str("noon");
+    let mut frame = FrameWriter::answer(&mut bytes, ping, 0);
+    let _ = frame.params().str("ts", "noon");
     frame.finish();
     rig.receive(&bytes);
     assert_eq!((rig.retries(), rig.server_times.len()), (vec![(1, Retry::Never)], 0));

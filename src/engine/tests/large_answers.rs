@@ -1,7 +1,6 @@
 //! Large answers, and how long they keep the I/O thread.
 
 use super::*;
-use crate::fpnn::PayloadWriter;
 
 #[test]
 fn large_answer_arrives_whole() {
@@ -24,10 +23,8 @@ fn large_answer_arrives_whole() {
 /// An answer with a text of `len` bytes.
 fn answer(seq: u32, len: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut frame = FrameWriter::answer(&mut bytes, seq, 0, 1);
-    let mut payload: PayloadWriter<'_> = frame.payload();
-    payload.str("oinfo");
-    payload.str(&"x".repeat(len));
+    let mut frame = FrameWriter::answer(&mut bytes, seq, 0);
+    let _ = frame.params().str("oinfo", &"x".repeat(len));
     frame.finish();
     bytes
 }

@@ -283,7 +283,7 @@ impl Rig {
 
     fn answer(&mut self, seq: u32) {
         let mut bytes = Vec::new();
-        FrameWriter::answer(&mut bytes, seq, 0, 0).finish();
+        FrameWriter::answer(&mut bytes, seq, 0).finish();
         self.receive(&bytes);
     }
 

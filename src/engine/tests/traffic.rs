@@ -104,7 +104,7 @@ fn hostile_bytes_close_the_connection_after_the_good_answers_before_them() {
     rig.call(2, SECOND);
     let seqs = rig.seen_seqs();
     let mut bytes = Vec::new();
-    FrameWriter::answer(&mut bytes, seqs[0], 0, 0).finish();
+    FrameWriter::answer(&mut bytes, seqs[0], 0).finish();
     bytes.extend_from_slice(b"HTTP/1.1 400 Bad Request");
     rig.receive(&bytes);
     assert_eq!(rig.codes(), [(1, 0), (2, 20002)]);
@@ -129,7 +129,7 @@ fn server_that_stops_reading_fills_the_buffer_to_its_mark_and_no_further() {
 fn expired_calls_leave_nothing_behind_in_the_queue_of_a_server_that_never_reads() {
     let mut rig = Rig::online();
     let mut unasked = Vec::new();
-    FrameWriter::answer(&mut unasked, 4_000_000_000, 0, 0).finish();
+    FrameWriter::answer(&mut unasked, 4_000_000_000, 0).finish();
     for token in 0..200_000 {
         rig.call(token, MILLI);
         if token % 1000 == 0 {
@@ -180,7 +180,7 @@ fn bytes_that_the_system_takes_at_once_are_no_sign_of_life() {
 fn pings_that_are_never_answered_do_not_pile_up() {
     let mut rig = Rig::online();
     let mut unasked = Vec::new();
-    FrameWriter::answer(&mut unasked, 4_000_000_000, 0, 0).finish();
+    FrameWriter::answer(&mut unasked, 4_000_000_000, 0).finish();
     let mut pings = 0;
     for _ in 0..100 {
         rig.pass(20 * SECOND);

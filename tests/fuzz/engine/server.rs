@@ -101,7 +101,7 @@ impl Server {
 
 fn answer(seq: u32, token: Option<u32>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut frame = FrameWriter::answer(&mut bytes, seq, 0, 0);
+    let mut frame = FrameWriter::answer(&mut bytes, seq, 0);
     let _ = frame.params().optional_int("token", token.map(i64::from));
     frame.finish();
     bytes
