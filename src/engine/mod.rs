@@ -144,7 +144,12 @@ impl<T: Token> Engine<T> {
 
     /// Whether any call is under way.
     pub fn has_calls(&self) -> bool {
-        self.calls.len() > 0 || self.clock.is_asking()
+        self.in_flight() > 0 || self.clock.is_asking()
+    }
+
+    /// How many calls of callers are under way.
+    pub fn in_flight(&self) -> usize {
+        self.calls.len()
     }
 
     pub fn is_closed(&self) -> bool {

@@ -262,7 +262,7 @@ impl Driver {
                 if has_found { Ok(()) } else { self.sleep(events) }
             }
             None => {
-                self.yielding.yield_to_callers();
+                self.yielding.yield_to_callers(self.engine.in_flight());
                 let began = self.busy_poll.is_on().then(Instant::now);
                 let slept = self.sleep(events);
                 began.into_iter().for_each(|began| self.busy_poll.record_sleep(what, began.elapsed()));
@@ -279,7 +279,7 @@ impl Driver {
     /// Looks for events and commands, again and again, until a time. Says whether there are any.
     fn look(&mut self, events: &mut Events, until: Instant) -> io::Result<bool> {
         loop {
-            self.yielding.yield_to_callers();
+            self.yielding.yield_to_callers(self.engine.in_flight());
             if !self.commands.is_empty() {
                 events.clear();
                 return Ok(true);
