@@ -17,7 +17,8 @@ pub(crate) const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
 /// When to make a new connection after one was lost or could not be made.
 ///
-/// The default is exponential back-off. The first attempt after a loss is made at once. If it fails, the policy waits for
+/// The default is exponential back-off. The first attempt after a loss is made after 10 ms, or with the next call if
+/// one comes earlier. If it fails, the policy waits for
 /// [`first_delay`](Self::first_delay) from the beginning of that attempt to the next, then twice as long, and so on, up to
 /// [`max_delay`](Self::max_delay). A random part of each wait is taken off ([`jitter`](Self::jitter)), so that the clients
 /// of a restarted server do not come back together. A connection that ended before the server answered anything on it
