@@ -105,7 +105,7 @@ fn rows_wait_for_a_server_that_comes_back() {
     bulk.wait_for_stderr("line 1: ");
     drop(gate);
     bulk.write(&rows(100));
-    bulk.wait_for_stderr("after 3 failures in a row");
+    bulk.wait_for_stderr("failures in a row: 3");
     let gate = Gate::builder().project(PID.parse().unwrap(), SECRET).bind(&endpoint).unwrap();
     let summary = bulk.finish().expect(1).json();
     assert_eq!((&summary["done"], &summary["failed"]), (&100.into(), &1.into()));
