@@ -22,7 +22,7 @@ pub(super) const WAKER: Token = Token(0);
 
 const EVENTS: usize = 64;
 /// A server that sends without a pause must not keep commands and deadlines waiting.
-const READS_PER_TURN: usize = 16;
+const READS_PER_TURN: usize = 4;
 /// Nor must callers that call without a pause keep the socket waiting.
 const COMMANDS_PER_TURN: usize = 4096;
 
