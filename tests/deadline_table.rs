@@ -6,7 +6,6 @@
 
 mod common;
 
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,13 +15,12 @@ use rtm_server_sdk::{Client, Error, KeepAlive, ReconnectPolicy};
 use common::answering::AnsweringServer;
 use common::dead_ends::BlackHole;
 use common::fixtures;
+use common::lossy_network;
 use common::scripted::{Options, ScriptedServer};
 use common::watchdog::guarded_for;
 
 const THREADS: u64 = 8;
 const CALLS: u64 = 60;
-/// Set in the process whose network loses packets.
-const IN_LOSSY_NETWORK: &str = "RTM_TEST_IN_LOSSY_NETWORK";
 
 /// One call that timed out: how long it had, and how long it took.
 struct TimedOut {
@@ -112,24 +110,14 @@ fn calls_end_at_their_deadlines_whatever_the_server_does() {
 
 /// Runs itself again in a network namespace of its own, whose loopback loses 30 % of all packets.
 #[test]
-#[ignore = "measures, and needs network namespaces (iproute2, with the rights to make one)"]
+#[ignore = "measures, and needs network namespaces: see tests/common/lossy_network.rs"]
 fn calls_end_at_their_deadlines_with_30_percent_loss() {
-    if std::env::var_os(IN_LOSSY_NETWORK).is_some() {
-        return guarded_for(Duration::from_secs(240), || {
-            let server = AnsweringServer::start();
-            report("answers, over a network that loses 30 %", &call_many(&client(server.endpoint())));
-        });
+    if !lossy_network::is_inside() {
+        let outcome = lossy_network::run_again_inside("calls_end_at_their_deadlines_with_30_percent_loss");
+        return outcome.unwrap_or_else(|reason| println!("skipped: no lossy network can be made here: {reason}"));
     }
-    let set_up = "ip link set lo up && tc qdisc add dev lo root netem loss 30%";
-    let works = Command::new("unshare").args(["-n", "sh", "-c", set_up]).output();
-    if !works.is_ok_and(|output| output.status.success()) {
-        println!("skipped: no network namespace with netem can be made here");
-        return;
-    }
-    let run = format!("{set_up} && exec \"$0\" --ignored --exact --nocapture \"$1\"");
-    let name = "calls_end_at_their_deadlines_with_30_percent_loss";
-    let this = std::env::current_exe().unwrap();
-    let status =
-        Command::new("unshare").args(["-n", "sh", "-c", &run]).arg(this).arg(name).env(IN_LOSSY_NETWORK, "1").status();
-    assert!(status.unwrap().success());
+    guarded_for(Duration::from_secs(240), || {
+        let server = AnsweringServer::start();
+        report("answers, over a network that loses 30 %", &call_many(&client(server.endpoint())));
+    });
 }

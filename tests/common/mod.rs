@@ -7,6 +7,7 @@ pub mod answering;
 pub mod dead_ends;
 pub mod fixtures;
 pub mod golden_files;
+pub mod lossy_network;
 pub mod process;
 pub mod proxy;
 pub mod pushes;
