@@ -243,17 +243,23 @@ fn full_send_buffer_has_a_setting_and_a_stage_of_its_own() {
     guarded(|| {
         let server = ScriptedServer::with_options(Options { paused: true, receive_buffer: Some(4096) });
         let client = fixtures::builder(server.endpoint()).max_unsent(1).build().unwrap();
+        client.connect().unwrap();
         let info = "x".repeat(65_535);
-        let full = (0..1_000).find_map(|rid| {
-            match client.set_room_info(rid, Some(&info), None).timeout(SHORT).submit().try_wait() {
-                Some(Err(Error::Timeout(timeout))) if timeout.stage() != Stage::WaitingForAnswer => Some(timeout),
-                _ => None,
-            }
-        });
-        assert_eq!(full.expect("no server takes 65 MB unread").stage(), Stage::WaitingForSendBuffer);
         let (sender, outcomes) = unbounded();
-        client.add_room_member(1, 1).callback(into(&sender));
-        assert!(matches!(receive(&outcomes, "the callback"), Err(Error::QueueFull)));
+        let waits_for_buffer = |rid| {
+            let outcome = client.set_room_info(rid, Some(&info), None).timeout(SHORT).submit().try_wait();
+            let stage = match outcome {
+                Some(Err(Error::Timeout(timeout))) => Some(timeout.stage()),
+                _ => None,
+            };
+            stage == Some(Stage::WaitingForSendBuffer)
+        };
+        let is_refused = |rid| {
+            client.add_room_member(rid, 1).timeout(SHORT).callback(into(&sender));
+            matches!(receive(&outcomes, "the callback"), Err(Error::QueueFull))
+        };
+        // While the kernel's buffers still take bytes, a busy machine may make calls wait in any stage.
+        assert!((0..1_000).any(|rid| waits_for_buffer(rid) && is_refused(rid)), "no server takes 65 MB unread");
     });
 }
 
