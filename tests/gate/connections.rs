@@ -15,6 +15,53 @@ fn signed_quest(seq: u32, method: &str, params: crate::wire::Params) -> Vec<u8> 
     quest(seq, method, signed(method, params))
 }
 
+fn ask_for_info(seq: u32) -> Vec<u8> {
+    signed_quest(seq, "getroominfo", params! { "rid" => 1 })
+}
+
+/// A gate, and a peer of it. Room 1 has an info of so many bytes.
+fn gate_with_info(len: usize) -> (Gate, Peer) {
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    peer.result("setroominfo", params! { "rid" => 1, "oinfo" => "x".repeat(len) });
+    (gate, peer)
+}
+
+/// Asks for the info of room 1, so many times, on a thread of its own.
+fn ask_without_reading(peer: &Peer, asks: u32, and_then: &'static [u8]) -> thread::JoinHandle<()> {
+    let mut writer = peer.stream.try_clone().unwrap();
+    thread::spawn(move || {
+        for seq in 0..asks {
+            writer.write_all(&ask_for_info(seq)).unwrap();
+        }
+        _ = writer.write_all(and_then);
+    })
+}
+
+/// Waits until the gate executes nothing more for a peer that reads no answers. Gives how many asks it has executed.
+///
+/// Another connection is served all the while. Its calls are the clock: the gate has come to a halt when many of them
+/// brought nothing new.
+fn wait_until_stuck(gate: &Gate) -> u64 {
+    let mut other = Peer::connect(gate);
+    let (mut executed, mut quiet_calls) = (0, 0);
+    while quiet_calls < 500 {
+        assert_eq!(other.ask("*ping", vec![]).code(), 0);
+        let now = gate.stats().executed("getroominfo");
+        quiet_calls = if now == executed && executed > 0 { quiet_calls + 1 } else { 0 };
+        executed = now;
+    }
+    executed
+}
+
+/// Reads all answers to [`ask_without_reading`].
+fn read_infos(peer: &mut Peer, asks: u32, len: usize) {
+    for seq in 0..asks {
+        let answer = peer.receive();
+        assert_eq!((answer.seq, answer.payload["oinfo"].as_str().unwrap().len()), (seq, len));
+    }
+}
+
 #[test]
 fn pipelined_quests_are_all_answered() {
     const QUESTS: u32 = 20_000;
@@ -45,18 +92,20 @@ fn quest_is_understood_however_it_is_cut() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     // With no delay set, most of these bytes travel alone.
-    for byte in signed_quest(1, "getroominfo", params! { "rid" => 1 }) {
+    for byte in ask_for_info(1) {
         peer.send(&[byte]);
     }
     assert_eq!(peer.receive().code(), 0);
     // The end of one quest comes with the beginning of the next; the pause in between is another connection's call.
-    let both = [2, 3].map(|seq| signed_quest(seq, "getroominfo", params! { "rid" => 1 })).concat();
-    for cut in [1, 11, 12, 13, 16, 20, both.len() / 2 - 1, both.len() / 2 + 1, both.len() - 1] {
+    let both = || [2, 3].map(ask_for_info).concat();
+    let len = both().len();
+    for cut in [1, 11, 12, 13, 16, 20, len / 2 - 1, len / 2 + 1, len - 1] {
         let mut peer = Peer::connect(&gate);
-        let fresh = [2, 3].map(|seq| signed_quest(seq, "getroominfo", params! { "rid" => 1 })).concat();
-        peer.send(&fresh[..cut.min(fresh.len())]);
+        // Signed anew, since no signature counts twice.
+        let both = both();
+        peer.send(&both[..cut.min(both.len())]);
         Peer::connect(&gate).ask("*ping", vec![]);
-        peer.send(&fresh[cut.min(fresh.len())..]);
+        peer.send(&both[cut.min(both.len())..]);
         assert_eq!([peer.receive().seq, peer.receive().seq], [2, 3], "cut at {cut}");
     }
 }
@@ -130,30 +179,11 @@ fn answers_and_quests_before_a_broken_packet_count() {
 fn answers_before_a_broken_packet_arrive_though_they_do_not_fit_the_socket() {
     const ASKS: u32 = 300;
     const INFO: usize = 60_000;
-    let gate = gate();
-    let mut peer = Peer::connect(&gate);
-    peer.result("setroominfo", params! { "rid" => 1, "oinfo" => "x".repeat(INFO) });
-    let mut writer = peer.stream.try_clone().unwrap();
-    let sender = thread::spawn(move || {
-        for seq in 0..ASKS {
-            writer.write_all(&signed_quest(seq, "getroominfo", params! { "rid" => 1 })).unwrap();
-        }
-        // More than the gate reads at once, so that bytes are left in its socket when it has seen enough.
-        _ = writer.write_all(&[b'x'; 1_000_000]);
-    });
-    // Nothing is read until the gate is stuck with its answers.
-    let mut other = Peer::connect(&gate);
-    let (mut executed, mut quiet_calls) = (0, 0);
-    while quiet_calls < 500 {
-        assert_eq!(other.ask("*ping", vec![]).code(), 0);
-        let now = gate.stats().executed("getroominfo");
-        quiet_calls = if now == executed && executed > 0 { quiet_calls + 1 } else { 0 };
-        executed = now;
-    }
-    for seq in 0..ASKS {
-        let answer = peer.receive();
-        assert_eq!((answer.seq, answer.payload["oinfo"].as_str().unwrap().len()), (seq, INFO));
-    }
+    let (gate, mut peer) = gate_with_info(INFO);
+    // More than the gate reads at once, so that bytes are left in its socket when it has seen enough.
+    let sender = ask_without_reading(&peer, ASKS, &[b'x'; 1_000_000]);
+    wait_until_stuck(&gate);
+    read_infos(&mut peer, ASKS, INFO);
     assert_eq!(peer.wait_for_close(), 0);
     sender.join().unwrap();
 }
@@ -224,33 +254,12 @@ fn allow_open_files(_wanted: u64) {}
 fn peer_that_does_not_read_is_not_executed_for_until_it_does() {
     const ASKS: u32 = 3000;
     const INFO: usize = 60_000;
-    let gate = gate();
-    let mut peer = Peer::connect(&gate);
-    peer.result("setroominfo", params! { "rid" => 1, "oinfo" => "x".repeat(INFO) });
-    let mut writer = peer.stream.try_clone().unwrap();
-    let sender = thread::spawn(move || {
-        for seq in 0..ASKS {
-            writer.write_all(&signed_quest(seq, "getroominfo", params! { "rid" => 1 })).unwrap();
-        }
-    });
-
-    // The other connection is served all the while. Its calls are the clock: the gate has come to a halt when many of
-    // them brought nothing new.
-    let mut other = Peer::connect(&gate);
-    let (mut executed, mut quiet_calls) = (0, 0);
-    while quiet_calls < 500 {
-        assert_eq!(other.ask("*ping", vec![]).code(), 0);
-        let now = gate.stats().executed("getroominfo");
-        quiet_calls = if now == executed && executed > 0 { quiet_calls + 1 } else { 0 };
-        executed = now;
-    }
+    let (gate, mut peer) = gate_with_info(INFO);
+    let sender = ask_without_reading(&peer, ASKS, b"");
+    let executed = wait_until_stuck(&gate);
     // The kernel's buffers hold several megabytes of answers too.
     assert!(executed < u64::from(ASKS) / 3, "{executed} answers of {INFO} bytes were made for a peer that reads none");
-
-    for seq in 0..ASKS {
-        let answer = peer.receive();
-        assert_eq!((answer.seq, answer.payload["oinfo"].as_str().unwrap().len()), (seq, INFO));
-    }
+    read_infos(&mut peer, ASKS, INFO);
     sender.join().unwrap();
 }
 
@@ -292,10 +301,8 @@ fn flood_on_one_connection_does_not_starve_another() {
 #[test]
 fn peer_that_sends_no_more_still_gets_its_answers() {
     const ASKS: u32 = 500;
-    let gate = gate();
-    let mut peer = Peer::connect(&gate);
-    peer.result("setroominfo", params! { "rid" => 1, "oinfo" => "x".repeat(20_000) });
-    let asks: Vec<u8> = (0..ASKS).flat_map(|seq| signed_quest(seq, "getroominfo", params! { "rid" => 1 })).collect();
+    let (gate, mut peer) = gate_with_info(20_000);
+    let asks: Vec<u8> = (0..ASKS).flat_map(ask_for_info).collect();
     peer.send(&asks);
     peer.stream.shutdown(Shutdown::Write).unwrap();
     for seq in 0..ASKS {

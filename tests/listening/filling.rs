@@ -5,7 +5,6 @@ use std::time::Duration;
 use rtm_server_sdk::{Error, Listen, Listener};
 
 use crate::common::pushing::{agree, event_push, history_page, next_quest, room_push};
-use crate::common::scripted::Connection;
 use crate::common::watchdog::guarded;
 use crate::common::wire::{self, Packet};
 use crate::{Pair, ROOM, heard};
@@ -13,29 +12,50 @@ use crate::{Pair, ROOM, heard};
 /// Times of the tests' messages: each message's time is its id, in milliseconds.
 const T: i64 = 1_700_000_000_000;
 
+/// A pair whose client listens to the room and fills gaps, since the room's newest messages had these ids.
+fn filling(newest: impl IntoIterator<Item = i64>) -> (Pair, Listener) {
+    let pair = Pair::new();
+    let listener = pair.fill(Listen::new().room(ROOM), newest);
+    (pair, listener)
+}
+
+/// As [`filling`], and then the connection was lost and made again.
+fn filling_again(newest: impl IntoIterator<Item = i64>) -> (Pair, Listener) {
+    let (mut pair, listener) = filling(newest);
+    pair.reconnect();
+    (pair, listener)
+}
+
 impl Pair {
-    /// Begins to listen to the room and to fill gaps, while its history is `newest`.
-    fn fill(&self, listen: Listen, newest: &[(i64, i64)]) -> Listener {
+    /// Begins to listen and to fill gaps, while the room's newest messages have these ids.
+    fn fill(&self, listen: Listen, newest: impl IntoIterator<Item = i64>) -> Listener {
         std::thread::scope(|scope| {
             let starting = scope.spawn(|| self.client.listen(listen).fill_gaps(true).start());
             agree(&self.connection);
-            let quest = next_history_quest(&self.connection);
+            let quest = self.give_history(newest);
             assert_eq!(quest.get("desc"), Some(true.into()));
-            self.connection.send(&history_page(&quest, newest));
             starting.join().unwrap().unwrap()
         })
     }
-}
 
-fn next_history_quest(connection: &Connection) -> Packet {
-    let quest = next_quest(connection);
-    assert_eq!((&*quest.method, quest.int("rid")), ("getroommsg", ROOM));
-    quest
-}
+    /// The client reads the room's history.
+    fn next_history_quest(&self) -> Packet {
+        let quest = next_quest(&self.connection);
+        assert_eq!((&*quest.method, quest.int("rid")), ("getroommsg", ROOM));
+        quest
+    }
 
-/// Messages with these ids, as rows of a history.
-fn rows(mids: impl IntoIterator<Item = i64>) -> Vec<(i64, i64)> {
-    mids.into_iter().map(|mid| (T + mid, T + mid)).collect()
+    /// The client reads the room's history, and gets messages with these ids.
+    fn give_history(&self, mids: impl IntoIterator<Item = i64>) -> Packet {
+        let quest = self.next_history_quest();
+        self.answer_history(&quest, mids);
+        quest
+    }
+
+    fn answer_history(&self, quest: &Packet, mids: impl IntoIterator<Item = i64>) {
+        let rows: Vec<_> = mids.into_iter().map(|mid| (T + mid, T + mid)).collect();
+        self.connection.send(&history_page(quest, &rows));
+    }
 }
 
 fn short(heard: Vec<String>) -> Vec<String> {
@@ -49,16 +69,15 @@ fn push(seq: u32, mid: i64) -> Vec<u8> {
 #[test]
 fn missed_messages_are_delivered_in_order_before_what_is_new() {
     guarded(|| {
-        let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM), &rows([60, 50]));
+        let (mut pair, listener) = filling([60, 50]);
         pair.connection.send(&push(1, 100));
         assert_eq!(short(heard(&listener, 1)), ["100"]);
         pair.reconnect();
         pair.connection.send(&push(1, 400));
-        let quest = next_history_quest(&pair.connection);
+        let quest = pair.next_history_quest();
         assert_eq!(quest.get("desc"), Some(false.into()));
         assert!(quest.int("begin") < T + 100 && quest.int("begin") >= T + 100 - 60_000, "an overlap of seconds");
-        pair.connection.send(&history_page(&quest, &rows([50, 60, 100, 200, 300, 400])));
+        pair.answer_history(&quest, [50, 60, 100, 200, 300, 400]);
         assert_eq!(short(heard(&listener, 3)), ["200", "300", "400"]);
         pair.connection.send(&push(2, 500));
         assert_eq!(short(heard(&listener, 1)), ["500"]);
@@ -69,11 +88,8 @@ fn missed_messages_are_delivered_in_order_before_what_is_new() {
 #[test]
 fn room_that_was_empty_is_caught_up_from_its_beginning() {
     guarded(|| {
-        let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM), &[]);
-        pair.reconnect();
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows([100, 200])));
+        let (pair, listener) = filling_again([]);
+        pair.give_history([100, 200]);
         assert_eq!(short(heard(&listener, 2)), ["100", "200"]);
     });
 }
@@ -81,14 +97,11 @@ fn room_that_was_empty_is_caught_up_from_its_beginning() {
 #[test]
 fn long_gap_is_read_page_by_page() {
     guarded(|| {
-        let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
-        pair.reconnect();
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows(100..120)));
-        let quest = next_history_quest(&pair.connection);
+        let (pair, listener) = filling_again([100]);
+        pair.give_history(100..120);
+        let quest = pair.next_history_quest();
         assert_eq!(quest.int("lastid"), T + 119);
-        pair.connection.send(&history_page(&quest, &rows(120..130)));
+        pair.answer_history(&quest, 120..130);
         assert_eq!(short(heard(&listener, 29)), (101..130).map(|mid| mid.to_string()).collect::<Vec<_>>());
         pair.connection.send(&push(1, 200));
         assert_eq!(short(heard(&listener, 1)), ["200"]);
@@ -98,13 +111,12 @@ fn long_gap_is_read_page_by_page() {
 #[test]
 fn history_that_cannot_be_read_is_a_gap_with_its_error() {
     guarded(|| {
-        let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        let (mut pair, listener) = filling([100]);
         pair.connection.send(&push(1, 110));
         assert_eq!(short(heard(&listener, 1)), ["110"]);
         pair.reconnect();
         pair.connection.send(&push(1, 200));
-        let quest = next_history_quest(&pair.connection);
+        let quest = pair.next_history_quest();
         pair.connection.send(&wire::error_answer(quest.seq(), 200_021, "no history for you"));
         let gap = crate::next(&listener);
         let rtm_server_sdk::Push::Gap(gap) = gap else { panic!("{gap:?}") };
@@ -117,15 +129,12 @@ fn history_that_cannot_be_read_is_a_gap_with_its_error() {
 #[test]
 fn history_that_does_not_reach_back_is_a_gap_before_what_it_has() {
     guarded(|| {
-        let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
-        pair.reconnect();
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows([200, 300])));
+        let (pair, listener) = filling_again([100]);
+        pair.give_history([200, 300]);
         // Is there anything as old as what was seen last?
-        let quest = next_history_quest(&pair.connection);
+        let quest = pair.next_history_quest();
         assert_eq!((quest.int("end"), quest.int("num")), (T + 100, 1));
-        pair.connection.send(&history_page(&quest, &[]));
+        pair.answer_history(&quest, []);
         assert_eq!(short(heard(&listener, 3)), ["Reconnected since None", "200", "300"]);
     });
 }
@@ -133,14 +142,10 @@ fn history_that_does_not_reach_back_is_a_gap_before_what_it_has() {
 #[test]
 fn history_whose_older_messages_are_still_there_reaches_back() {
     guarded(|| {
-        let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
-        pair.reconnect();
+        let (pair, listener) = filling_again([100]);
         // The last message that was seen was deleted meanwhile.
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows([200])));
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows([-100_000])));
+        pair.give_history([200]);
+        pair.give_history([-100_000]);
         assert_eq!(short(heard(&listener, 1)), ["200"]);
     });
 }
@@ -148,19 +153,15 @@ fn history_whose_older_messages_are_still_there_reaches_back() {
 #[test]
 fn catch_up_goes_on_when_the_connection_is_lost_again() {
     guarded(|| {
-        let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        let (mut pair, listener) = filling_again([100]);
+        pair.give_history(100..120);
+        pair.next_history_quest();
         pair.reconnect();
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows(100..120)));
-        next_history_quest(&pair.connection);
-        pair.reconnect();
-        let quest = next_history_quest(&pair.connection);
+        let quest = pair.next_history_quest();
         assert_eq!(quest.int("lastid"), T + 119);
-        pair.connection.send(&history_page(&quest, &rows(120..125)));
+        pair.answer_history(&quest, 120..125);
         // The second catch-up finds nothing that the first did not.
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows(110..125)));
+        pair.give_history(110..125);
         pair.connection.send(&push(1, 200));
         let expected: Vec<String> = (101..125).chain([200]).map(|mid| mid.to_string()).collect();
         assert_eq!(short(heard(&listener, 25)), expected);
@@ -171,10 +172,9 @@ fn catch_up_goes_on_when_the_connection_is_lost_again() {
 fn what_has_no_history_is_told_as_a_gap_all_the_same() {
     guarded(|| {
         let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM).event("login"), &rows([100]));
+        let listener = pair.fill(Listen::new().room(ROOM).event("login"), [100]);
         pair.reconnect();
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows([100, 200])));
+        pair.give_history([100, 200]);
         pair.connection.send(&event_push(1, "login", 1));
         assert_eq!(short(heard(&listener, 3)), ["Reconnected since None", "200", "login"]);
     });
@@ -184,11 +184,10 @@ fn what_has_no_history_is_told_as_a_gap_all_the_same() {
 fn listener_that_does_not_fill_gaps_still_gets_what_is_pushed_later() {
     guarded(|| {
         let mut pair = Pair::new();
-        let filling = pair.fill(Listen::new().room(ROOM), &rows([100]));
+        let filling = pair.fill(Listen::new().room(ROOM), [100]);
         let plain = pair.client.listen(Listen::new().room(ROOM)).start().unwrap();
         pair.reconnect();
-        let quest = next_history_quest(&pair.connection);
-        pair.connection.send(&history_page(&quest, &rows([100, 200])));
+        pair.give_history([100, 200]);
         assert_eq!(short(heard(&filling, 1)), ["200"]);
         pair.connection.send(&[push(1, 200), push(2, 300)].concat());
         assert_eq!(short(heard(&filling, 1)), ["300"]);
@@ -199,11 +198,9 @@ fn listener_that_does_not_fill_gaps_still_gets_what_is_pushed_later() {
 #[test]
 fn catch_up_that_a_shutdown_cuts_short_is_a_gap_in_its_place() {
     guarded(|| {
-        let mut pair = Pair::new();
-        let listener = pair.fill(Listen::new().room(ROOM), &rows([100]));
-        pair.reconnect();
+        let (pair, listener) = filling_again([100]);
         pair.connection.send(&push(1, 200));
-        let quest = next_history_quest(&pair.connection);
+        let quest = pair.next_history_quest();
         std::thread::scope(|scope| {
             // The page that was asked for is waited for, and the next is not asked for any more.
             let shutdown = scope.spawn(|| pair.client.shutdown(Duration::from_secs(20)));
@@ -213,7 +210,7 @@ fn catch_up_that_a_shutdown_cuts_short_is_a_gap_in_its_place() {
             ) {
                 std::thread::yield_now();
             }
-            pair.connection.send(&history_page(&quest, &rows(100..120)));
+            pair.answer_history(&quest, 100..120);
             assert!(shutdown.join().unwrap().is_ok());
         });
         // As much of the page as was handed on before the client was closed.
