@@ -60,7 +60,7 @@ impl<F: FnOnce() + Send> Job for F {
 }
 
 /// A job that runs exactly once: if an executor drops it unrun, it runs in that drop.
-struct Queued {
+pub(super) struct Queued {
     job: Option<Box<dyn Job>>,
     id: Id,
 }
@@ -132,6 +132,13 @@ impl Callbacks {
             spawned.map_err(|error| SystemError::new("starting a callback thread", error))?;
         }
         Ok((Callbacks { jobs, id }, CallbackThreads { ended }))
+    }
+
+    /// Without a thread, for models: the other end has the jobs, and dropping one runs it.
+    #[cfg(all(loom, test))]
+    pub(super) fn in_model() -> (Callbacks, Receiver<Queued>) {
+        let (jobs, queue) = unbounded();
+        (Callbacks { jobs, id: 0 }, queue)
     }
 
     /// Hands in a job. Never blocks.

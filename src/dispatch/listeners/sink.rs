@@ -5,15 +5,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
-
-use parking_lot::Mutex;
 
 use super::push::Push;
 use super::queue::{Queue, Taken};
 use crate::dispatch::callbacks::{Callbacks, contained};
 use crate::error::{Error, SystemError};
+use crate::sync::{AtomicBool, Mutex};
 
 /// A handler in an executor is run for so many pushes at once, then others have their turn.
 const PUSHES_PER_JOB: usize = 64;
@@ -157,3 +156,6 @@ impl Sink {
         *executor.handler.lock() = Some(handler);
     }
 }
+
+#[cfg(all(loom, test))]
+mod models;
