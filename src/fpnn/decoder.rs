@@ -8,7 +8,7 @@ use super::header::{HEADER_LEN, Header, SEQ_LEN};
 use super::payload::Payload;
 use crate::error::ProtocolError;
 
-/// The buffer has at least this much room for the next read, and never more than this and what was received.
+/// The room for the next read is at least half of this, and never more.
 const CHUNK: usize = 64 * 1024;
 /// A payload of at least this size is moved out with the buffer that it fills.
 const WORTH_MOVING: usize = 4 * CHUNK;
@@ -18,7 +18,8 @@ const MAX_METHOD: usize = u8::MAX as usize;
 /// An incremental decoder: bytes go in by [`space`](Decoder::space) and [`advance`](Decoder::advance), frames come
 /// out by [`next_frame`](Decoder::next_frame), without a copy.
 ///
-/// The buffer grows with the bytes that came, not with those that were announced.
+/// The buffer grows with the bytes that came, not with those that were announced: its capacity is at most twice what was
+/// received, and little more than the frame under way takes.
 #[derive(Debug)]
 pub struct Decoder {
     /// Received and not yet handed out: `buffer[start..end]`. The rest is room.
@@ -30,6 +31,8 @@ pub struct Decoder {
     decryptor: Decryptor,
     /// How much of the package at `start` was deciphered, its length in front not counted.
     deciphered: usize,
+    /// What the frame at `start` takes on the wire, or zero while that is unknown.
+    announced: usize,
 }
 
 impl Decoder {
@@ -44,6 +47,7 @@ impl Decoder {
             max_frame: usize::MAX,
             decryptor: Decryptor::Plain,
             deciphered: 0,
+            announced: 0,
         }
     }
 
@@ -88,6 +92,7 @@ impl Decoder {
         let Some((header, start)) = frame else { return Ok(None) };
         let end = start + header.frame_len();
         self.start = end;
+        self.announced = 0;
         Ok(Some(Frame::parse(header, &self.buffer[start..end])))
     }
 
@@ -122,13 +127,15 @@ impl Decoder {
         self.start < self.end
     }
 
-    fn find_frame(&self) -> Result<Option<(Header, usize)>, ProtocolError> {
+    fn find_frame(&mut self) -> Result<Option<(Header, usize)>, ProtocolError> {
         let received = &self.buffer[self.start..self.end];
-        let header = Header::parse(received, self.max_payload)?;
-        if let Some(header) = header.filter(|header| header.frame_len() > self.max_frame) {
+        let Some(header) = Header::parse(received, self.max_payload)? else { return Ok(None) };
+        let frame_len = header.frame_len();
+        if frame_len > self.max_frame {
             return Err(ProtocolError::PayloadTooLarge { size: header.payload_len as u64, limit: self.max_frame });
         }
-        Ok(header.filter(|header| header.frame_len() <= received.len()).map(|header| (header, self.start)))
+        self.announced = frame_len;
+        Ok((frame_len <= received.len()).then_some((header, self.start)))
     }
 
     fn find_package(&mut self) -> Result<Option<(Header, usize)>, ProtocolError> {
@@ -138,6 +145,7 @@ impl Decoder {
         }
         let package = u64::from(LittleEndian::read_u32(received));
         let frame_len = self.checked_package_len(package)?;
+        self.announced = PACKAGE_PREFIX + frame_len;
         let arrived = frame_len.min(received.len() - PACKAGE_PREFIX);
         let start = self.start + PACKAGE_PREFIX;
         let frame = &mut self.buffer[start..start + arrived];
@@ -177,13 +185,24 @@ impl Decoder {
 
     /// Moves what is left to the front, and grows the buffer only if that did not make enough room.
     fn make_room(&mut self) {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
         if self.buffer.len() - self.end < CHUNK / 2 {
             let wanted = self.end + CHUNK;
-            self.buffer.reserve_exact(wanted - self.buffer.len());
+            self.reserve(wanted);
             self.buffer.resize(wanted, 0);
+        }
+    }
+
+    /// Has the buffer hold `wanted` bytes. It doubles, since other memory may have to be found and the bytes moved there,
+    /// but not beyond the frame under way.
+    fn reserve(&mut self, wanted: usize) {
+        if self.buffer.capacity() < wanted {
+            let capacity = wanted.max(self.end.saturating_mul(2).min(self.announced.saturating_add(CHUNK)));
+            self.buffer.reserve_exact(capacity - self.buffer.len());
         }
     }
 }

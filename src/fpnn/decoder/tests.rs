@@ -196,6 +196,24 @@ fn small_payload_is_copied_into_the_memory_at_hand() {
 }
 
 #[test]
+fn buffer_doubles_with_what_came_up_to_the_frame_under_way() {
+    let large = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: vec![7; 5 << 20] };
+    let frame = large.frame();
+    let mut decoder = Decoder::new(LIMIT);
+    let mut capacities = Vec::new();
+    for (received, piece) in frame.chunks(CHUNK / 2).enumerate() {
+        put(&mut decoder, piece);
+        let (received, capacity) = (received * CHUNK / 2, decoder.buffer.capacity());
+        assert!(capacity <= 2 * received + CHUNK, "{capacity} bytes are held for {received}");
+        capacities.push(capacity);
+        decoder.next_frame().unwrap();
+    }
+    capacities.dedup();
+    assert!(capacities.len() <= 8, "the buffer moved too often: {capacities:?}");
+    assert!(decoder.buffer.capacity() <= frame.len() + CHUNK, "the frame was known to end");
+}
+
+#[test]
 fn announced_size_reserves_nothing() {
     let mut decoder = Decoder::new(LIMIT);
     let header = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: Vec::new() };
