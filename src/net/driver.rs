@@ -21,8 +21,9 @@ use crate::rtm::methods::listen::SetListen;
 pub(super) const WAKER: Token = Token(0);
 
 const EVENTS: usize = 64;
-/// A server that sends without a pause must not keep commands and deadlines waiting.
-const READS_PER_TURN: usize = 4;
+/// A server that sends without a pause must not keep commands and deadlines waiting: there is no other read once a turn's
+/// have taken so long.
+const READING_PER_TURN: Duration = Duration::from_micros(250);
 /// Nor must callers that call without a pause keep the socket waiting.
 const COMMANDS_PER_TURN: usize = 4096;
 
@@ -105,7 +106,7 @@ impl Driver {
     }
 
     fn read(&mut self, now: Instant) {
-        for _ in 0..READS_PER_TURN {
+        loop {
             if self.shared.undelivered.must_pause() {
                 return self.engine.handle_reading_paused(now);
             }
@@ -121,6 +122,9 @@ impl Driver {
             }
             self.act(now);
             self.shared.listeners.wake_touched();
+            if now.elapsed() >= READING_PER_TURN {
+                return;
+            }
         }
     }
 
@@ -237,6 +241,7 @@ impl Driver {
             self.acknowledge();
             self.look_or_sleep(events)
         } else {
+            self.yielding.yield_to_completed();
             self.poll.poll(events, Some(Duration::ZERO))
         };
         self.yielding.record_wait();

@@ -47,7 +47,21 @@ impl Yielding {
 
     /// Yields to the callers, where that is worth it.
     pub(super) fn yield_to_callers(&mut self, in_flight: usize) {
-        if in_flight + self.completed >= SEVERAL && self.skips == 0 {
+        if in_flight + self.completed >= SEVERAL {
+            self.yield_unless_useless();
+        }
+    }
+
+    /// Yields to those whose calls were completed, where this thread goes on without a sleep: the system may have put
+    /// them behind it, until its time slice ends.
+    pub(super) fn yield_to_completed(&mut self) {
+        if self.completed > 0 {
+            self.yield_unless_useless();
+        }
+    }
+
+    fn yield_unless_useless(&mut self) {
+        if self.skips == 0 {
             let begun = Instant::now();
             thread::yield_now();
             self.record_yield(begun.elapsed());
@@ -82,6 +96,16 @@ mod tests {
             yielding.record_wait();
         }
         yields
+    }
+
+    #[test]
+    fn going_on_without_a_sleep_yields_only_to_the_completed() {
+        let mut yielding = Yielding::default();
+        yielding.yield_to_completed();
+        assert!(!yielding.has_yielded);
+        yielding.record_completed();
+        yielding.yield_to_completed();
+        assert!(yielding.has_yielded);
     }
 
     #[test]
