@@ -259,7 +259,8 @@ impl ClientBuilder {
     ///
     /// Waking a sleeping thread takes the system tens of microseconds, longer than a nearby server takes to answer. The
     /// thread polls only where that has paid off recently, yields to other threads between polls, and does not poll while
-    /// the client is idle or the server is slow. `docs/performance.md` says what it gains and what it costs.
+    /// the client is idle, the server is slow, or more than 16 calls are under way: those go out together after a wake.
+    /// `docs/performance.md` says what it gains and what it costs.
     ///
     /// # Examples
     ///

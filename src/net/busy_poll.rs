@@ -12,6 +12,9 @@ use std::time::Duration;
 const SHORT_SLEEP: u32 = 4;
 /// After so many short sleeps there is another look, however many failed.
 const MOST_SKIPPED: u32 = 63;
+/// With more calls than these under way there is no look: while the thread sleeps, calls and answers gather that go out
+/// and come in together, which saves more than the wake costs.
+const FEW_CALLS: usize = 16;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -50,13 +53,13 @@ impl BusyPoll {
         }
     }
 
-    /// How long to look now, if at all.
-    pub(super) fn look(&self, what: WaitingFor) -> Option<Duration> {
+    /// How long to look now, if at all, with so many calls under way.
+    pub(super) fn look(&self, what: WaitingFor, calls: usize) -> Option<Duration> {
         let record = match what {
             WaitingFor::Answers => &self.for_answers,
             WaitingFor::Commands => &self.for_commands,
         };
-        (record.skips == 0 && !self.limit.is_zero()).then_some(self.limit)
+        (record.skips == 0 && calls <= FEW_CALLS && !self.limit.is_zero()).then_some(self.limit)
     }
 
     /// Whether it matters how long the thread sleeps.
@@ -100,7 +103,7 @@ mod tests {
     fn looks(busy_poll: &mut BusyPoll, what: WaitingFor, has_paid: bool, slept: Duration, waits: u32) -> u32 {
         let mut looks = 0;
         for _ in 0..waits {
-            if busy_poll.look(what).is_some() {
+            if busy_poll.look(what, 1).is_some() {
                 looks += 1;
                 busy_poll.record_look(what, has_paid);
             } else {
@@ -144,6 +147,13 @@ mod tests {
         let mut busy_poll = BusyPoll::new(LIMIT);
         looks(&mut busy_poll, Commands, false, LONG, 1_000);
         assert_eq!(looks(&mut busy_poll, Answers, true, SHORT, 100), 100);
+    }
+
+    #[test]
+    fn crowd_of_calls_is_not_looked_for() {
+        let busy_poll = BusyPoll::new(LIMIT);
+        assert_eq!(busy_poll.look(Answers, FEW_CALLS), Some(LIMIT));
+        assert_eq!(busy_poll.look(Answers, FEW_CALLS + 1), None);
     }
 
     #[test]

@@ -257,7 +257,7 @@ impl Driver {
 
     fn look_or_sleep(&mut self, events: &mut Events) -> io::Result<()> {
         let what = if self.engine.has_calls() { WaitingFor::Answers } else { WaitingFor::Commands };
-        match self.busy_poll.look(what) {
+        match self.busy_poll.look(what, self.yielding.calls_under_way(self.engine.in_flight())) {
             Some(limit) => {
                 let until = Instant::now() + limit;
                 let until = self.next_due().map_or(until, |due| due.min(until));

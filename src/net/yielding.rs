@@ -45,9 +45,14 @@ impl Yielding {
         self.skips = self.skips.saturating_sub(1);
     }
 
+    /// How many calls are under way, with those whose callers are about to call again.
+    pub(super) fn calls_under_way(&self, in_flight: usize) -> usize {
+        in_flight + self.completed
+    }
+
     /// Yields to the callers, where that is worth it.
     pub(super) fn yield_to_callers(&mut self, in_flight: usize) {
-        if in_flight + self.completed >= SEVERAL {
+        if self.calls_under_way(in_flight) >= SEVERAL {
             self.yield_unless_useless();
         }
     }
