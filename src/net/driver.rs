@@ -48,10 +48,8 @@ pub(super) struct Driver {
     pub busy_poll: BusyPoll,
     pub sampler: Sampler,
     pub yielding: Yielding,
-    /// Since the thread last waited, bytes came.
-    pub has_received: bool,
-    /// Since the thread last waited, bytes left, and with them an acknowledgement.
-    pub has_sent: bool,
+    /// Bytes came, and none left since then, which would have acknowledged them.
+    pub owes_acknowledgement: bool,
 }
 
 impl Driver {
@@ -115,7 +113,7 @@ impl Driver {
                 Ok(None) => return,
                 Ok(Some(0)) => self.engine.handle_eof(now),
                 Ok(Some(received)) => {
-                    self.has_received = true;
+                    self.owes_acknowledgement = true;
                     self.engine.handle_received(now, received);
                 }
                 Err(error) => self.engine.handle_io_error(now, error),
@@ -134,7 +132,7 @@ impl Driver {
                 Ok(None) => return,
                 Ok(Some(0)) => self.engine.handle_io_error(now, io::ErrorKind::WriteZero.into()),
                 Ok(Some(written)) => {
-                    self.has_sent = true;
+                    self.owes_acknowledgement = false;
                     self.engine.handle_written(now, written);
                 }
                 Err(error) => self.engine.handle_io_error(now, error),
@@ -238,7 +236,6 @@ impl Driver {
     /// Waits for events and commands, unless there is more to do already.
     fn wait(&mut self, events: &mut Events, now: Instant, is_drained: bool) {
         let polled = if is_drained && !self.has_input() {
-            self.acknowledge();
             self.look_or_sleep(events)
         } else {
             self.yielding.yield_to_completed();
@@ -302,6 +299,7 @@ impl Driver {
     fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
         let may_sleep = self.commands.fall_asleep() && !self.has_input();
         let timeout = if may_sleep {
+            self.acknowledge();
             // The turn may have taken long: read the clock again.
             self.next_due().map(|due| due.saturating_duration_since(Instant::now()))
         } else {
@@ -313,11 +311,9 @@ impl Driver {
     }
 
     /// A server that gathers small answers into one segment (Nagle's algorithm) keeps the next ones until we acknowledge
-    /// the last, which the system delays while we send nothing. So acknowledge at once if answers are still due.
+    /// the last, which the system delays while we send nothing. So acknowledge before a sleep if answers are still due.
     fn acknowledge(&mut self) {
-        let has_received = std::mem::take(&mut self.has_received);
-        let has_sent = std::mem::take(&mut self.has_sent);
-        if has_received && !has_sent && self.engine.has_calls() {
+        if std::mem::take(&mut self.owes_acknowledgement) && self.engine.has_calls() {
             self.connection.iter().for_each(Socket::acknowledge);
         }
     }

@@ -78,8 +78,7 @@ impl IoThread {
             busy_poll: BusyPoll::new(busy_poll),
             sampler,
             yielding: Yielding::default(),
-            has_received: false,
-            has_sent: false,
+            owes_acknowledgement: false,
         };
         let run = move || {
             let _alive: crossbeam_channel::Sender<Infallible> = alive;
