@@ -109,6 +109,14 @@ impl<'a> MapWriter<'a> {
         self
     }
 
+    /// Writes the pairs that `write` appends, and whose number it returns.
+    #[cfg(feature = "serde")]
+    pub fn pairs_with<E>(mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<u32, E>) -> Result<Self, E> {
+        let count = write(self.out)?;
+        self.count(count);
+        Ok(self)
+    }
+
     /// Counts a pair and writes its key. Exactly one value must follow.
     fn key(&mut self, key: &str) -> PayloadWriter<'_> {
         self.count(1);

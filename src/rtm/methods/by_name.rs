@@ -23,10 +23,14 @@ fn write_quest(method: &str, params: &impl Serialize) -> Result<UnsignedQuest, A
     let Some(name) = MethodName::new(method) else {
         return Err(ArgumentError::new(format!("the name of a method has 1 to 255 bytes, not {}", method.len())));
     };
-    let map = encode(params)?;
-    let (pairs, encoded) = take_apart(&map)?;
     let mut quest = UnsignedQuest::new(name);
-    quest.params().encoded_pairs(pairs, encoded);
+    quest.params().pairs_with(|out| {
+        let start = out.len();
+        encode(params, out)?;
+        let (pairs, header_len) = take_apart(&out[start..])?;
+        out.drain(start..start + header_len);
+        Ok(pairs)
+    })?;
     if quest.frame_len() >= TOO_LONG {
         let message = format!("the call takes {} bytes; the server takes less than {TOO_LONG}", quest.frame_len());
         return Err(ArgumentError::new(message));
@@ -34,21 +38,19 @@ fn write_quest(method: &str, params: &impl Serialize) -> Result<UnsignedQuest, A
     Ok(quest)
 }
 
-/// Encodes the parameters as msgpack, structs by the names of their fields.
-fn encode(params: &impl Serialize) -> Result<Vec<u8>, ArgumentError> {
-    let mut encoded = Vec::with_capacity(128);
+/// Appends the parameters as msgpack, structs by the names of their fields.
+fn encode(params: &impl Serialize, out: &mut Vec<u8>) -> Result<(), ArgumentError> {
     params
-        .serialize(&mut Serializer::new(&mut encoded).with_struct_map())
-        .map_err(|error| ArgumentError::caused_by("the parameters cannot be encoded", error))?;
-    Ok(encoded)
+        .serialize(&mut Serializer::new(out).with_struct_map())
+        .map_err(|error| ArgumentError::caused_by("the parameters cannot be encoded", error))
 }
 
-/// The number of pairs in an encoded map, and the pairs. The keys are checked.
-fn take_apart(map: &[u8]) -> Result<(u32, &[u8]), ArgumentError> {
+/// The number of pairs in an encoded map, and how long the header in front of them is. The keys are checked.
+fn take_apart(map: &[u8]) -> Result<(u32, usize), ArgumentError> {
     let is_no_map = |_| ArgumentError::new("the parameters of a call are a map or a struct with named fields");
     let mut reader = PayloadReader::open(map).map_err(is_no_map)?;
     let mut pairs = 0;
-    let encoded = reader.rest();
+    let header_len = map.len() - reader.rest().len();
     while let Some(key) = next_key(&mut reader)? {
         if SIGNATURE_KEYS.contains(&key) {
             let key = key.escape_ascii();
@@ -56,7 +58,7 @@ fn take_apart(map: &[u8]) -> Result<(u32, &[u8]), ArgumentError> {
         }
         pairs += 1;
     }
-    Ok((pairs, encoded))
+    Ok((pairs, header_len))
 }
 
 /// The next key, with its value passed over.
