@@ -128,9 +128,8 @@ impl Connection {
     /// Puts a call's frame into the out-buffer, under its number.
     pub(super) fn send(&mut self, seq: u32, mut frame: Vec<u8>) -> Sent {
         patch_seq(&mut frame, seq);
-        let position = self.out.push(&frame);
-        let method = Header::method_of_quest(&frame).escape_ascii();
-        log::trace!("quest {seq}: {method}, {} bytes at {position}", frame.len());
+        log::trace!("quest {seq}: {}, {} bytes", Header::method_of_quest(&frame).escape_ascii(), frame.len());
+        let (position, frame) = self.out.push(frame);
         let spare = if frame.capacity() <= LARGEST_SPARE { frame } else { Vec::new() };
         Sent { position, spare }
     }

@@ -8,6 +8,8 @@ pub(super) const HIGH_WATER: usize = 256 * 1024;
 const LOW_WATER: usize = 128 * 1024;
 /// What a large frame made of the buffer is given back above this capacity.
 const USUAL_CAPACITY: usize = 2 * HIGH_WATER;
+/// A frame of this size becomes the buffer itself, where a smaller one is copied.
+const LARGE: usize = HIGH_WATER;
 
 /// The frames that are being sent, enciphered already, and how far they have got.
 ///
@@ -31,13 +33,26 @@ impl OutBuffer {
         self.encryptor = encryptor;
     }
 
-    /// Adds one frame, and says at which position it begins.
-    pub(super) fn push(&mut self, frame: &[u8]) -> u64 {
-        self.push_with(|bytes| bytes.extend_from_slice(frame))
+    /// Adds one frame, and says at which position it begins. A frame that was copied comes back, for its memory.
+    pub(super) fn push(&mut self, frame: Vec<u8>) -> (u64, Vec<u8>) {
+        if frame.len() < LARGE {
+            return (self.push_with(|bytes| bytes.extend_from_slice(&frame)), frame);
+        }
+        let take_over = |bytes: &mut Vec<u8>| {
+            // Little waits in front of a large frame: behind the high-water mark there is no other.
+            let waiting = std::mem::replace(bytes, frame);
+            bytes.reserve_exact(waiting.len());
+            bytes.splice(0..0, waiting);
+        };
+        self.forget_gone();
+        (self.push_with(take_over), Vec::new())
     }
 
     /// Adds the one frame that `write` appends, and says at which position it begins.
     pub(super) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
+        if self.gone > self.bytes.len() / 2 {
+            self.forget_gone();
+        }
         let start = self.bytes.len();
         self.bytes.resize(start + self.encryptor.prefix_len(), 0);
         write(&mut self.bytes);
@@ -75,8 +90,6 @@ impl OutBuffer {
             if self.bytes.capacity() > USUAL_CAPACITY {
                 self.bytes = Vec::new();
             }
-        } else if self.gone > self.bytes.len() / 2 {
-            self.forget_gone();
         }
     }
 
@@ -91,10 +104,44 @@ impl OutBuffer {
 mod tests {
     use super::*;
 
+    fn push(out: &mut OutBuffer, frame: &[u8]) -> u64 {
+        out.push(frame.to_vec()).0
+    }
+
+    #[test]
+    fn large_frame_becomes_the_buffer_behind_what_waits() {
+        let mut out = OutBuffer::default();
+        push(&mut out, b"gone waiting");
+        out.consume(5);
+        let mut large = Vec::with_capacity(2 * LARGE);
+        large.resize(LARGE, 7);
+        let place = large.as_ptr();
+        let (position, spare) = out.push(large);
+        assert_eq!((position, spare.capacity()), (12, 0));
+        assert!(out.unsent().starts_with(b"waiting\x07") && out.len() == 7 + LARGE);
+        assert_eq!(out.bytes.as_ptr(), place, "the frame was copied");
+        out.consume(7);
+        assert!(!out.has_left(position));
+        out.consume(LARGE);
+        assert!(out.has_left(position) && out.len() == 0);
+        assert!(out.bytes.capacity() <= USUAL_CAPACITY);
+    }
+
+    #[test]
+    fn bytes_that_have_left_do_not_pile_up() {
+        let mut out = OutBuffer::default();
+        push(&mut out, &[0; 1000]);
+        for _ in 0..1000 {
+            push(&mut out, &[0; 1000]);
+            out.consume(1000);
+        }
+        assert!(out.bytes.len() <= 4000, "{} bytes are kept", out.bytes.len());
+    }
+
     #[test]
     fn full_buffer_takes_calls_again_once_it_has_run_low() {
         let mut out = OutBuffer::default();
-        out.push(&[0; HIGH_WATER]);
+        push(&mut out, &[0; HIGH_WATER]);
         assert!(!out.has_room());
         out.consume(HIGH_WATER - LOW_WATER);
         assert!(!out.has_room());
@@ -105,14 +152,14 @@ mod tests {
     #[test]
     fn positions_outlive_the_bytes_before_them() {
         let mut out = OutBuffer::default();
-        assert_eq!((out.push(b"first"), out.push(b"second")), (0, 5));
+        assert_eq!((push(&mut out, b"first"), push(&mut out, b"second")), (0, 5));
         out.consume(4);
         assert!(out.has_left(0) && !out.has_left(5));
         assert_eq!(out.unsent(), b"tsecond");
         out.consume(2);
         assert!(out.has_left(5));
         out.consume(5);
-        assert_eq!((out.len(), out.push(b"third")), (0, 11));
+        assert_eq!((out.len(), push(&mut out, b"third")), (0, 11));
         assert!(!out.has_left(11));
     }
 }

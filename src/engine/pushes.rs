@@ -124,7 +124,7 @@ impl Connection {
     /// Puts the quest into the out-buffer that tells the server what to push. One is in flight at most.
     fn send_listen(&mut self, seq: u32, mut frame: Vec<u8>) {
         crate::fpnn::patch_seq(&mut frame, seq);
-        self.out.push(&frame);
+        self.out.push(frame);
         self.listen_quest = Some(seq);
     }
 
