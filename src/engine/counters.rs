@@ -2,13 +2,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam_utils::CachePadded;
+
 use super::action::RawAnswer;
 
 macro_rules! counters {
-    ($($name:ident: $meaning:literal,)+) => {
+    (calls: $calls:literal, $($name:ident: $meaning:literal,)+) => {
         /// The counters, as they are kept: by any thread, without a lock.
         #[derive(Debug, Default)]
         pub struct Counters {
+            /// Apart from the others: callers count here, and the I/O thread nearly everywhere else.
+            pub calls: CachePadded<Counter>,
             $(pub $name: Counter,)+
         }
 
@@ -19,6 +23,8 @@ macro_rules! counters {
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Stats {
+            #[doc = $calls]
+            pub calls: u64,
             $(#[doc = $meaning] pub $name: u64,)+
             /// Calls in flight now: made, and without an outcome yet (`ClientBuilder::max_in_flight`).
             pub in_flight: u64,
@@ -26,7 +32,11 @@ macro_rules! counters {
 
         impl Counters {
             pub fn read(&self, in_flight: usize) -> Stats {
-                Stats { $($name: self.$name.0.load(Ordering::Relaxed),)+ in_flight: in_flight as u64 }
+                Stats {
+                    calls: self.calls.get(),
+                    $($name: self.$name.get(),)+
+                    in_flight: in_flight as u64,
+                }
             }
         }
     };
@@ -71,6 +81,10 @@ impl Counters {
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     pub fn increment(&self) {
         self.add(1);
     }
