@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
 use super::Client;
 use crate::config::{KeepAlive, ReconnectPolicy, bounded};
 use crate::dispatch::{
-    CallMetrics, Callbacks, ClientLabels, Executor, Hooks, Limits, Listeners, OnClosed, OnConnected, Permits, Sampler,
-    ServerClock, Shared, Undelivered, UnfinishedCallbacks,
+    CallMetrics, Callbacks, ClientLabels, ClientState, Executor, Hooks, Limits, Listeners, OnClosed, OnConnected,
+    Permits, Sampler, ServerClock, Shared, Undelivered,
 };
 use crate::engine::{ConnectionInfo, Counters, Settings};
 use crate::error::{ArgumentError, Error, Stage};
@@ -373,16 +374,20 @@ impl ClientBuilder {
         let limits = Limits { calls: self.max_in_flight, unsent_bytes: self.max_unsent };
         let labels = ClientLabels { pid: self.pid, endpoint: &self.endpoint, client: self.metrics_label.as_deref() };
         let sampler = Sampler::new(&labels);
-        let shared = Arc::new(Shared {
-            permits: Arc::new(Permits::new(limits)),
-            listeners: Arc::new(Listeners::new(Arc::clone(&counters))),
+        let listeners = Arc::new(Listeners::new(Arc::clone(&counters)));
+        let state = ClientState {
+            permits: Permits::new(limits).into(),
+            unfinished_callbacks: CachePadded::default(),
             counters,
+            unsent_stage: Mutex::new(Stage::Connecting),
+        };
+        let shared = Arc::new(Shared {
+            state: Arc::new(state),
+            listeners,
             call_metrics: CallMetrics::new(&labels),
             callbacks,
-            unfinished_callbacks: Arc::new(UnfinishedCallbacks::default()),
             undelivered: Arc::new(Undelivered::new(self.max_undelivered)),
             clock: ServerClock::default(),
-            unsent_stage: Arc::new(Mutex::new(Stage::Connecting)),
         });
         let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
         let endpoint: Arc<str> = self.endpoint.into();

@@ -4,12 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use super::{Client, Inner};
 use crate::config::bounded;
-use crate::dispatch::{CallReply, Callback, Completion, GaveUp, MethodLabel, PendingReply, Route, Shared};
-use crate::engine::{Counters, NewCall, Outcome};
+use crate::dispatch::{CallReply, Callback, ClientState, Completion, GaveUp, MethodLabel, PendingReply, Route, Shared};
+use crate::engine::{NewCall, Outcome};
 use crate::error::{ArgumentError, Error, Stage};
 use crate::net::{Command, SignListen};
 use crate::rtm::methods::listen::set_listen;
@@ -143,8 +141,8 @@ impl<'a, T> Call<'a, T> {
         let reply = CallReply::of_this_thread();
         make(inner, quest, options, deadline, Route::Reply(reply.sender()));
         match reply.wait(deadline + BACKSTOP) {
-            Ok(outcome) => decode(outcome, &answer, &inner.shared.counters),
-            Err(gave_up) => Err(timed_out(options.timeout, gave_up, &inner.shared.unsent_stage)),
+            Ok(outcome) => decode(outcome, &answer, &inner.shared.state),
+            Err(gave_up) => Err(timed_out(options.timeout, gave_up, &inner.shared.state)),
         }
     }
 
@@ -173,9 +171,8 @@ impl<'a, T> Call<'a, T> {
         let deadline = deadline_after(options.timeout);
         let (sender, reply) = PendingReply::new();
         make(inner, quest, options, deadline, Route::Reply(sender));
-        let Shared { counters, unsent_stage, .. } = &*inner.shared;
-        let (counters, unsent_stage) = (Arc::clone(counters), Arc::clone(unsent_stage));
-        Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, counters, unsent_stage }
+        let state = Arc::clone(&inner.shared.state);
+        Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, state }
     }
 }
 
@@ -205,9 +202,8 @@ impl<T: 'static> Call<'_, T> {
     pub fn callback(self, callback: impl FnOnce(Result<T, Error>) + Send + 'static) {
         let Call { client, request: Request { quest, answer }, options } = self;
         let inner = &*client.inner;
-        let counters = Arc::clone(&inner.shared.counters);
-        let route = Route::Callback(Callback::new(move |outcome| callback(decode(outcome, &answer, &counters))));
-        make(inner, quest, options, deadline_after(options.timeout), route);
+        let route = Callback::new(move |outcome, state| callback(decode(outcome, &answer, state)));
+        make(inner, quest, options, deadline_after(options.timeout), Route::Callback(route));
     }
 }
 
@@ -243,8 +239,7 @@ pub struct Pending<T> {
     timeout: Duration,
     answer: AnswerReader<T>,
     // Not all that calls share: a `Pending` may outlive its client, and must not keep the callback threads alive.
-    counters: Arc<Counters>,
-    unsent_stage: Arc<Mutex<Stage>>,
+    state: Arc<ClientState>,
 }
 
 impl<T> Pending<T> {
@@ -273,8 +268,8 @@ impl<T> Pending<T> {
             return Err(ArgumentError::new("the outcome of this call was taken by `try_wait` already").into());
         };
         match reply.wait(self.deadline + BACKSTOP) {
-            Ok(outcome) => decode(outcome, &self.answer, &self.counters),
-            Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.unsent_stage)),
+            Ok(outcome) => decode(outcome, &self.answer, &self.state),
+            Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.state)),
         }
     }
 
@@ -302,11 +297,11 @@ impl<T> Pending<T> {
     pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
         let deadline = self.deadline + BACKSTOP;
         let outcome = match self.reply.as_ref()?.try_take() {
-            Some(outcome) => decode(outcome, &self.answer, &self.counters),
+            Some(outcome) => decode(outcome, &self.answer, &self.state),
             None if Instant::now() < deadline => return None,
             None => match self.reply.take()?.wait(deadline) {
-                Ok(outcome) => decode(outcome, &self.answer, &self.counters),
-                Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.unsent_stage)),
+                Ok(outcome) => decode(outcome, &self.answer, &self.state),
+                Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.state)),
             },
         };
         self.reply = None;
@@ -318,7 +313,7 @@ impl<T> Pending<T> {
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         if let Some(Ok(abandoned)) = self.reply.take().and_then(|reply| reply.try_take()) {
-            self.counters.record_abandoned(&abandoned);
+            self.state.counters.record_abandoned(&abandoned);
         }
     }
 }
@@ -361,11 +356,11 @@ pub(super) fn listen_signer(signer: Arc<Signer>, shared: Arc<Shared>) -> SignLis
 }
 
 /// The result, or the error, in what the I/O thread handed over.
-fn decode<T>(outcome: Outcome, reader: &AnswerReader<T>, counters: &Counters) -> Result<T, Error> {
+fn decode<T>(outcome: Outcome, reader: &AnswerReader<T>, state: &ClientState) -> Result<T, Error> {
     let answer = outcome?;
     let result = reader.read(answer.status, answer.flag, &answer.payload);
     if matches!(result, Err(Error::Decode(_))) {
-        counters.undecodable.increment();
+        state.counters.undecodable.increment();
     }
     result
 }
@@ -375,9 +370,9 @@ fn deadline_after(timeout: Duration) -> Instant {
 }
 
 /// The I/O thread did not end the call in time, so that its caller has given up.
-fn timed_out(timeout: Duration, gave_up: GaveUp, unsent_stage: &Mutex<Stage>) -> Error {
+fn timed_out(timeout: Duration, gave_up: GaveUp, state: &ClientState) -> Error {
     let stage = match gave_up {
-        GaveUp::Unsent => *unsent_stage.lock(),
+        GaveUp::Unsent => *state.unsent_stage.lock(),
         GaveUp::Sent | GaveUp::Delivered => Stage::WaitingForAnswer,
     };
     Error::timed_out(stage, timeout)

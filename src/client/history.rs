@@ -132,7 +132,7 @@ impl RoomMessages<'_> {
         let RawPage { messages, next } = Call::new(self.client, request).call()?;
         self.next = next;
         let messages = messages.map_err(|error| {
-            self.client.inner.shared.counters.undecodable.increment();
+            self.client.inner.shared.state.counters.undecodable.increment();
             history::unreadable_page(error)
         });
         self.page = messages?.into_iter();

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::bounded;
-use crate::dispatch::{CallReply, CallbackThreads, Completion, Route, Shared};
+use crate::dispatch::{CallReply, CallbackThreads, ClientState, Completion, Route, Shared};
 use crate::engine::Stats;
 use crate::error::{ConnectCause, ConnectError, Error, Stage, TimeoutError};
 use crate::net::{Command, IoThread};
@@ -199,7 +199,8 @@ impl Client {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn shutdown(&self, timeout: Duration) -> Result<(), Error> {
-        let Shared { permits, callbacks, unfinished_callbacks, .. } = &*self.inner.shared;
+        let Shared { state, callbacks, .. } = &*self.inner.shared;
+        let ClientState { permits, unfinished_callbacks, .. } = &**state;
         let deadline = Instant::now() + bounded(timeout);
         permits.close();
         let is_done = permits.wait_until_idle(deadline)
@@ -259,13 +260,13 @@ impl Client {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.inner.shared.counters.read(self.inner.shared.permits.in_flight())
+        self.inner.shared.state.counters.read(self.inner.shared.state.permits.in_flight())
     }
 }
 
 impl Inner {
     fn close(&self) {
-        self.shared.permits.close();
+        self.shared.state.permits.close();
         self.io_thread.stop();
     }
 }

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use super::call_outcome::CallOutcome;
 use super::callbacks::{Job, contained};
 use super::metrics::CallTimer;
-use super::permits::{AcquireError, Permit, Permits};
+use super::permits::{AcquireError, Permit};
 use super::reply::ReplySender;
-use super::shared::Shared;
+use super::shared::{ClientState, Shared};
 use super::undelivered::ChargedOutcome;
-use super::unfinished::Unfinished;
 use crate::engine::{Outcome, Token};
 use crate::error::{Error, Stage, TimeoutError};
 
@@ -45,13 +44,18 @@ struct Open {
 
 enum OpenRoute {
     Reply(ReplySender),
-    Callback { callback: Callback, permit: Option<Permit>, unfinished: Unfinished },
+    Callback { callback: Callback, permit: Option<Permit>, run: CallbackRun },
+}
+
+/// A callback that has not run to its end. A shutdown waits until this is dropped.
+struct CallbackRun {
+    state: Arc<ClientState>,
 }
 
 impl Completion {
     /// A completion for a call.
     pub(crate) fn new(shared: Arc<Shared>, route: Route, timer: CallTimer) -> Completion {
-        shared.counters.calls.increment();
+        shared.state.counters.calls.increment();
         Completion::open(shared, route, true, timer)
     }
 
@@ -64,8 +68,7 @@ impl Completion {
         let route = match route {
             Route::Reply(sender) => OpenRoute::Reply(sender),
             Route::Callback(callback) => {
-                let unfinished = shared.unfinished_callbacks.add();
-                OpenRoute::Callback { callback, permit: None, unfinished }
+                OpenRoute::Callback { callback, permit: None, run: CallbackRun::new(&shared.state) }
             }
         };
         Completion { open: Some(Open { shared, route, permit: None, is_counted, timer }) }
@@ -80,7 +83,7 @@ impl Completion {
     /// There was no room, or the client was closed.
     pub(crate) fn acquire_permits(&mut self, bytes: usize, deadline: Instant, timeout: Duration) -> Result<(), Error> {
         let Some(open) = &mut self.open else { return Err(Error::closed(false)) };
-        let permits = &open.shared.permits;
+        let permits = &open.shared.state.permits;
         let in_flight = match &mut open.route {
             OpenRoute::Reply(_) => permits.acquire_by(bytes, deadline).map_err(|error| match error {
                 AcquireError::NoPermit => TimeoutError::new(Stage::WaitingForRoom, timeout).into(),
@@ -137,7 +140,7 @@ impl Open {
         if is_counted {
             count(&shared, timer, &outcome, is_awaited);
         }
-        permit.into_iter().for_each(|permit| shared.permits.release(permit));
+        permit.into_iter().for_each(|permit| shared.state.permits.release(permit));
         if !is_awaited {
             return;
         }
@@ -148,10 +151,8 @@ impl Open {
                     look_at(abandoned.take(), &shared);
                 }
             }
-            OpenRoute::Callback { callback, permit, unfinished } => {
-                let permits = Arc::clone(&shared.permits);
-                let delivery = Delivery { outcome, permit, permits, unfinished };
-                shared.callbacks.submit(callback.0.with_outcome(delivery));
+            OpenRoute::Callback { callback, permit, run } => {
+                shared.callbacks.submit(callback.0.with_outcome(Delivery { outcome, permit, run }));
             }
         }
     }
@@ -161,25 +162,25 @@ impl Open {
 fn look_at(outcome: Outcome, shared: &Shared) {
     let Ok(answer) = outcome else { return };
     if answer.payload.len() <= LOOKED_AT_HERE {
-        return shared.counters.record_abandoned(&answer);
+        return shared.state.counters.record_abandoned(&answer);
     }
-    let counters = Arc::clone(&shared.counters);
+    let counters = Arc::clone(&shared.state.counters);
     shared.callbacks.submit(Box::new(move || counters.record_abandoned(&answer)));
 }
 
 /// Counts a call that has ended.
 fn count(shared: &Shared, timer: CallTimer, outcome: &Outcome, is_awaited: bool) {
     let call_outcome = CallOutcome::of(outcome, is_awaited);
-    call_outcome.counter(&shared.counters).increment();
+    call_outcome.counter(&shared.state.counters).increment();
     if outcome.is_ok() && !is_awaited {
-        shared.counters.late_answers.increment();
+        shared.state.counters.late_answers.increment();
     }
     shared.call_metrics.record(timer, call_outcome);
 }
 
 impl Callback {
     /// The one allocation has room for the outcome, so that the I/O thread allocates nothing to deliver it.
-    pub(crate) fn new(code: impl FnOnce(Outcome) + Send + 'static) -> Callback {
+    pub(crate) fn new(code: impl FnOnce(Outcome, &ClientState) + Send + 'static) -> Callback {
         Callback(Box::new(WithRoom { code, delivery: None }))
     }
 }
@@ -189,15 +190,14 @@ trait Deliver: Send {
     fn with_outcome(self: Box<Self>, delivery: Delivery) -> Box<dyn Job>;
 }
 
-/// A callback with its outcome, the permit that goes back when it begins, and the count that ends with it.
+/// An outcome on its way to a callback, and the permit that goes back when the callback begins.
 ///
 /// It must not hold on to the queue of the callback threads, since it may lie in an event loop for long after they have
 /// nothing else to do.
 struct Delivery {
     outcome: ChargedOutcome,
     permit: Option<Permit>,
-    permits: Arc<Permits>,
-    unfinished: Unfinished,
+    run: CallbackRun,
 }
 
 struct WithRoom<F> {
@@ -205,20 +205,32 @@ struct WithRoom<F> {
     delivery: Option<Delivery>,
 }
 
-impl<F: FnOnce(Outcome) + Send + 'static> Deliver for WithRoom<F> {
+impl<F: FnOnce(Outcome, &ClientState) + Send + 'static> Deliver for WithRoom<F> {
     fn with_outcome(mut self: Box<Self>, delivery: Delivery) -> Box<dyn Job> {
         self.delivery = Some(delivery);
         self
     }
 }
 
-impl<F: FnOnce(Outcome) + Send> Job for WithRoom<F> {
+impl<F: FnOnce(Outcome, &ClientState) + Send> Job for WithRoom<F> {
     fn run(self: Box<Self>) {
         let WithRoom { code, delivery } = *self;
-        let Some(Delivery { outcome, permit, permits, unfinished }) = delivery else { return };
+        let Some(Delivery { outcome, permit, run }) = delivery else { return };
         // The callback may make calls with callbacks of their own.
-        permit.into_iter().for_each(|permit| permits.release(permit));
-        contained("a callback", || code(outcome.take()));
-        drop(unfinished);
+        permit.into_iter().for_each(|permit| run.state.permits.release(permit));
+        contained("a callback", || code(outcome.take(), &run.state));
+    }
+}
+
+impl CallbackRun {
+    fn new(state: &Arc<ClientState>) -> CallbackRun {
+        state.unfinished_callbacks.add();
+        CallbackRun { state: Arc::clone(state) }
+    }
+}
+
+impl Drop for CallbackRun {
+    fn drop(&mut self) {
+        self.state.unfinished_callbacks.finish();
     }
 }

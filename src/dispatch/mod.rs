@@ -28,6 +28,5 @@ pub(crate) use metrics::{CallMetrics, ClientLabels, MethodLabel, Sampler};
 pub(crate) use permits::{Limits, Permits};
 pub(crate) use progress::GaveUp;
 pub(crate) use reply::{CallReply, PendingReply};
-pub(crate) use shared::Shared;
+pub(crate) use shared::{ClientState, Shared};
 pub(crate) use undelivered::Undelivered;
-pub(crate) use unfinished::UnfinishedCallbacks;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
 use super::callbacks::Callbacks;
@@ -16,15 +17,20 @@ use crate::error::Stage;
 
 /// The state that the callers, the I/O thread and every call under way share.
 pub(crate) struct Shared {
-    pub permits: Arc<Permits>,
-    pub counters: Arc<Counters>,
+    pub state: Arc<ClientState>,
     pub call_metrics: CallMetrics,
     pub callbacks: Callbacks,
     pub listeners: Arc<Listeners>,
-    pub unfinished_callbacks: Arc<UnfinishedCallbacks>,
     pub undelivered: Arc<Undelivered>,
     /// What calls are signed with, wherever they are signed.
     pub clock: ServerClock,
+}
+
+/// The part of [`Shared`] that a `Pending` or a callback needs when the client may be long gone. It keeps no thread alive.
+pub(crate) struct ClientState {
+    pub permits: CachePadded<Permits>,
+    pub unfinished_callbacks: CachePadded<UnfinishedCallbacks>,
+    pub counters: Arc<Counters>,
     /// What calls that were not sent are waiting for now.
-    pub unsent_stage: Arc<Mutex<Stage>>,
+    pub unsent_stage: Mutex<Stage>,
 }

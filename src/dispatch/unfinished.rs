@@ -1,6 +1,6 @@
 //! Counts the callbacks that have not run to their end, for a shutdown that waits for them.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
@@ -8,40 +8,59 @@ use parking_lot::{Condvar, Mutex};
 /// The count of one client.
 #[derive(Debug, Default)]
 pub(crate) struct UnfinishedCallbacks {
-    count: Mutex<usize>,
+    count: AtomicUsize,
+    /// Held by whoever looks at the count before a wait, and by whoever ends that wait.
+    waiting: Mutex<()>,
     none_left: Condvar,
 }
 
-/// One callback that has not run to its end; dropping this marks its end.
-#[derive(Debug)]
-pub(crate) struct Unfinished(Arc<UnfinishedCallbacks>);
-
 impl UnfinishedCallbacks {
-    pub(crate) fn add(self: &Arc<Self>) -> Unfinished {
-        *self.count.lock() += 1;
-        Unfinished(Arc::clone(self))
+    /// Counts one callback that will run.
+    pub(super) fn add(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One callback has run to its end.
+    pub(super) fn finish(&self) {
+        // What the callback did is seen by a shutdown that has waited for it.
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            drop(self.waiting.lock());
+            self.none_left.notify_all();
+        }
     }
 
     /// Waits until all have run. Says whether they had by `deadline`.
     pub(crate) fn wait_for_all(&self, deadline: Instant) -> bool {
-        let mut count = self.count.lock();
-        while *count > 0 {
-            if self.none_left.wait_until(&mut count, deadline).timed_out() {
+        let is_none_left = || self.count.load(Ordering::Acquire) == 0;
+        let mut waiting = self.waiting.lock();
+        while !is_none_left() {
+            if self.none_left.wait_until(&mut waiting, deadline).timed_out() {
                 break;
             }
         }
-        *count == 0
+        is_none_left()
     }
 }
 
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let mut count = self.0.count.lock();
-        *count -= 1;
-        let is_last = *count == 0;
-        drop(count);
-        if is_last {
-            self.0.none_left.notify_all();
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn wait_ends_with_the_last_callback() {
+        let callbacks = Arc::new(UnfinishedCallbacks::default());
+        assert!(callbacks.wait_for_all(Instant::now()));
+        callbacks.add();
+        callbacks.add();
+        callbacks.finish();
+        assert!(!callbacks.wait_for_all(Instant::now()));
+        let waiter = {
+            let callbacks = Arc::clone(&callbacks);
+            std::thread::spawn(move || callbacks.wait_for_all(Instant::now() + Duration::from_secs(60)))
+        };
+        callbacks.finish();
+        assert!(waiter.join().unwrap());
     }
 }

@@ -224,11 +224,11 @@ impl Driver {
         let stage = self.engine.stage();
         if stage != self.published_stage {
             self.published_stage = stage;
-            *self.shared.unsent_stage.lock() = stage;
+            *self.shared.state.unsent_stage.lock() = stage;
         }
         match self.engine.take_released() {
             0 => {}
-            bytes => self.shared.permits.release_bytes(bytes),
+            bytes => self.shared.state.permits.release_bytes(bytes),
         }
         self.sampler.publish(now, &self.shared, self.is_connected.load(Ordering::Acquire));
     }
@@ -326,7 +326,7 @@ impl Driver {
     /// Fails the commands that are still in the queue, as any later one fails.
     fn refuse_the_rest(mut self) {
         let now = Instant::now();
-        self.shared.permits.close();
+        self.shared.state.permits.close();
         while !self.take_commands(now) {}
         self.act(now);
         self.publish(now);
@@ -343,7 +343,7 @@ struct CloseGuard {
 
 impl Drop for CloseGuard {
     fn drop(&mut self) {
-        self.shared.permits.close();
+        self.shared.state.permits.close();
         self.shared.listeners.close();
         self.is_connected.store(false, Ordering::Release);
     }

@@ -65,7 +65,7 @@ impl IoThread {
         let driver = Driver {
             poll,
             endpoint: Arc::clone(&settings.endpoint),
-            engine: Engine::new(settings, Arc::clone(&shared.counters), fastrand::u64(..)),
+            engine: Engine::new(settings, Arc::clone(&shared.state.counters), fastrand::u64(..)),
             commands,
             sender: sender.clone(),
             shared,

@@ -118,14 +118,14 @@ impl Sampler {
         let Some(recorded) = &mut self.0 else { return };
         if recorded.next.is_none_or(|next| next <= now) {
             recorded.next = Some(now + INTERVAL);
-            recorded.publish(&shared.counters.read(0), &Levels::read(shared, is_connected));
+            recorded.publish(&shared.state.counters.read(0), &Levels::read(shared, is_connected));
         }
     }
 
     /// Publishes the counters for the last time. From here on, the client is in no gauge.
     pub(crate) fn finish(self, shared: &Shared) {
         if let Some(mut recorded) = self.0 {
-            recorded.publish(&shared.counters.read(0), &Levels::default());
+            recorded.publish(&shared.state.counters.read(0), &Levels::default());
         }
     }
 }
@@ -151,7 +151,7 @@ impl Recorded {
 
 impl Levels {
     fn read(shared: &Shared, is_connected: bool) -> Levels {
-        let permits = shared.permits.in_use();
+        let permits = shared.state.permits.in_use();
         let (listeners, queued_pushes) = shared.listeners.queue_lengths();
         Levels {
             in_flight: permits.in_flight as u64,
