@@ -1,8 +1,10 @@
-//! Large answers and uploads against the floor: a plain `TcpStream` that takes and sends the same, in the same process. Linux only.
+//! Large answers and uploads against the floor: a plain `TcpStream` that takes and sends the same, in the same process. Linux
+//! only.
 //!
-//! `cargo bench --all-features --bench large`. The server is a process of its own. It enciphers a large answer before the time
-//! that is measured; what it receives it has to decipher within it. What is compared runs right beside each other, round by round, now the one first
-//! and now the other, and a share is taken within its round.
+//! `cargo bench --all-features --bench large`, with `-- "answers, plain"` or the beginning of another row for less. The server is
+//! a process of its own. It enciphers a large answer before the time that is measured; what it receives it has to decipher
+//! within it. What is compared runs right beside each other, round by round, now the one first and now the other, and a share
+//! is taken within its round.
 
 #[path = "../common/cpu.rs"]
 mod cpu;
@@ -133,15 +135,20 @@ fn main() -> Outcome<()> {
     let server = LargeServer::start(&[]);
     let mut floor = Floor::connect(server.address())?;
     println!("{:<18} {:>8} {:>8}   {:<16} {:>18}", "", "GB/s", "floor", "share", "CPU ms/GB (floor)");
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     for (way_name, way) in [("answers", Way::Answers), ("uploads", Way::Uploads)] {
         for (mode_name, mode) in MODES {
+            let name = format!("{way_name}, {mode_name}");
+            if !name.starts_with(&wanted) {
+                continue;
+            }
             let builder = Client::builder(80000001, "secret", server.address().to_string());
             let client = match mode {
                 Some(mode) => builder.encryption(server.encryption(mode)).connect()?,
                 None => builder.connect()?,
             };
             let mut library = Library::new(client);
-            println!("{:<18} {}", format!("{way_name}, {mode_name}"), compare(&mut library, &mut floor, way, &effort)?);
+            println!("{name:<18} {}", compare(&mut library, &mut floor, way, &effort)?);
         }
     }
     Ok(())
