@@ -383,3 +383,25 @@ fn every_call_that_races_with_lost_connections_resolves() {
         assert_eq!((stats.answered, stats.in_flight), (answered as u64, 0));
     });
 }
+
+#[test]
+fn outcomes_that_come_together_are_all_there_when_the_oldest_is() {
+    const CALLS: usize = 900;
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = fixtures::builder(server.endpoint()).build().unwrap();
+        let mut pending: Vec<_> = (0..CALLS as i64).map(|uid| client.add_room_member(1, uid).submit()).collect();
+        let connection = server.accept();
+        let quests = connection.take(CALLS);
+        let answers: Vec<u8> = quests.iter().flat_map(|quest| wire::empty_answer(quest.seq())).collect();
+        let looking = thread::spawn(move || {
+            while pending[0].try_wait().is_none() {
+                std::hint::spin_loop();
+            }
+            pending[CALLS - 1].try_wait().is_some()
+        });
+        // They fit one segment of the loopback.
+        connection.send(&answers);
+        assert!(looking.join().unwrap(), "a thread that waits for the oldest is woken before all is there");
+    });
+}

@@ -103,6 +103,11 @@ impl Completion {
         Ok(())
     }
 
+    /// Whether a thread waits for the outcome, or will. Callbacks run in the order of their outcomes, threads need none.
+    pub(crate) fn goes_to_a_thread(&self) -> bool {
+        matches!(&self.open, Some(Open { route: OpenRoute::Reply(_), .. }))
+    }
+
     /// Delivers the outcome. Never blocks, and never runs the user's code.
     pub(crate) fn complete(mut self, outcome: Outcome) {
         if let Some(open) = self.open.take() {

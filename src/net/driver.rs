@@ -13,7 +13,7 @@ use super::resolve;
 use super::socket::Socket;
 use super::yielding::Yielding;
 use crate::dispatch::{Completion, Event, Hooks, Sampler, Shared};
-use crate::engine::{Action, DialId, Engine};
+use crate::engine::{Action, DialId, Engine, Outcome};
 use crate::error::{Stage, SystemError};
 use crate::rtm::methods::listen::SetListen;
 
@@ -48,6 +48,8 @@ pub(super) struct Driver {
     pub busy_poll: BusyPoll,
     pub sampler: Sampler,
     pub yielding: Yielding,
+    /// Outcomes for threads that wait, while the engine's actions are carried out.
+    pub replies: Vec<(Completion, Outcome)>,
     /// Bytes came, and none left since then, which would have acknowledged them.
     pub owes_acknowledgement: bool,
 }
@@ -162,10 +164,10 @@ impl Driver {
     fn act(&mut self, now: Instant) {
         while let Some(action) = self.engine.next_action() {
             match action {
-                Action::Complete(completion, outcome) => {
-                    completion.complete(outcome);
-                    self.yielding.record_completed();
+                Action::Complete(completion, outcome) if completion.goes_to_a_thread() => {
+                    self.replies.push((completion, outcome));
                 }
+                Action::Complete(completion, outcome) => self.complete(completion, outcome),
                 Action::Resolve(attempt) => self.resolve(attempt, now),
                 Action::Dial(dial, address) => match Socket::dial(address, Token(dial), self.poll.registry()) {
                     Ok(socket) => self.dials.push(socket),
@@ -202,6 +204,16 @@ impl Driver {
                 }
             }
         }
+        // The last first: a thread with several calls waits for the oldest. If that came first, the thread would wake for it,
+        // perhaps take this one's processor, and sleep again for the next.
+        while let Some((completion, outcome)) = self.replies.pop() {
+            self.complete(completion, outcome);
+        }
+    }
+
+    fn complete(&mut self, completion: Completion, outcome: Outcome) {
+        completion.complete(outcome);
+        self.yielding.record_completed();
     }
 
     fn resolve(&mut self, attempt: u64, now: Instant) {

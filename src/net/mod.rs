@@ -78,6 +78,7 @@ impl IoThread {
             busy_poll: BusyPoll::new(busy_poll),
             sampler,
             yielding: Yielding::default(),
+            replies: Vec::new(),
             owes_acknowledgement: false,
         };
         let run = move || {
