@@ -240,6 +240,9 @@ impl World {
                 let is_early = promise.deadline.is_some_and(|deadline| self.now < deadline);
                 assert!(!is_early, "{waiter:?} timed out before its deadline: {timeout}");
             }
+            Err(Error::Answer(_)) if promise.is_call => {
+                assert!(self.server.has_refused(waiter.0), "another's refusal: {waiter:?}");
+            }
             Err(error) if promise.is_call && !error.may_have_executed() => self.server.deny(waiter.0),
             Err(_) => {}
         }

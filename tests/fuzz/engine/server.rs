@@ -5,6 +5,17 @@ use std::collections::{BTreeSet, VecDeque};
 use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, MethodName, PayloadReader, Quest};
 
 const PUSH: MethodName<'static> = MethodName::literal("pushroommsg");
+/// What a server refuses with: for good, for a moment, for a second, and for a clock that is off. The last is known to
+/// nobody.
+const REFUSALS: [i32; 6] = [200_021, 200_004, 20_011, 200_010, 200_008, 399_999];
+
+/// A quest that came.
+#[derive(Debug, Clone, Copy)]
+struct Came {
+    seq: u32,
+    /// Which call it is, if it is one.
+    token: Option<u32>,
+}
 
 /// One connection, from the server's end.
 #[derive(Debug)]
@@ -12,9 +23,10 @@ pub struct Server {
     decoder: Decoder,
     /// Every sequence number that came over this connection.
     seqs: BTreeSet<u32>,
-    /// Calls that came and were not answered: their sequence numbers and their tokens, if they have one.
-    unanswered: VecDeque<(u32, Option<u32>)>,
-    answered: Vec<(u32, Option<u32>)>,
+    unanswered: VecDeque<Came>,
+    answered: Vec<Came>,
+    /// Calls that were answered with an error.
+    refused: BTreeSet<u32>,
     /// Calls of which the client was told that they were not sent.
     denied: BTreeSet<u32>,
 }
@@ -26,6 +38,7 @@ impl Default for Server {
             seqs: BTreeSet::new(),
             unanswered: VecDeque::new(),
             answered: Vec::new(),
+            refused: BTreeSet::new(),
             denied: BTreeSet::new(),
         }
     }
@@ -45,22 +58,28 @@ impl Server {
                 let Frame::Quest(Quest { seq: Some(seq), payload, .. }) = frame else { continue };
                 assert!(self.seqs.insert(seq), "the sequence number {seq} came twice");
                 let token = token_in(payload);
-                self.unanswered.push_back((seq, token));
+                self.unanswered.push_back(Came { seq, token });
                 tokens.extend(token);
             }
         }
         tokens
     }
 
-    /// The answer to one of the quests that came.
+    /// The answer to one of the quests that came: mostly a result.
     pub fn next_answer(&mut self, detail: u8) -> Vec<u8> {
         if self.unanswered.is_empty() {
             return Vec::new();
         }
         let at = usize::from(detail) % self.unanswered.len();
-        let Some((seq, token)) = self.unanswered.remove(at) else { return Vec::new() };
-        self.answered.push((seq, token));
-        answer(seq, token)
+        let Some(came) = self.unanswered.remove(at) else { return Vec::new() };
+        self.answered.push(came);
+        match detail % 4 {
+            0 => {
+                self.refused.extend(came.token);
+                refusal(came, REFUSALS[usize::from(detail / 4) % REFUSALS.len()])
+            }
+            _ => answer(came),
+        }
     }
 
     /// Something that a sound server does not do, or does of its own accord.
@@ -69,11 +88,11 @@ impl Server {
         match detail % 32 {
             // An answer that was given before.
             0..=9 => match self.answered.get(usize::from(detail / 8)) {
-                Some((seq, token)) => answer(*seq, *token),
+                Some(came) => answer(*came),
                 None => bytes,
             },
             // An answer to nothing that was asked.
-            10..=15 => answer(u32::from(detail) << 16 | 0x8000_0000, None),
+            10..=15 => answer(Came { seq: u32::from(detail) << 16 | 0x8000_0000, token: None }),
             // A push, sound and not.
             16..=29 => {
                 let mut frame = FrameWriter::two_way_quest(&mut bytes, detail.into(), PUSH);
@@ -82,14 +101,18 @@ impl Server {
                 bytes
             }
             // A frame that never becomes whole, or whose end comes with the next bytes.
-            30 => answer(detail.into(), None)[..usize::from(detail % 12) + 1].to_vec(),
+            30 => answer(Came { seq: detail.into(), token: None })[..usize::from(detail % 12) + 1].to_vec(),
             _ => vec![detail; usize::from(detail)],
         }
     }
 
+    pub fn has_refused(&self, token: u32) -> bool {
+        self.refused.contains(&token)
+    }
+
     /// The client was told that this call was not sent.
     pub fn deny(&mut self, token: u32) {
-        let came = self.unanswered.iter().chain(&self.answered).any(|(_, came)| *came == Some(token));
+        let came = self.unanswered.iter().chain(&self.answered).any(|came| came.token == Some(token));
         assert!(!came, "call {token} came, and is said not to have been sent");
         self.denied.insert(token);
     }
@@ -99,10 +122,21 @@ impl Server {
     }
 }
 
-fn answer(seq: u32, token: Option<u32>) -> Vec<u8> {
+fn refusal(Came { seq, token }: Came, code: i32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut frame = FrameWriter::answer(&mut bytes, seq, 1);
+    let params = frame.params().int("code", code.into()).str("ex", "no");
+    let _ = params.optional_int("token", token.map(i64::from));
+    frame.finish();
+    bytes
+}
+
+fn answer(Came { seq, token }: Came) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut frame = FrameWriter::answer(&mut bytes, seq, 0);
-    let _ = frame.params().optional_int("token", token.map(i64::from));
+    // A ping's answer tells the server's time; in that to a `setlisten` it is skipped.
+    let time = token.is_none().then_some(1_700_000_000_000 + i64::from(seq));
+    let _ = frame.params().optional_int("token", token.map(i64::from)).optional_int("ts", time);
     frame.finish();
     bytes
 }
