@@ -330,6 +330,9 @@ mod sync;
 pub use client::{Call, Client, ClientBuilder, ListenGuard, Listener, Listening, Pending, Pushes, RoomMessages};
 pub use code::ErrorCode;
 pub use config::{KeepAlive, ReconnectPolicy};
+#[cfg(feature = "unstable-internals")]
+#[doc(hidden)]
+pub use dispatch::listeners_internals;
 pub use dispatch::{Gap, GapReason, Push};
 pub use engine::{ConnectionInfo, Stats};
 pub use error::{AnswerError, Error, Retry};

@@ -1,8 +1,8 @@
-//! See `tests/fuzz/push.rs`.
+//! See `tests/fuzz/push/mod.rs`.
 #![no_main]
 #![allow(dead_code, reason = "each target uses a part of the checks")]
 
-#[path = "../../tests/fuzz/push.rs"]
+#[path = "../../tests/fuzz/push/mod.rs"]
 mod push;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| push::check(data));

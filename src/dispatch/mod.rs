@@ -22,6 +22,8 @@ pub(crate) use callbacks::{CallbackThreads, Callbacks, Executor};
 pub(crate) use clock::ServerClock;
 pub(crate) use completion::{Callback, Completion, Route};
 pub(crate) use hooks::{Event, Hooks, OnClosed, OnConnected};
+#[cfg(feature = "unstable-internals")]
+pub use listeners::internals as listeners_internals;
 pub(crate) use listeners::{CatchUp, Handler, Listeners, OVERLAP_MS, Progress, Sink, Taken, Work};
 pub use listeners::{Gap, GapReason, Push};
 pub(crate) use metrics::{CallMetrics, ClientLabels, MethodLabel, Sampler};

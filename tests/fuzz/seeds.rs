@@ -22,9 +22,19 @@ pub fn quests() -> Vec<Vec<u8>> {
     seeds.into_iter().map(cut_somewhere).collect()
 }
 
-/// Pushes, one a seed.
+/// Pushes, one a seed, and random sequences of what can happen to listeners.
 pub fn pushes() -> Vec<Vec<u8>> {
-    frames_in("pushes")
+    let mut random = fastrand::Rng::with_seed(14);
+    // Few kinds of events in one sequence, and few ways of each: so they meet more often.
+    let mut sequence = |settings: u8| {
+        let mut some = |most: usize| -> Vec<u8> { (0..random.usize(3..most)).map(|_| random.u8(..)).collect() };
+        let (kinds, details) = (some(12), some(40));
+        let mut event = || [kinds[random.usize(..kinds.len())], details[random.usize(..details.len())]];
+        let events: Vec<u8> = (0..200).flat_map(|_| event()).collect();
+        [&[settings][..], &events].concat()
+    };
+    let sequences: Vec<_> = (0..200).map(|number| sequence(number % 4)).collect();
+    [frames_in("pushes"), sequences].concat()
 }
 
 /// What can happen to an engine: at random, but after a connection was made, since chance alone makes few.

@@ -5,6 +5,8 @@
 
 mod catch_up;
 mod duplicates;
+#[cfg(feature = "unstable-internals")]
+pub mod internals;
 mod push;
 mod queue;
 mod rooms;

@@ -1,0 +1,245 @@
+//! One listener: what it must hear, and what it hears.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use rtm_server_sdk::listeners_internals::OfflineListener;
+use rtm_server_sdk::{GapReason, Message, Push, Target};
+
+use super::wish::{Item, Items, includes};
+use super::world::History;
+
+/// A listener, with its wish and what is expected of it.
+pub struct Ear {
+    pub listener: OfflineListener,
+    pub wish: Items,
+    pub expected: Expected,
+    /// The number of the connection that the wish was first granted on.
+    pub first_granted: Option<u64>,
+    /// What the server said to the wish on this connection.
+    pub standing: Option<Standing>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Granted,
+    Refused,
+}
+
+#[derive(Debug)]
+pub enum Expected {
+    /// Every push in its place, and every gap.
+    InPlace(InPlace),
+    /// The messages of the rooms that are filled from the history, each once, in order, none missing without a gap.
+    Filled(Filled),
+}
+
+impl fmt::Debug for Ear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ear { listener, wish, first_granted, standing, .. } = self;
+        write!(f, "{:?} for {wish:?}, granted first on {first_granted:?}, now {standing:?}", listener.id())
+    }
+}
+
+impl Ear {
+    pub fn new(listener: OfflineListener, wish: Items, fills_gaps: bool, queue: usize) -> Ear {
+        let rooms: Vec<i64> = wish.iter().filter_map(room).collect();
+        let expected = if fills_gaps && !rooms.is_empty() {
+            Expected::Filled(Filled::new(&rooms))
+        } else {
+            Expected::InPlace(InPlace { queue, ..InPlace::default() })
+        };
+        Ear { listener, wish, expected, first_granted: None, standing: None }
+    }
+
+    pub fn wants(&self, push: &Push) -> bool {
+        includes(&self.wish, push)
+    }
+
+    /// A push came that it wants, and that did not come before.
+    pub fn expect(&mut self, push: &Push) {
+        if let Expected::InPlace(expected) = &mut self.expected {
+            expected.push(push.clone());
+        }
+    }
+
+    pub fn expect_gap(&mut self, reason: GapReason) {
+        if let Expected::InPlace(expected) = &mut self.expected {
+            expected.items.push_back(Place::Gap(reason));
+        }
+    }
+
+    /// Hears up to so many pushes and gaps.
+    pub fn hear(&mut self, most: usize, history: &History) {
+        for _ in 0..most {
+            let push = self.listener.take();
+            match (&mut self.expected, push) {
+                (Expected::InPlace(expected), Some(push)) => expected.hear(&push),
+                (Expected::InPlace(expected), None) => return expected.check_nothing_is_left(),
+                (Expected::Filled(filled), Some(push)) => filled.hear(&push, history),
+                (Expected::Filled(_), None) => return,
+            }
+        }
+    }
+}
+
+fn room(item: &Item) -> Option<i64> {
+    match item {
+        Item::Room(rid) => Some(*rid),
+        _ => None,
+    }
+}
+
+/// See [`Expected`].
+#[derive(Debug, Default)]
+pub struct InPlace {
+    items: VecDeque<Place>,
+    /// How many pushes the queue takes, and how many it holds.
+    queue: usize,
+    held: usize,
+    /// Gaps for the same reason, with nothing in between, may be one.
+    last_gap: Option<GapReason>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Push(Push),
+    /// A push that the queue had no room for.
+    Lost,
+    Gap(GapReason),
+}
+
+impl InPlace {
+    fn push(&mut self, push: Push) {
+        let has_room = self.held < self.queue;
+        self.held += usize::from(has_room);
+        self.items.push_back(if has_room { Place::Push(push) } else { Place::Lost });
+    }
+
+    fn hear(&mut self, push: &Push) {
+        let Push::Gap(gap) = push else {
+            self.skip_repeated_gaps();
+            let expected = self.items.pop_front();
+            assert!(
+                matches!(&expected, Some(Place::Push(expected)) if is_same(expected, push)),
+                "{push:?}, not {expected:?}"
+            );
+            self.held -= 1;
+            self.last_gap = None;
+            return;
+        };
+        if let (GapReason::Overflow, Some(missed)) = (gap.reason(), gap.missed()) {
+            self.skip_repeated_gaps();
+            for _ in 0..missed {
+                let expected = self.items.pop_front();
+                assert!(matches!(expected, Some(Place::Lost)), "{gap:?}, not {expected:?}");
+            }
+            self.last_gap = None;
+            return;
+        }
+        if !matches!(self.items.front(), Some(Place::Gap(reason)) if *reason == gap.reason()) {
+            self.skip_repeated_gaps();
+        }
+        let expected = self.items.pop_front();
+        assert!(matches!(expected, Some(Place::Gap(reason)) if reason == gap.reason()), "{gap:?}, not {expected:?}");
+        assert_eq!(gap.error().is_some(), gap.reason() == GapReason::Refused);
+        self.last_gap = Some(gap.reason());
+    }
+
+    fn skip_repeated_gaps(&mut self) {
+        while matches!(self.items.front(), Some(Place::Gap(reason)) if Some(*reason) == self.last_gap) {
+            self.items.pop_front();
+        }
+    }
+
+    fn check_nothing_is_left(&mut self) {
+        self.skip_repeated_gaps();
+        assert!(self.items.is_empty(), "not heard, and not told to be missing: {:?}", self.items);
+        assert_eq!(self.held, 0);
+    }
+}
+
+fn is_same(one: &Push, other: &Push) -> bool {
+    match (one, other) {
+        (Push::Message(one), Push::Message(other)) => one == other,
+        (Push::Event(one), Push::Event(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// See [`Expected`].
+#[derive(Debug)]
+pub struct Filled {
+    rooms: BTreeMap<i64, Room>,
+}
+
+/// What was heard of a room.
+#[derive(Debug, Default)]
+struct Room {
+    heard: BTreeSet<i64>,
+    /// The last message that was heard, or was there when the server agreed; `None` before. What is older may be heard or
+    /// not.
+    last: Option<i64>,
+    /// The newest message when the server agreed.
+    begun: i64,
+    has_gap: bool,
+}
+
+impl Filled {
+    fn new(rooms: &[i64]) -> Filled {
+        Filled { rooms: rooms.iter().map(|rid| (*rid, Room::default())).collect() }
+    }
+
+    /// The server has agreed: what there is of the rooms now is older.
+    pub fn begin(&mut self, history: &History) {
+        for (rid, room) in &mut self.rooms {
+            let newest = history.said.get(rid).and_then(|said| said.last()).map_or(0, |message| message.mid);
+            (room.last, room.begun) = (Some(newest), newest);
+        }
+    }
+
+    fn hear(&mut self, push: &Push, history: &History) {
+        match push {
+            Push::Gap(_) => self.rooms.values_mut().for_each(|room| room.has_gap = true),
+            Push::Message(Message { target: Target::Room(rid), mid, .. }) if history.is_true => {
+                if let Some(room) = self.rooms.get_mut(rid) {
+                    room.hear(*mid, *rid, history);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Everything was heard that there is to hear.
+    pub fn check_nothing_is_missing(&self, history: &History) {
+        self.rooms.iter().for_each(|(rid, room)| room.check_up_to(i64::MAX, *rid, history));
+    }
+}
+
+impl Room {
+    fn hear(&mut self, mid: i64, rid: i64, history: &History) {
+        assert!(self.heard.insert(mid), "message {mid} comes twice");
+        if self.last.is_some_and(|last| mid > last) {
+            self.check_up_to(mid, rid, history);
+            self.last = Some(mid);
+            self.has_gap = false;
+        } else {
+            // It was there before the listener, or comes again, or comes when others have been heard.
+            let is_late = self.last.is_some_and(|_| self.begun < mid);
+            assert!(!is_late || history.is_repeated || history.was_refused, "message {mid} comes late");
+        }
+    }
+
+    /// No message is missing between the last one and `mid`, unless that was told. Where a room was refused and granted
+    /// again, the gap may stand elsewhere.
+    fn check_up_to(&self, mid: i64, rid: i64, history: &History) {
+        let (Some(last), false, Some(said)) = (self.last, self.has_gap, history.said.get(&rid)) else { return };
+        if !history.is_true || history.was_refused {
+            return;
+        }
+        let is_missing =
+            |message: &&Message| last < message.mid && message.mid < mid && !self.heard.contains(&message.mid);
+        let missing = said.iter().find(is_missing);
+        assert!(missing.is_none(), "message {missing:?} is missing, and no gap says so");
+    }
+}

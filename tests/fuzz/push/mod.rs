@@ -1,0 +1,74 @@
+//! Pushes: what the server sends is read, or refused; what is read reaches those who asked for it.
+//!
+//! The same input is taken twice: as a stream of frames, and as a sequence of what can happen between a server that
+//! pushes, the engine, and listeners that come and go, on simulated time. Whatever happens, each push is answered; each
+//! listener gets what it asked for, once and in order, and is told of what it does not get in that very place; one
+//! `setlisten` is in flight at most; a refusal fails those alone who asked for what is refused; and in the end the server
+//! pushes the union of what is wanted, no more and no less.
+
+mod ear;
+mod server;
+mod wish;
+mod world;
+
+use rtm_server_sdk::fpnn::{Decoder, Frame};
+use rtm_server_sdk::rtm::{PushMethod, PushRef};
+
+use world::World;
+
+const MAX_PAYLOAD: usize = 64 * 1024;
+/// So many steps say as much as more of them.
+const MOST_STEPS: usize = 300;
+
+pub fn check(data: &[u8]) {
+    check_reading(data);
+    if let [settings, rest @ ..] = data {
+        check_listening(*settings, rest);
+    }
+}
+
+fn check_reading(data: &[u8]) {
+    let mut decoder = Decoder::new(MAX_PAYLOAD);
+    for piece in data.chunks(1000) {
+        decoder.space()[..piece.len()].copy_from_slice(piece);
+        decoder.advance(piece.len());
+        while let Ok(Some(frame)) = decoder.next_frame() {
+            if let Frame::Quest(quest) = frame {
+                read(quest.payload);
+            }
+        }
+    }
+}
+
+/// Reads the payload as each kind of push: what one kind refuses may be another.
+fn read(payload: &[u8]) {
+    let methods = ["pushmsg", "pushgroupmsg", "pushroommsg", "pushevent", "ping"];
+    for method in methods.iter().filter_map(|name| PushMethod::from_name(name.as_bytes())) {
+        match PushRef::read(method, payload) {
+            Ok(Some(PushRef::Message(message))) => {
+                let copy = message.to_message();
+                assert_eq!((copy.target, copy.from, copy.mid), (message.target, message.from, message.mid));
+            }
+            Ok(Some(PushRef::Event(event))) => assert_eq!(event.to_event().uid, event.uid),
+            Ok(None) | Err(_) => {}
+        }
+    }
+}
+
+/// Each step is two bytes; one that pushes bytes as they are takes some more.
+fn check_listening(settings: u8, mut rest: &[u8]) {
+    let mut world = World::new(settings);
+    for _ in 0..MOST_STEPS {
+        let [kind, detail, more @ ..] = rest else { break };
+        rest = more;
+        if kind % 16 == 15 {
+            let (payload, more) = rest.split_at(rest.len().min(usize::from(*detail)));
+            world.push_bytes(kind / 16, payload);
+            rest = more;
+        } else {
+            world.step(*kind, *detail);
+        }
+    }
+    world.settle();
+    world.close();
+}

@@ -1,0 +1,129 @@
+//! The server: it pushes, sees that its pushes are answered, and grants or refuses what it is asked to push.
+
+use std::collections::VecDeque;
+
+use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, MethodName, Quest, read_answer};
+
+use super::wish::{Item, Items};
+
+pub const NOT_ALLOWED: i32 = 200_021;
+/// What a server says that cannot tell yet.
+const NOT_NOW: [i32; 2] = [20_011, 200_010];
+
+/// One connection, from the server's end.
+#[derive(Debug)]
+pub struct Server {
+    decoder: Decoder,
+    /// The `setlisten`s that wait for their answers.
+    asked: VecDeque<(u32, Items)>,
+    /// What was asked for last is pushed.
+    pub granted: Items,
+    /// It has answered a `setlisten` with an error, or not at all.
+    pub has_refused: bool,
+    /// Pushes that wait for their answers, and whether the client knows their methods.
+    unanswered: VecDeque<(u32, bool)>,
+    last_seq: u32,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            decoder: Decoder::new(1024 * 1024),
+            asked: VecDeque::new(),
+            granted: Items::new(),
+            has_refused: false,
+            unanswered: VecDeque::new(),
+            last_seq: 0,
+        }
+    }
+}
+
+/// How the server answers a `setlisten`.
+#[derive(Debug, Clone, Copy)]
+pub enum Reply {
+    /// As its rules say.
+    Decide,
+    /// It cannot tell yet; with one of several codes.
+    NotNow(u8),
+    /// Never.
+    Nothing,
+}
+
+impl Server {
+    /// Bytes come. `asked` are the parameters of the `setlisten`s among them, in their order.
+    pub fn receive(&mut self, mut bytes: &[u8], asked: &mut VecDeque<Items>) {
+        while !bytes.is_empty() {
+            let space = self.decoder.space();
+            let taken = space.len().min(bytes.len());
+            space[..taken].copy_from_slice(&bytes[..taken]);
+            self.decoder.advance(taken);
+            bytes = &bytes[taken..];
+            while let Some(frame) = self.decoder.next_frame().expect("the engine writes sound frames") {
+                match frame {
+                    Frame::Quest(Quest { seq: Some(seq), method: b"setlisten", .. }) => {
+                        self.asked.push_back((seq, asked.pop_front().expect("each is asked for once")));
+                    }
+                    Frame::Answer(answer) => {
+                        let (seq, is_known) = self.unanswered.pop_front().expect("one answer a push");
+                        let code = read_answer(answer.status, answer.flag, answer.payload, |_| Ok(()))
+                            .expect("the engine's answers can be read")
+                            .map_or_else(|error| error.code().value(), |()| 0);
+                        assert_eq!((answer.seq, code), (seq, if is_known { 0 } else { 20_004 }));
+                    }
+                    Frame::Quest(quest) => panic!("{quest:?}"),
+                }
+            }
+        }
+    }
+
+    /// Everything that was pushed has its answer.
+    pub fn check_answers(&self) {
+        assert!(self.unanswered.is_empty(), "not answered: {:?}", self.unanswered);
+    }
+
+    pub fn is_asked(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    /// The answer to the first `setlisten` that waits for one. What is pushed already is not refused; what is new must not be
+    /// `forbidden`.
+    pub fn answer(&mut self, reply: Reply, forbidden: &Items) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let Some((seq, items)) = self.asked.pop_front() else { return bytes };
+        let is_new = |item: &&Item| !self.granted.contains(item) && !self.granted.contains(&item.all_of_its_kind());
+        let is_refused = items.iter().filter(is_new).any(|item| forbidden.contains(item));
+        self.has_refused |= is_refused || !matches!(reply, Reply::Decide);
+        match reply {
+            Reply::Nothing => {}
+            Reply::NotNow(which) => {
+                let code = NOT_NOW[usize::from(which) % NOT_NOW.len()];
+                FrameWriter::error_answer(&mut bytes, seq, code, "not now");
+            }
+            Reply::Decide if is_refused => FrameWriter::error_answer(&mut bytes, seq, NOT_ALLOWED, "not allowed"),
+            Reply::Decide => {
+                self.granted = items;
+                FrameWriter::answer(&mut bytes, seq, 0).finish();
+            }
+        }
+        bytes
+    }
+
+    /// A push of the method, in bytes.
+    pub fn push(&mut self, method: MethodName<'static>, is_known: bool, payload: &[u8]) -> Vec<u8> {
+        self.last_seq += 1;
+        self.unanswered.push_back((self.last_seq, is_known));
+        let mut bytes = Vec::new();
+        FrameWriter::two_way_quest(&mut bytes, self.last_seq, method).finish();
+        // The empty map that the writer begins with makes room for the payload.
+        bytes.pop();
+        bytes.extend_from_slice(payload);
+        let len = u32::try_from(payload.len()).expect("payloads are short");
+        bytes[8..12].copy_from_slice(&len.to_le_bytes());
+        bytes
+    }
+
+    /// Whether messages of the room are pushed.
+    pub fn pushes_room(&self, rid: i64) -> bool {
+        self.granted.contains(&Item::AllRooms) || self.granted.contains(&Item::Room(rid))
+    }
+}

@@ -1,0 +1,289 @@
+//! The engine and the listeners, between a server that pushes and users who come and go, on simulated time.
+
+mod promises;
+mod pushing;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rtm_server_sdk::engine::{Action, Counters, Engine, NewWish, Settings, Token};
+use rtm_server_sdk::listeners_internals::OfflineListeners;
+use rtm_server_sdk::rtm::methods::listen::set_listen;
+use rtm_server_sdk::rtm::{PushMethod, Signer};
+use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Target};
+
+use super::ear::Ear;
+use super::server::{Reply, Server};
+use super::wish::{Items, ROOMS, asked_for, listen, wish};
+
+pub use pushing::History;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const QUEUES: [usize; 4] = [1, 3, 16, 1024];
+
+/// Stands for whoever waits for the first grant; 0 for those who wait for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiter(u64);
+
+impl Token for Waiter {
+    fn begin_sending(&self) -> bool {
+        true
+    }
+}
+
+pub struct World {
+    engine: Engine<Waiter>,
+    listeners: OfflineListeners,
+    now: Instant,
+    server: Server,
+    /// Connecting fails.
+    is_down: bool,
+    /// The server answers each `setlisten` at once.
+    is_prompt: bool,
+    forbidden: Items,
+    /// What was forbidden when the server last refused.
+    refused_for: Items,
+    /// The `setlisten`s that the engine has made and the server has not seen.
+    asked: VecDeque<Items>,
+    /// When the engine asked last, and has not heard since.
+    asking_since: Option<Instant>,
+    ears: BTreeMap<u64, Ear>,
+    /// Who waits for the first grant, and until when.
+    starting: BTreeMap<u64, Instant>,
+    /// The number of the connection, and of the last one that listeners had a sign of.
+    connection: u64,
+    entered: u64,
+    /// Pushes under way to the listeners.
+    pushed: VecDeque<(PushMethod, Vec<u8>)>,
+    /// The messages that were pushed to somebody.
+    seen: BTreeSet<(Target, i64, i64)>,
+    history: History,
+    last_mid: i64,
+    /// Payloads that were pushed before.
+    payloads: Vec<(usize, Vec<u8>)>,
+    began: Instant,
+}
+
+impl World {
+    pub fn new(settings: u8) -> World {
+        let counters = Arc::new(Counters::default());
+        let now = Instant::now();
+        let reconnect = if settings & 1 == 0 { ReconnectPolicy::default() } else { ReconnectPolicy::never() };
+        let engine_settings = Settings {
+            endpoint: "rtm.test:13315".into(),
+            connect_timeout: CONNECT_TIMEOUT,
+            auto_connect: true,
+            reconnect,
+            keep_alive: KeepAlive::disabled(),
+            correct_clock: false,
+            max_payload: 64 * 1024,
+            max_rate: None,
+            encryption: None,
+        };
+        World {
+            engine: Engine::new(engine_settings, Arc::clone(&counters), 7),
+            listeners: OfflineListeners::new(counters),
+            now,
+            server: Server::default(),
+            is_down: false,
+            is_prompt: settings & 2 == 0,
+            forbidden: Items::new(),
+            refused_for: Items::new(),
+            asked: VecDeque::new(),
+            asking_since: None,
+            ears: BTreeMap::new(),
+            starting: BTreeMap::new(),
+            connection: 0,
+            entered: 0,
+            pushed: VecDeque::new(),
+            seen: BTreeSet::new(),
+            history: History::new(),
+            last_mid: 0,
+            payloads: Vec::new(),
+            began: now,
+        }
+    }
+
+    /// What `kind` stands for happens; `detail` says how.
+    pub fn step(&mut self, kind: u8, detail: u8) {
+        match kind % 16 {
+            0 | 1 => self.start(detail),
+            2 => self.drop_ear(detail),
+            3..=5 => self.say(i64::from(detail) % ROOMS),
+            6 => self.push_other(detail),
+            7 => self.push_again(detail),
+            8 | 9 => self.hear(detail),
+            10 => _ = self.catch_up(),
+            11 => self.answer(detail),
+            12 => self.pass(Duration::from_millis(1 << (detail % 14))),
+            13 => self.lose_connection(detail),
+            _ => self.change_rules(detail),
+        }
+        self.act();
+    }
+
+    fn start(&mut self, detail: u8) {
+        let wish = wish(detail);
+        let (queue, fills_gaps) = (QUEUES[usize::from(detail / 16) % 4], detail >= 128);
+        let listen = Arc::new(listen(&wish));
+        let listener = self.listeners.add(Arc::clone(&listen), fills_gaps, queue).expect("nothing is closed");
+        let id = listener.id();
+        self.ears.insert(id.0, Ear::new(listener, wish, fills_gaps, queue));
+        let timeout = Duration::from_secs(1 + u64::from(detail % 8) * 3);
+        let deadline = self.now + timeout;
+        self.starting.insert(id.0, deadline);
+        let wait_for_ready = detail % 3 == 0;
+        let wish = NewWish { id, listen, deadline, timeout, wait_for_ready, token: Waiter(id.0) };
+        self.engine.handle_listen(self.now, wish);
+    }
+
+    /// A user drops a listener.
+    fn drop_ear(&mut self, detail: u8) {
+        let at = usize::from(detail).checked_rem(self.ears.len()).unwrap_or_default();
+        if let Some(id) = self.ears.keys().nth(at).copied() {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(ear) = self.ears.remove(&id) else { return };
+        self.listeners.remove(&ear.listener);
+        assert!(ear.listener.is_over(), "a listener that is gone has something left");
+        self.engine.handle_unlisten(self.now, ear.listener.id());
+    }
+
+    fn hear(&mut self, detail: u8) {
+        let count = self.ears.len();
+        let at = usize::from(detail % 16).checked_rem(count).unwrap_or_default();
+        if let Some(ear) = self.ears.values_mut().nth(at) {
+            ear.hear(usize::from(detail / 16) + 1, &self.history);
+        }
+    }
+
+    /// The server answers a `setlisten`.
+    fn answer(&mut self, detail: u8) {
+        let reply = match detail % 8 {
+            0..=4 => Reply::Decide,
+            5 | 6 => Reply::NotNow(detail / 8),
+            _ => Reply::Nothing,
+        };
+        self.answer_with(reply);
+    }
+
+    fn answer_with(&mut self, reply: Reply) {
+        self.refused_for.clone_from(&self.forbidden);
+        let bytes = self.server.answer(reply, &self.forbidden);
+        self.history.was_refused |= self.server.has_refused;
+        // An answer to a quest that the engine has given up is no news to it.
+        if !bytes.is_empty() && !self.server.is_asked() {
+            self.asking_since = None;
+        }
+        self.receive(&bytes);
+    }
+
+    fn change_rules(&mut self, detail: u8) {
+        match detail % 8 {
+            0 | 1 => self.is_prompt = detail < 128,
+            2 | 3 => self.is_down = detail < 64,
+            4 => self.forbidden.clear(),
+            _ => self.forbidden.extend(wish(detail / 8)),
+        }
+    }
+
+    fn lose_connection(&mut self, detail: u8) {
+        match detail % 2 {
+            0 => self.engine.handle_eof(self.now),
+            _ => self.engine.handle_io_error(self.now, io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    /// Bytes come to the engine. Every push in them goes on to the listeners at once.
+    fn receive(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let Some(space) = self.engine.input() else { return };
+            let taken = space.len().min(bytes.len());
+            space[..taken].copy_from_slice(&bytes[..taken]);
+            bytes = &bytes[taken..];
+            self.engine.handle_received(self.now, taken);
+            self.act();
+        }
+    }
+
+    /// Time passes, with a stop wherever the engine wants one.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut stops_at_once = 0;
+        while let Some(due) = self.engine.next_due().filter(|due| *due <= end) {
+            stops_at_once = if due > self.now { 0 } else { stops_at_once + 1 };
+            assert!(stops_at_once < 5, "the engine is never done");
+            self.now = self.now.max(due);
+            self.engine.handle_timeout(self.now);
+            self.act();
+        }
+        self.now = end;
+        let late = self.starting.values().find(|deadline| **deadline <= end);
+        assert!(late.is_none(), "a listener that starts outlives its deadline");
+    }
+
+    /// Does what the engine asks for, until there is nothing more.
+    fn act(&mut self) {
+        loop {
+            if let Some(action) = self.engine.next_action() {
+                self.carry_out(action);
+            } else if let Some(output) = self.engine.output() {
+                self.server.receive(output, &mut self.asked);
+                let written = output.len();
+                self.engine.handle_written(self.now, written);
+            } else if self.is_prompt && self.server.is_asked() && self.engine.input().is_some() {
+                self.answer_with(Reply::Decide);
+            } else {
+                break;
+            }
+        }
+        self.server.check_answers();
+    }
+
+    fn carry_out(&mut self, action: Action<Waiter>) {
+        self.expect(&action);
+        match self.listeners.carry_out(action, self.now) {
+            Some(Action::Complete(waiter, outcome)) => self.complete(waiter, outcome),
+            Some(Action::Resolve(attempt)) => {
+                let address = ([192, 0, 2, 1], 13315).into();
+                self.engine.handle_resolved(self.now, attempt, Ok(vec![address]));
+            }
+            Some(Action::Dial(dial, _)) if self.is_down => {
+                self.engine.handle_dial_failed(self.now, dial, io::ErrorKind::ConnectionRefused.into());
+            }
+            Some(Action::Dial(dial, address)) => {
+                // Before the engine goes on: it asks to listen at once.
+                self.forget_connection();
+                self.connection += 1;
+                assert!(self.engine.handle_dialed(self.now, dial, address), "an address is dialed once");
+            }
+            Some(Action::Disconnect) => self.forget_connection(),
+            Some(Action::AskToListen(listen)) => {
+                let is_late = |since: Instant| self.now >= since + CONNECT_TIMEOUT;
+                assert!(self.asking_since.is_none_or(is_late), "two `setlisten`s at once");
+                self.asking_since = Some(self.now);
+                self.asked.push_back(asked_for(&listen));
+                let quest = set_listen(&listen).sign(&Signer::new(1, "secret"), 1, 1);
+                self.engine.handle_listen_quest(self.now, quest);
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_connection(&mut self) {
+        self.server = Server::default();
+        self.asked.clear();
+        self.asking_since = None;
+        self.pushed.clear();
+        self.ears.values_mut().for_each(|ear| ear.standing = None);
+    }
+
+    fn catch_up(&self) -> bool {
+        self.listeners.catch_up(self.now, |rid| self.history.said.get(&rid).cloned().unwrap_or_default())
+    }
+}

@@ -1,0 +1,152 @@
+//! What must hold, whatever happens.
+
+use std::time::Duration;
+
+use rtm_server_sdk::engine::{Action, Outcome};
+use rtm_server_sdk::rtm::{PushMethod, PushRef};
+use rtm_server_sdk::{Error, GapReason, Push};
+
+use super::super::ear::{Ear, Expected, Standing};
+use super::super::server::NOT_ALLOWED;
+use super::super::wish::{covers, union};
+use super::{CONNECT_TIMEOUT, Waiter, World};
+
+impl World {
+    /// What an action of the engine promises to listeners, before it is carried out.
+    pub(super) fn expect(&mut self, action: &Action<Waiter>) {
+        match action {
+            Action::Pushed { connection, method, payload } => self.expect_push(*connection, *method, payload),
+            Action::Granted { connection, listener } => {
+                self.enter(*connection);
+                if let Some(ear) = self.ears.get_mut(&listener.0) {
+                    ear.first_granted.get_or_insert(*connection);
+                    ear.standing = Some(Standing::Granted);
+                }
+            }
+            Action::Refused { connection, listener, error } => {
+                self.enter(*connection);
+                let refused_for = &self.refused_for;
+                if let Some(ear) = self.ears.get_mut(&listener.0) {
+                    assert!(error.code().value() != NOT_ALLOWED || !ear.wish.is_disjoint(refused_for), "{ear:?}");
+                    assert!(ear.first_granted.is_some(), "a wish is refused that was never granted, and stays");
+                    ear.expect_gap(GapReason::Refused);
+                    ear.standing = Some(Standing::Refused);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A push is on its way to the listeners: the next that the server has sent and that can be read as a map.
+    fn expect_push(&mut self, connection: u64, method: PushMethod, payload: &[u8]) {
+        assert_eq!(connection, self.connection);
+        let is_it = |sent: &(PushMethod, Vec<u8>)| sent.0 == method && sent.1 == payload;
+        let sent = self.pushed.pop_front();
+        assert!(sent.as_ref().is_some_and(is_it), "{method:?} {payload:?}, not {sent:?}");
+        let push = match PushRef::read(method, payload) {
+            Ok(Some(PushRef::Message(message))) => Push::Message(message.to_message()),
+            Ok(Some(PushRef::Event(event))) => Push::Event(event.to_event()),
+            Ok(None) | Err(_) => return,
+        };
+        self.enter(connection);
+        if !self.ears.values().any(|ear| ear.wants(&push)) {
+            return;
+        }
+        if let Push::Message(message) = &push {
+            if !self.seen.insert((message.target, message.from, message.mid)) {
+                return;
+            }
+        }
+        for ear in self.ears.values_mut().filter(|ear| ear.wants(&push)) {
+            ear.expect(&push);
+        }
+    }
+
+    /// The first sign of a connection: who was there before misses what came in between.
+    fn enter(&mut self, connection: u64) {
+        assert_eq!(connection, self.connection);
+        if self.entered < connection {
+            self.entered = connection;
+            let was_there = |ear: &&mut Ear| ear.first_granted.is_some_and(|first| first < connection);
+            self.ears.values_mut().filter(was_there).for_each(|ear| ear.expect_gap(GapReason::Reconnected));
+        }
+    }
+
+    pub(super) fn complete(&mut self, waiter: Waiter, outcome: Outcome) {
+        if waiter == Waiter(0) {
+            return;
+        }
+        let deadline = self.starting.remove(&waiter.0).expect("each has one outcome");
+        let Some(ear) = self.ears.get_mut(&waiter.0) else { return };
+        match outcome {
+            Ok(_) => {
+                assert_eq!(ear.standing, Some(Standing::Granted));
+                // Starting waits until it is known where a later catch-up begins.
+                while self.catch_up() {}
+                if let Some(Ear { expected: Expected::Filled(filled), .. }) = self.ears.get_mut(&waiter.0) {
+                    filled.begin(&self.history);
+                }
+            }
+            Err(error) => {
+                match &error {
+                    // A `setlisten` that is not answered is given up after the time for connecting.
+                    Error::Timeout(error) => {
+                        let is_own = error.timeout() != CONNECT_TIMEOUT;
+                        assert!(deadline <= self.now || !is_own, "{ear:?} ends early: {error}");
+                    }
+                    Error::Answer(answer) if answer.code().value() == NOT_ALLOWED => {
+                        assert!(!ear.wish.is_disjoint(&self.refused_for), "refused for what others want: {ear:?}");
+                    }
+                    _ => {}
+                }
+                self.remove(waiter.0);
+            }
+        }
+    }
+
+    /// The network is up, the server answers, and its rules stay as they are: in the end all is as it should be, on the
+    /// connection that is there and on the next one.
+    pub fn settle(&mut self) {
+        (self.is_down, self.is_prompt) = (false, true);
+        self.check_settled();
+        self.lose_connection(0);
+        self.check_settled();
+    }
+
+    fn check_settled(&mut self) {
+        self.act();
+        // The attempt that is under way may wait in vain, for an answer that never comes.
+        for _ in 0..2 {
+            self.engine.handle_connect(self.now, Waiter(0));
+            self.act();
+            self.pass(Duration::from_secs(60));
+        }
+        while self.catch_up() {}
+        assert!(self.starting.is_empty(), "somebody still starts");
+        for ear in self.ears.values_mut() {
+            assert!(ear.standing.is_some(), "{ear:?} waits for ever");
+            ear.hear(usize::MAX, &self.history);
+            if let Expected::Filled(filled) = &ear.expected {
+                filled.check_nothing_is_missing(&self.history);
+            }
+        }
+        let granted = self.ears.values().filter(|ear| ear.standing == Some(Standing::Granted));
+        let wanted = union(granted.map(|ear| &ear.wish));
+        if self.server.has_refused {
+            // What was taken away beside a wish that was refused may still be pushed, until something else changes.
+            assert!(covers(&self.server.granted, &wanted), "{:?}, not {wanted:?}", self.server.granted);
+        } else {
+            assert_eq!(self.server.granted, wanted);
+        }
+    }
+
+    pub fn close(mut self) {
+        self.engine.handle_close(self.now);
+        self.act();
+        self.listeners.close();
+        for ear in self.ears.values_mut() {
+            ear.hear(usize::MAX, &self.history);
+            assert!(ear.listener.is_over(), "{ear:?} has something left");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What the server pushes: what is said in rooms and elsewhere, again, and bytes as they are.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rtm_server_sdk::fpnn::{MapWriter, MethodName, PayloadReader};
+use rtm_server_sdk::rtm::{PushMethod, PushRef};
+use rtm_server_sdk::{Message, MessageType, Target};
+
+use super::World;
+
+const METHODS: [MethodName<'static>; 6] = [
+    MethodName::literal("pushroommsg"),
+    MethodName::literal("pushgroupmsg"),
+    MethodName::literal("pushmsg"),
+    MethodName::literal("pushevent"),
+    MethodName::literal("ping"),
+    MethodName::literal("nonsense"),
+];
+/// What was said in the rooms, as far as the server stores it.
+#[derive(Debug)]
+pub struct History {
+    pub said: BTreeMap<i64, Vec<Message>>,
+    /// The server pushes what was said, and nothing else.
+    pub is_true: bool,
+    /// The server has pushed some things more than once.
+    pub is_repeated: bool,
+    /// The server has refused something, or has not answered.
+    pub was_refused: bool,
+}
+
+impl History {
+    pub(super) fn new() -> History {
+        History { said: BTreeMap::new(), is_true: true, is_repeated: false, was_refused: false }
+    }
+}
+
+impl World {
+    /// Bytes are pushed as they are.
+    pub fn push_bytes(&mut self, method: u8, payload: &[u8]) {
+        // What it says of a room is not in the history.
+        self.history.is_true &= PushRef::read(PushMethod::RoomMessage, payload).is_err();
+        self.push(usize::from(method) % METHODS.len(), payload.to_vec());
+        self.act();
+    }
+
+    /// Somebody says something in a room. It is pushed if the server pushes the room, and stored.
+    pub(super) fn say(&mut self, rid: i64) {
+        self.last_mid += 1;
+        // No two messages have the same time.
+        self.pass(Duration::from_millis(1));
+        let mtime = i64::try_from(1_700_000_000_000 + (self.now - self.began).as_millis()).expect("a time");
+        let message = Message {
+            target: Target::Room(rid),
+            from: 7,
+            mid: self.last_mid,
+            mtype: MessageType::CHAT,
+            body: "hello".into(),
+            attrs: String::new(),
+            mtime: Some(mtime),
+        };
+        self.history.said.entry(rid).or_default().push(message);
+        if self.server.pushes_room(rid) {
+            let payload = message_payload("rid", rid, 7, self.last_mid, Some(mtime));
+            self.payloads.push((0, payload.clone()));
+            self.push(0, payload);
+        }
+    }
+
+    /// Something else is pushed: to a group, to a user, an event, or what nobody knows.
+    pub(super) fn push_other(&mut self, detail: u8) {
+        self.last_mid += 1;
+        let (method, id) = (1 + usize::from(detail) % 5, i64::from(detail / 8) % 3);
+        let payload = match method {
+            1 => message_payload("gid", id, 7, self.last_mid, None),
+            2 => message_payload("to", id, i64::from(detail / 32) % 3, self.last_mid, None),
+            3 => event_payload(["login", "logout", ""][id as usize], self.last_mid),
+            _ => vec![0x80],
+        };
+        self.payloads.push((method, payload.clone()));
+        self.push(method, payload);
+    }
+
+    /// The server repeats itself.
+    pub(super) fn push_again(&mut self, detail: u8) {
+        let back = usize::from(detail) % self.payloads.len().max(1);
+        if let Some((method, payload)) = self.payloads.iter().rev().nth(back).cloned() {
+            self.history.is_repeated = true;
+            self.push(method, payload);
+        }
+    }
+
+    fn push(&mut self, method: usize, payload: Vec<u8>) {
+        if self.engine.input().is_none() {
+            return;
+        }
+        let known = PushMethod::from_name(METHODS[method].as_str().as_bytes());
+        let bytes = self.server.push(METHODS[method], known.is_some(), &payload);
+        let is_for_listeners = !self.ears.is_empty() && PayloadReader::open(&payload).is_ok();
+        let is_push = |method: &PushMethod| *method != PushMethod::Ping && is_for_listeners;
+        self.pushed.extend(known.filter(is_push).map(|method| (method, payload)));
+        self.receive(&bytes);
+        assert!(self.pushed.is_empty(), "kept from the listeners: {:?}", self.pushed);
+    }
+}
+
+fn message_payload(key: &str, id: i64, from: i64, mid: i64, mtime: Option<i64>) -> Vec<u8> {
+    let mut payload = Vec::new();
+    let map = MapWriter::begin(&mut payload).int("from", from).int(key, id).int("mid", mid).int("mtype", 30);
+    let _ = map.optional_int("mtime", mtime).str("msg", "hello").str("attrs", "");
+    payload
+}
+
+fn event_payload(name: &str, uid: i64) -> Vec<u8> {
+    let mut payload = Vec::new();
+    let map = MapWriter::begin(&mut payload).int("pid", 1).str("event", name).int("uid", uid);
+    let _ = map.int("time", 3).str("endpoint", "");
+    payload
+}
