@@ -116,7 +116,8 @@ fn compare(library: &mut dyn Peer, floor: &mut dyn Peer, way: Way, effort: &Effo
     }
     let share = median(&mut shares);
     let (least, most) = (shares[0], shares[shares.len() - 1]);
-    let [rate, floor_rate, cpu, floor_cpu] = [&mut rates, &mut floor_rates, &mut cpu, &mut floor_cpu].map(median);
+    let [rate, floor_rate, cpu, floor_cpu] =
+        [&mut rates, &mut floor_rates, &mut cpu, &mut floor_cpu].map(|values| median(values));
     Ok(format!(
         "{rate:>8.2} {floor_rate:>8.2}   {share:.2} ({least:.2}–{most:.2}) {:>18}",
         format!("{cpu:.0} ({floor_cpu:.0})")
@@ -124,7 +125,7 @@ fn compare(library: &mut dyn Peer, floor: &mut dyn Peer, way: Way, effort: &Effo
 }
 
 /// The middle one; sorts them.
-fn median(values: &mut Vec<f64>) -> f64 {
+fn median(values: &mut [f64]) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
 }
