@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rtm_server_sdk::{Client, Listen, Listener, Push};
 
-use super::measure::{Sample, Stopwatch, median, shared_nanos};
+use super::measure::{Sample, Stopwatch, Times, Ways, median};
 use super::{Outcome, ROOM};
 
 /// How pushes are taken.
@@ -16,10 +16,11 @@ pub struct Way {
 }
 
 /// What one listener has seen: when it began, and how long the pushes took.
-type Seen = (Option<Stopwatch>, Vec<i64>);
+type Seen = (Option<Stopwatch>, Ways);
 
-/// Receives `pushes` pushes with every listener. The sample is that of the listener that ends last.
-pub fn receive(endpoint: &str, way: Way, pushes: u32) -> Outcome<Sample> {
+/// Receives `pushes` pushes with every listener. The sample begins with the first push and ends when the last listener has
+/// its last one.
+pub fn receive(endpoint: &str, way: Way, pushes: u32, times: Times) -> Outcome<Sample> {
     let client = Client::builder(80000001, "secret", endpoint).connect()?;
     let (done, all_done) = channel::<Seen>();
     let mut guards = Vec::new();
@@ -27,8 +28,7 @@ pub fn receive(endpoint: &str, way: Way, pushes: u32) -> Outcome<Sample> {
     for _ in 0..way.listeners {
         // Nothing is to be lost here, however the threads are scheduled.
         let listening = client.listen(Listen::new().room(ROOM)).queue(pushes as usize + 1);
-        let mut tally =
-            Tally { left: pushes, seen: Some((None, Vec::with_capacity(pushes as usize))), done: done.clone() };
+        let mut tally = Tally { left: pushes, seen: Some((None, Ways::new(times, pushes))), done: done.clone() };
         if way.is_blocking {
             let listener: Listener = listening.start()?;
             threads.push(std::thread::spawn(move || listener.iter().for_each(|push| tally.count(&push))));
@@ -37,12 +37,14 @@ pub fn receive(endpoint: &str, way: Way, pushes: u32) -> Outcome<Sample> {
         }
     }
     drop(done);
-    let mut last = None;
+    let (mut watches, mut ways) = (Vec::new(), None);
     for _ in 0..way.listeners {
-        last = Some(all_done.recv()?);
+        let (watch, of_listener) = all_done.recv()?;
+        watches.extend(watch);
+        ways = Some(of_listener);
     }
-    let (watch, ways) = last.ok_or("nobody listened")?;
-    let sample = watch.ok_or("no push came")?.stop(pushes, ways);
+    let first = watches.into_iter().min_by_key(Stopwatch::begun).ok_or("no push came")?;
+    let sample = first.stop(pushes, ways.ok_or("nobody listened")?);
     client.close();
     threads.into_iter().for_each(|thread| _ = thread.join());
     drop(guards);
@@ -59,7 +61,7 @@ impl Tally {
     fn count(&mut self, push: &Push) {
         let (Push::Message(message), Some((watch, ways))) = (push, &mut self.seen) else { return };
         watch.get_or_insert_with(Stopwatch::start);
-        ways.push(shared_nanos() - message.mtime.unwrap_or_default());
+        ways.record(message.mtime.unwrap_or_default());
         self.left -= 1;
         if self.left == 0 {
             let _ = self.seen.take().map(|seen| self.done.send(seen));

@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench pushes`. The server is a process of its own, so that its processor time is not counted. As in
 //! `against_floor`, what is compared runs right beside each other, round by round, and only ratios mean anything.
+//! `cargo bench --bench pushes -- eight` measures the listeners of that name alone, and as fast as pushes come.
 
 #[path = "../common/cpu.rs"]
 mod cpu;
@@ -12,7 +13,7 @@ mod server;
 
 use std::time::Duration;
 
-use measure::{Sample, median};
+use measure::{Sample, Times, median};
 use server::{Order, ServerProcess};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -57,30 +58,36 @@ fn main() -> Outcome<()> {
         return server::serve(order);
     }
     let effort = Effort::of_this_run();
-    throughput(effort)?;
+    if let Some(name) = std::env::args().skip(1).find(|argument| !argument.starts_with('-')) {
+        return throughput(effort, &name);
+    }
+    throughput(effort, "")?;
     way_to_the_handler(effort)?;
     calls_beside_pushes(effort)
 }
 
-fn throughput(effort: Effort) -> Outcome<()> {
+/// Of the ways whose name has `part` in it.
+fn throughput(effort: Effort, part: &str) -> Outcome<()> {
     let server = ServerProcess::start(Order { pushes: effort.pushes, per_second: 0 })?;
     println!("pushes a second, as fast as they come ({} a phase, median of {})\n", effort.pushes, effort.rounds);
-    println!("{:<28}{:>12}{:>12}{:>22}", "", "pushes/s", "of floor", "CPU of 1,000 (floor)");
-    for (name, way) in WAYS {
-        let (mut ratios, mut rates, mut cpu, mut floor_cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    println!("{:<28}{:>12}{:>12}{:>12}{:>22}", "", "pushes/s", "floor", "of floor", "CPU of 1,000 (floor)");
+    for (name, way) in WAYS.into_iter().filter(|(name, _)| name.contains(part)) {
+        let [mut ratios, mut rates, mut floor_rates, mut cpu, mut floor_cpu] = [const { Vec::new() }; 5];
         for round in 0..effort.rounds {
             let (library, floor) = in_turn(
                 round,
-                || library::receive(server.endpoint(), way, effort.pushes),
-                || floor::receive(server.endpoint(), effort.pushes),
+                || library::receive(server.endpoint(), way, effort.pushes, Times::OfAll),
+                || floor::receive(server.endpoint(), effort.pushes, Times::OfAll),
             )?;
             ratios.push(library.per_second() / floor.per_second());
             rates.push(library.per_second());
+            floor_rates.push(floor.per_second());
             cpu.push(library.cpu_of_1000());
             floor_cpu.push(floor.cpu_of_1000());
         }
         let cpu = format!("{:.0} µs ({:.0})", median(&mut cpu), median(&mut floor_cpu));
-        println!("{name:<28}{:>12.0}{:>12.2}{cpu:>22}", median(&mut rates), median(&mut ratios));
+        let (rate, floor) = (median(&mut rates), median(&mut floor_rates));
+        println!("{name:<28}{rate:>12.0}{floor:>12.0}{:>12.2}{cpu:>22}", median(&mut ratios));
     }
     println!("\nresident memory at the end: {} MiB\n", measure::resident_mib());
     Ok(())
@@ -91,8 +98,8 @@ fn way_to_the_handler(effort: Effort) -> Outcome<()> {
     let server = ServerProcess::start(Order { pushes, per_second: PACED })?;
     println!("from the server's write to the handler, at {PACED} pushes a second (p50, p99)\n");
     for (name, way) in WAYS {
-        let library = library::receive(server.endpoint(), way, pushes)?;
-        let floor = floor::receive(server.endpoint(), pushes)?;
+        let library = library::receive(server.endpoint(), way, pushes, Times::OfEachPush)?;
+        let floor = floor::receive(server.endpoint(), pushes, Times::OfEachPush)?;
         println!("{name:<28}{:>24}   floor {:>24}", library.ways(), floor.ways());
     }
     println!();

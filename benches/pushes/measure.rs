@@ -12,6 +12,29 @@ pub fn shared_nanos() -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
+/// Whether a phase takes the time of each push: to read the clock takes as long as much of what is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    OfEachPush,
+    OfAll,
+}
+
+/// How long pushes took from the server's write to the handler, in nanoseconds, if that is wanted.
+pub struct Ways(Option<Vec<i64>>);
+
+impl Ways {
+    pub fn new(times: Times, pushes: u32) -> Ways {
+        Ways((times == Times::OfEachPush).then(|| Vec::with_capacity(pushes as usize)))
+    }
+
+    /// A push has arrived that was made at this time.
+    pub fn record(&mut self, made_at: i64) {
+        if let Some(ways) = &mut self.0 {
+            ways.push(shared_nanos() - made_at);
+        }
+    }
+}
+
 /// A phase under way. It begins with the first push.
 pub struct Stopwatch {
     begun: Instant,
@@ -23,7 +46,11 @@ impl Stopwatch {
         Stopwatch { begun: Instant::now(), cpu: cpu_time() }
     }
 
-    pub fn stop(self, pushes: u32, ways: Vec<i64>) -> Sample {
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    pub fn stop(self, pushes: u32, ways: Ways) -> Sample {
         Sample { time: self.begun.elapsed(), cpu: cpu_time().saturating_sub(self.cpu), pushes, ways }
     }
 }
@@ -33,8 +60,7 @@ pub struct Sample {
     time: Duration,
     cpu: Duration,
     pushes: u32,
-    /// From the server's write to the handler, in nanoseconds.
-    ways: Vec<i64>,
+    ways: Ways,
 }
 
 impl Sample {
@@ -49,7 +75,7 @@ impl Sample {
 
     /// p50 and p99 of the ways.
     pub fn ways(&self) -> String {
-        let mut ways = self.ways.clone();
+        let mut ways = self.ways.0.clone().unwrap_or_default();
         ways.sort_unstable();
         let at = |part: usize| ways.get(ways.len() * part / 100).map_or(0.0, |nanos| *nanos as f64 / 1e3);
         format!("{:.0} µs, {:.0} µs", at(50), at(99))
