@@ -7,13 +7,13 @@ use crossbeam_utils::CachePadded;
 use super::action::RawAnswer;
 
 macro_rules! counters {
-    (calls: $calls:literal, $($name:ident: $meaning:literal,)+) => {
+    (calls: $calls:literal, $($name:ident $($kind:ident)?: $meaning:literal,)+) => {
         /// The counters, as they are kept: by any thread, without a lock.
         #[derive(Debug, Default)]
         pub struct Counters {
             /// Apart from the others: callers count here, and the I/O thread nearly everywhere else.
             pub calls: CachePadded<Counter>,
-            $(pub $name: Counter,)+
+            $(pub $name: kind!($($kind)?),)+
         }
 
         /// Counts of what has happened on a client so far (`Client::stats`). All clones share one set of counters.
@@ -42,6 +42,15 @@ macro_rules! counters {
     };
 }
 
+macro_rules! kind {
+    () => {
+        Counter
+    };
+    (by_place) => {
+        CounterByPlace
+    };
+}
+
 counters! {
     calls: "Calls made: every `call`, `callback` and `submit`.",
     sent: "Calls whose bytes went to the connection's out-buffer.",
@@ -58,7 +67,7 @@ counters! {
     quests_from_server: "Quests that the server sent, one-way ones included.",
     pushes_received: "Pushes that came while anybody listened.",
     pushes_duplicate: "Messages that were pushed again, and not delivered again.",
-    pushes_delivered: "Messages and events that listeners took, those of the history included.",
+    pushes_delivered by_place: "Messages and events that listeners took, those of the history included.",
     pushes_overflowed: "Messages and events that did not fit the queue of a listener.",
     gaps: "Gaps that listeners took.",
     bytes_in: "Bytes received.",
@@ -91,5 +100,23 @@ impl Counter {
 
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
+    }
+}
+
+/// One counter that many threads count on at once, each in one of several places. Each place has a cache line of its own,
+/// so that the threads do not wait for each other.
+#[derive(Debug, Default)]
+pub struct CounterByPlace([CachePadded<Counter>; PLACES]);
+
+const PLACES: usize = 8;
+
+impl CounterByPlace {
+    /// The place is any number.
+    pub fn increment(&self, place: usize) {
+        self.0[place % PLACES].increment();
+    }
+
+    fn get(&self) -> u64 {
+        self.0.iter().map(|place| place.get()).sum()
     }
 }

@@ -1,5 +1,10 @@
 //! Pushes: the quests by which the server tells what happened (`docs/protocol.md`), and how they are read.
 
+#![allow(
+    clippy::unnecessary_lazy_evaluations,
+    reason = "an error that is made for nothing must be dropped again, which shows in every push that is read"
+)]
+
 use super::{Message, MessageBody, MessageType, Target};
 use crate::error::DecodeError;
 use crate::fpnn::{PayloadReader, RawString};
@@ -135,11 +140,11 @@ impl<'a> MessageRef<'a> {
             }
         }
         Ok(MessageRef {
-            target: target(to.ok_or(DecodeError::MissingKey(target_key))?),
-            from: from.ok_or(DecodeError::MissingKey("from"))?,
-            mid: mid.ok_or(DecodeError::MissingKey("mid"))?,
-            mtype: mtype.ok_or(DecodeError::MissingKey("mtype"))?,
-            body: body.ok_or(DecodeError::MissingKey("msg"))?,
+            target: target(to.ok_or_else(|| DecodeError::MissingKey(target_key))?),
+            from: from.ok_or_else(|| DecodeError::MissingKey("from"))?,
+            mid: mid.ok_or_else(|| DecodeError::MissingKey("mid"))?,
+            mtype: mtype.ok_or_else(|| DecodeError::MissingKey("mtype"))?,
+            body: body.ok_or_else(|| DecodeError::MissingKey("msg"))?,
             attrs,
             mtime,
         })
@@ -176,11 +181,11 @@ impl<'a> EventRef<'a> {
             }
         }
         Ok(EventRef {
-            pid: pid.ok_or(DecodeError::MissingKey("pid"))?,
-            name: name.ok_or(DecodeError::MissingKey("event"))?,
-            uid: uid.ok_or(DecodeError::MissingKey("uid"))?,
-            time: time.ok_or(DecodeError::MissingKey("time"))?,
-            endpoint: endpoint.ok_or(DecodeError::MissingKey("endpoint"))?,
+            pid: pid.ok_or_else(|| DecodeError::MissingKey("pid"))?,
+            name: name.ok_or_else(|| DecodeError::MissingKey("event"))?,
+            uid: uid.ok_or_else(|| DecodeError::MissingKey("uid"))?,
+            time: time.ok_or_else(|| DecodeError::MissingKey("time"))?,
+            endpoint: endpoint.ok_or_else(|| DecodeError::MissingKey("endpoint"))?,
             data,
         })
     }
@@ -200,13 +205,13 @@ impl<'a> EventRef<'a> {
 }
 
 fn read_pid(reader: &mut PayloadReader<'_>) -> Result<i32, DecodeError> {
-    let wrong = DecodeError::WrongType { key: "pid", expected: "a 32-bit integer" };
-    i32::try_from(reader.integral("pid")?).map_err(|_| wrong)
+    let wrong = |_| DecodeError::WrongType { key: "pid", expected: "a 32-bit integer" };
+    i32::try_from(reader.integral("pid")?).map_err(wrong)
 }
 
 fn read_mtype(reader: &mut PayloadReader<'_>) -> Result<MessageType, DecodeError> {
-    let wrong = DecodeError::WrongType { key: "mtype", expected: "an 8-bit integer" };
-    let value = i8::try_from(reader.integral("mtype")?).map_err(|_| wrong)?;
+    let wrong = |_| DecodeError::WrongType { key: "mtype", expected: "an 8-bit integer" };
+    let value = i8::try_from(reader.integral("mtype")?).map_err(wrong)?;
     Ok(MessageType::new(value.into()))
 }
 

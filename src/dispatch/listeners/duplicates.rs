@@ -1,5 +1,6 @@
 //! The memory of messages that were seen: each is delivered once, however often and in whatever way it comes.
 
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -71,11 +72,8 @@ impl Duplicates {
     /// Enters a message that was pushed on the connection of this number.
     pub(super) fn check_push(&mut self, key: MessageKey, connection: u64, now: Instant) -> PushVerdict {
         let connection = connection as u32;
-        match self.get_mut(&key) {
-            None => {
-                self.insert(key, Sighting { connection, was_pushed: true, was_caught_up: false }, now);
-                PushVerdict::New
-            }
+        match self.enter(key, Sighting { connection, was_pushed: true, was_caught_up: false }, now) {
+            None => PushVerdict::New,
             Some(sighting) if sighting.was_pushed => PushVerdict::Duplicate,
             Some(sighting) => {
                 sighting.was_pushed = true;
@@ -87,11 +85,8 @@ impl Duplicates {
     /// Enters a message of the history, read to catch up after the connection of this number was made.
     pub(super) fn check_row(&mut self, key: MessageKey, connection: u64, now: Instant) -> RowVerdict {
         let connection = connection as u32;
-        match self.get_mut(&key) {
-            None => {
-                self.insert(key, Sighting { connection, was_pushed: false, was_caught_up: true }, now);
-                RowVerdict::New
-            }
+        match self.enter(key, Sighting { connection, was_pushed: false, was_caught_up: true }, now) {
+            None => RowVerdict::New,
             Some(sighting) if !sighting.was_caught_up && sighting.connection >= connection => RowVerdict::Pushed,
             Some(sighting) if !sighting.was_pushed && sighting.connection < connection => {
                 RowVerdict::CaughtUp(sighting.connection.into())
@@ -116,16 +111,30 @@ impl Duplicates {
         self.young.seen.get_mut(key).or_else(|| self.old.seen.get_mut(key))
     }
 
-    fn insert(&mut self, key: MessageKey, sighting: Sighting, now: Instant) {
-        if self.young.is_full(now) {
-            std::mem::swap(&mut self.young, &mut self.old);
-            // What was old is forgotten. Its memory is used again.
-            self.young.seen.clear();
-            self.forgotten_until = self.young.times.take().map(|(_, last)| last).or(self.forgotten_until);
+    /// Enters a message with this sighting; or gives the one that it has already.
+    fn enter(&mut self, key: MessageKey, sighting: Sighting, now: Instant) -> Option<&mut Sighting> {
+        if self.young.is_full(now) && self.get_mut(&key).is_none() {
+            self.begin_generation();
         }
-        self.young.seen.insert(key, sighting);
-        let (first, _) = self.young.times.unwrap_or((now, now));
-        self.young.times = Some((first, now));
+        if let Some(known) = self.old.seen.get_mut(&key) {
+            return Some(known);
+        }
+        match self.young.seen.entry(key) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(vacant) => {
+                vacant.insert(sighting);
+                let (first, _) = self.young.times.unwrap_or((now, now));
+                self.young.times = Some((first, now));
+                None
+            }
+        }
+    }
+
+    fn begin_generation(&mut self) {
+        std::mem::swap(&mut self.young, &mut self.old);
+        // What was old is forgotten. Its memory is used again.
+        self.young.seen.clear();
+        self.forgotten_until = self.young.times.take().map(|(_, last)| last).or(self.forgotten_until);
     }
 }
 

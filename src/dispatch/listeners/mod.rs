@@ -15,13 +15,14 @@ mod sink;
 
 pub(crate) use catch_up::{CatchUp, Progress, Work};
 pub use push::{Gap, GapReason, Push};
+use queue::Arrived;
 pub(crate) use queue::{Queue, Taken};
 pub(crate) use rooms::OVERLAP_MS;
 pub(crate) use sink::{Handler, Sink};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
@@ -43,7 +44,12 @@ pub(crate) struct Listeners {
     changed: Condvar,
     counters: Arc<Counters>,
     last_id: AtomicU64,
+    last_place: AtomicUsize,
 }
+
+/// So many pushes are added to a listener's queue at once, or all of one read if there are fewer. The queue's lock is one
+/// that two threads want.
+const PUSHES_AT_ONCE: usize = 128;
 
 #[derive(Debug, Default)]
 struct Tables {
@@ -73,9 +79,18 @@ struct Entry {
     /// The number of the connection that the wish was last refused on.
     refused: u64,
     is_touched: bool,
+    /// Pushes that are not in the queue yet.
+    arrived: Vec<Arrived>,
 }
 
 impl Entry {
+    /// Adds to the queue what has arrived.
+    fn deliver_arrived(&mut self) {
+        if !self.arrived.is_empty() {
+            self.sink.queue.push_all(self.arrived.drain(..));
+        }
+    }
+
     /// Whether the listener was there before the connection of this number, and so misses what came in between.
     fn was_there_before(&self, connection: u64) -> bool {
         self.first_granted.is_some_and(|first| first < connection)
@@ -100,12 +115,18 @@ impl Entry {
 
 impl Listeners {
     pub(crate) fn new(counters: Arc<Counters>) -> Listeners {
-        Listeners { tables: Mutex::default(), changed: Condvar::new(), counters, last_id: AtomicU64::new(0) }
+        Listeners {
+            tables: Mutex::default(),
+            changed: Condvar::new(),
+            counters,
+            last_id: AtomicU64::new(0),
+            last_place: AtomicUsize::new(0),
+        }
     }
 
     /// A queue for a listener, of at most `limit` pushes.
     pub(crate) fn new_queue(&self, limit: usize) -> Queue {
-        Queue::new(limit, Arc::clone(&self.counters))
+        Queue::new(limit, Arc::clone(&self.counters), self.last_place.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Takes a listener in. It gets pushes from here on; the server is still to be asked for them.
@@ -126,9 +147,16 @@ impl Listeners {
                 tables.rooms.entry(rid).or_insert_with(RoomTrack::new).listeners.push(id);
             }
         }
-        tables
-            .listeners
-            .insert(id, Entry { sink, listen, fills_gaps, first_granted: None, refused: 0, is_touched: false });
+        let entry = Entry {
+            sink,
+            listen,
+            fills_gaps,
+            first_granted: None,
+            refused: 0,
+            is_touched: false,
+            arrived: Vec::new(),
+        };
+        tables.listeners.insert(id, entry);
         Ok(id)
     }
 
@@ -173,9 +201,8 @@ impl Listeners {
                 }
                 PushRef::Event(_) => None,
             };
-            for id in &found {
-                tables.give(*id, |sink| sink.queue.push(method, payload, mtime));
-            }
+            let arrived = Arrived { method, payload: Arc::clone(payload), mtime };
+            found.iter().for_each(|id| tables.give_push(*id, &arrived));
         }
         tables.found = found;
     }
@@ -224,7 +251,11 @@ impl Listeners {
         let mut tables = self.tables.lock();
         tables.is_closed = true;
         tables.work.clear();
-        let sinks: Vec<Arc<Sink>> = tables.listeners.values().map(|entry| Arc::clone(&entry.sink)).collect();
+        let close = |entry: &mut Entry| {
+            entry.deliver_arrived();
+            Arc::clone(&entry.sink)
+        };
+        let sinks: Vec<Arc<Sink>> = tables.listeners.values_mut().map(close).collect();
         drop(tables);
         self.changed.notify_all();
         let error = Error::closed(false);
@@ -233,10 +264,23 @@ impl Listeners {
 }
 
 impl Tables {
-    /// Adds to a listener's queue.
+    /// Adds to a listener's queue something else than a push, behind the pushes that have arrived.
     fn give(&mut self, id: ListenerId, add: impl FnOnce(&Sink)) {
         let Some(entry) = self.listeners.get_mut(&id) else { return };
+        entry.deliver_arrived();
         add(&entry.sink);
+        if !std::mem::replace(&mut entry.is_touched, true) {
+            self.touched.push(id);
+        }
+    }
+
+    /// Gives a listener a push, which is in its queue by the next wake at the latest.
+    fn give_push(&mut self, id: ListenerId, arrived: &Arrived) {
+        let Some(entry) = self.listeners.get_mut(&id) else { return };
+        entry.arrived.push(arrived.clone());
+        if entry.arrived.len() >= PUSHES_AT_ONCE {
+            entry.deliver_arrived();
+        }
         if !std::mem::replace(&mut entry.is_touched, true) {
             self.touched.push(id);
         }
@@ -247,6 +291,7 @@ impl Tables {
         let wake = |id| {
             let entry: &mut Entry = listeners.get_mut(&id)?;
             entry.is_touched = false;
+            entry.deliver_arrived();
             Some(Arc::clone(&entry.sink))
         };
         self.touched.drain(..).filter_map(wake).collect()

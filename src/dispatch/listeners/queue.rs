@@ -18,6 +18,8 @@ use crate::sync::{Condvar, Mutex};
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 /// What a message of the history takes beside its texts.
 const ROW_OVERHEAD: usize = 128;
+/// The room of what was given out is counted free again for so many pushes at once: the I/O thread counts at the same place.
+const MOST_UNCOUNTED: usize = 64;
 
 /// See the [module](self).
 ///
@@ -30,6 +32,8 @@ pub(crate) struct Queue {
     taken: Mutex<Outbox>,
     waiting: Waiting,
     counters: Arc<Counters>,
+    /// Where this queue counts what it delivers.
+    place: usize,
 }
 
 /// What has come and was not taken over.
@@ -47,6 +51,8 @@ struct Outbox {
     items: VecDeque<Item>,
     /// The mtime of the last message that was given out.
     since: Option<i64>,
+    /// What was given out, and still counts as waiting.
+    uncounted: Size,
 }
 
 /// The pushes and rows that wait, on either side, and their bytes.
@@ -57,14 +63,24 @@ struct Waiting {
     bytes: AtomicUsize,
 }
 
+/// A number of pushes and rows, and of their bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    count: usize,
+    bytes: usize,
+}
+
+/// A push as it came. All listeners share its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    pub method: PushMethod,
+    pub payload: Arc<[u8]>,
+    pub mtime: Option<i64>,
+}
+
 #[derive(Debug)]
 enum Item {
-    /// A push as it came. All listeners share its bytes.
-    Push {
-        method: PushMethod,
-        payload: Arc<[u8]>,
-        mtime: Option<i64>,
-    },
+    Push(Arrived),
     /// A message of the history.
     Row(Arc<Message>),
     /// So many did not fit in here.
@@ -94,13 +110,15 @@ pub(crate) enum Taken {
 }
 
 impl Queue {
-    pub(crate) fn new(limit: usize, counters: Arc<Counters>) -> Queue {
+    /// A queue of at most `limit` pushes, which counts what it delivers in this place.
+    pub(crate) fn new(limit: usize, counters: Arc<Counters>, place: usize) -> Queue {
         Queue {
             inbox: Mutex::default(),
             changed: Condvar::new(),
             taken: Mutex::default(),
             waiting: Waiting { limit, count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) },
             counters,
+            place,
         }
     }
 
@@ -110,18 +128,23 @@ impl Queue {
         self.waiting.count.load(Ordering::Relaxed)
     }
 
-    /// Adds a push, if there is room. Whoever waits is to be woken by [`wake`](Queue::wake).
-    pub(crate) fn push(&self, method: PushMethod, payload: &Arc<[u8]>, mtime: Option<i64>) {
+    /// Adds pushes, as many as there is room for. Whoever waits is to be woken by [`wake`](Queue::wake).
+    pub(crate) fn push_all(&self, arrived: impl Iterator<Item = Arrived>) {
         let mut inbox = self.inbox.lock();
         if inbox.is_closed {
             return;
         }
-        if self.waiting.count_in(payload.len()) {
-            let payload = Arc::clone(payload);
-            inbox.items.push_back(Item::Push { method, payload, mtime });
-        } else {
-            lose_one(&mut inbox.items, &self.counters);
+        let (mut waiting, mut new) = (self.waiting.size(), Size::default());
+        for push in arrived {
+            if self.waiting.has_room(waiting) {
+                waiting.add(push.payload.len());
+                new.add(push.payload.len());
+                inbox.items.push_back(Item::Push(push));
+            } else {
+                lose_one(&mut inbox.items, &self.counters);
+            }
         }
+        self.waiting.count_in(new);
     }
 
     /// Adds a gap.
@@ -148,7 +171,8 @@ impl Queue {
     pub(crate) fn push_row(&self, connection: u64, message: &Arc<Message>) {
         let mut inbox = self.inbox.lock();
         let Some(catch_up) = inbox.catch_up(connection) else { return };
-        if self.waiting.count_in(row_bytes(message)) {
+        if self.waiting.has_room(self.waiting.size()) {
+            self.waiting.count_in(Size { count: 1, bytes: row_bytes(message) });
             catch_up.items.push_back(Item::Row(Arc::clone(message)));
         } else {
             lose_one(&mut catch_up.items, &self.counters);
@@ -274,15 +298,18 @@ impl Queue {
         };
         let since = taken.since;
         match &item {
-            Item::Push { payload, mtime, .. } => {
-                self.waiting.count_out(payload.len());
-                taken.since = mtime.or(since);
+            Item::Push(push) => {
+                taken.uncounted.add(push.payload.len());
+                taken.since = push.mtime.or(since);
             }
             Item::Row(message) => {
-                self.waiting.count_out(row_bytes(message));
+                taken.uncounted.add(row_bytes(message));
                 taken.since = message.mtime.or(since);
             }
             Item::Lost(_) | Item::Gap(..) | Item::CatchUp => {}
+        }
+        if taken.items.is_empty() || taken.uncounted.count >= self.waiting.most_uncounted() {
+            self.waiting.count_out(std::mem::take(&mut taken.uncounted));
         }
         Look::Item(item, since)
     }
@@ -290,7 +317,7 @@ impl Queue {
     /// Makes of an item what the user is given. Without a lock: texts are copied here.
     fn give_out(&self, item: Item, since: Option<i64>) -> Taken {
         let push = match item {
-            Item::Push { method, payload, .. } => match read(method, &payload) {
+            Item::Push(Arrived { method, payload, .. }) => match read(method, &payload) {
                 Some(push) => push,
                 // It was read once, when it came, so that this cannot be.
                 None => return Taken::Nothing,
@@ -300,27 +327,45 @@ impl Queue {
             Item::Gap(reason, error) => Push::Gap(Gap::new(reason, None, since, error.map(|error| *error))),
             Item::CatchUp => return Taken::Nothing,
         };
-        let counter = if matches!(push, Push::Gap(_)) { &self.counters.gaps } else { &self.counters.pushes_delivered };
-        counter.increment();
+        match push {
+            Push::Gap(_) => self.counters.gaps.increment(),
+            Push::Message(_) | Push::Event(_) => self.counters.pushes_delivered.increment(self.place),
+        }
         Taken::Push(push)
     }
 }
 
 impl Waiting {
-    /// Counts one more in, if it fits. Only whoever adds to the queue does so, under its lock.
-    fn count_in(&self, bytes: usize) -> bool {
-        let has_room =
-            self.count.load(Ordering::Relaxed) < self.limit && self.bytes.load(Ordering::Relaxed) < MOST_BYTES;
-        if has_room {
-            self.count.fetch_add(1, Ordering::Relaxed);
-            self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        }
-        has_room
+    fn size(&self) -> Size {
+        Size { count: self.count.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
     }
 
-    fn count_out(&self, bytes: usize) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    /// Whether one more fits beside so many. Only whoever adds to the queue asks, under its lock.
+    fn has_room(&self, waiting: Size) -> bool {
+        waiting.count < self.limit && waiting.bytes < MOST_BYTES
+    }
+
+    fn count_in(&self, size: Size) {
+        self.count.fetch_add(size.count, Ordering::Relaxed);
+        self.bytes.fetch_add(size.bytes, Ordering::Relaxed);
+    }
+
+    fn count_out(&self, size: Size) {
+        self.count.fetch_sub(size.count, Ordering::Relaxed);
+        self.bytes.fetch_sub(size.bytes, Ordering::Relaxed);
+    }
+
+    /// A short queue has each place free again at once.
+    fn most_uncounted(&self) -> usize {
+        MOST_UNCOUNTED.min(self.limit / MOST_UNCOUNTED)
+    }
+}
+
+impl Size {
+    /// Adds one of so many bytes.
+    fn add(&mut self, bytes: usize) {
+        self.count += 1;
+        self.bytes += bytes;
     }
 }
 

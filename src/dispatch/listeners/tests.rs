@@ -38,6 +38,7 @@ impl Hub {
 
     fn push_payload(&self, payload: &[u8]) {
         self.listeners.route(self.connection, PushMethod::RoomMessage, &payload.into(), self.now);
+        self.listeners.wake_touched();
     }
 
     fn push_login(&self) {
@@ -45,6 +46,7 @@ impl Hub {
         let map = MapWriter::begin(&mut payload).int("pid", 1).str("event", "login").int("uid", 2);
         map.int("time", 3).str("endpoint", "");
         self.listeners.route(self.connection, PushMethod::Event, &payload.into(), self.now);
+        self.listeners.wake_touched();
     }
 
     /// A new connection, on which these are granted what they want.

@@ -8,7 +8,7 @@ use loom::thread;
 const PUSHES: i64 = 3;
 
 fn queue(limit: usize) -> Arc<Queue> {
-    Arc::new(Queue::new(limit, Arc::default()))
+    Arc::new(Queue::new(limit, Arc::default(), 0))
 }
 
 /// An event whose `uid` numbers it.
@@ -22,7 +22,8 @@ fn event(number: i64) -> Arc<[u8]> {
 /// What the I/O thread does for each push.
 fn push_all(queue: &Queue, payloads: &[Arc<[u8]>]) {
     for payload in payloads {
-        queue.push(PushMethod::Event, payload, None);
+        let payload = Arc::clone(payload);
+        queue.push_all(std::iter::once(Arrived { method: PushMethod::Event, payload, mtime: None }));
         queue.wake();
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dispatch::callbacks::Queued;
+use crate::dispatch::listeners::queue::Arrived;
 use crate::fpnn::MapWriter;
 use crate::rtm::PushMethod;
 
@@ -56,7 +57,7 @@ impl Model {
         let (callbacks, jobs) = Callbacks::in_model();
         let dropped = Dropped(Arc::clone(&seen));
         let handler = Box::new(move |push| dropped.0.hear(&push));
-        let sink = Sink::in_executor(Queue::new(9, Arc::default()), handler, callbacks);
+        let sink = Sink::in_executor(Queue::new(9, Arc::default(), 0), handler, callbacks);
         Arc::new(Model { sink, jobs, seen })
     }
 
@@ -65,7 +66,8 @@ impl Model {
         let mut payload = Vec::new();
         let map = MapWriter::begin(&mut payload).int("pid", 1).str("event", "login").int("uid", number);
         let _ = map.int("time", 2).str("endpoint", "");
-        self.sink.queue.push(PushMethod::Event, &payload.into(), None);
+        let arrived = Arrived { method: PushMethod::Event, payload: payload.into(), mtime: None };
+        self.sink.queue.push_all(std::iter::once(arrived));
         self.sink.wake();
     }
 
