@@ -64,6 +64,23 @@ fn page_with_an_unreadable_row_is_told_once_and_passed() {
 }
 
 #[test]
+fn unreadable_row_is_told_once_though_no_answer_has_a_cursor() {
+    guarded(|| {
+        let server = server(|cursor| {
+            Some(match cursor {
+                0 => page(vec![row(1), Value::Array(vec![2.into(), "cut short".into()])], Value::Nil),
+                2 => page(vec![row(3)], Value::Nil),
+                _ => return None,
+            })
+        });
+        let client = fixtures::client(server.endpoint());
+        let items: Vec<_> = client.room_messages(ROOM, History::oldest().count(2)).collect();
+        assert_eq!(mids(&items), [None, Some(3)]);
+        assert_eq!(client.stats().undecodable, 1);
+    });
+}
+
+#[test]
 fn page_whose_cursor_is_unreadable_is_the_last_item() {
     guarded(|| {
         let server = server(|cursor| {

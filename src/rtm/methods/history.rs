@@ -229,15 +229,33 @@ fn read_rows(mut list: PayloadReader<'_>, rid: RoomId) -> Result<Rows, DecodeErr
     let mut messages = Vec::with_capacity(count.min(USUAL_PAGE));
     let mut last_id = None;
     for row in 0..count {
+        let mut begin = list.clone();
         match read_row(&mut list, rid) {
             Ok((id, message)) => {
                 messages.extend(message);
                 last_id = Some(id);
             }
-            Err(error) => return Ok(Rows { messages: Err(error.in_row(row)), count, last_id }),
+            Err(error) => {
+                let last_id = read_last_id(&mut begin, count - row).or(last_id);
+                return Ok(Rows { messages: Err(error.in_row(row)), count, last_id });
+            }
         }
     }
     Ok(Rows { messages: Ok(messages), count, last_id })
+}
+
+/// The last id that can be read in so many rows, of which the first is unreadable. The next page begins behind it: were it the id
+/// of a row before these, that page would bring the unreadable row again.
+fn read_last_id(list: &mut PayloadReader<'_>, rows: usize) -> Option<i64> {
+    let mut last_id = None;
+    for _ in 0..rows {
+        let mut row = list.clone();
+        last_id = row.array_len("msgs").ok().filter(|len| *len > 0).and_then(|_| row.int("id").ok()).or(last_id);
+        if list.skip().is_err() {
+            break;
+        }
+    }
+    last_id
 }
 
 /// Reads a row: its id, and its message unless that was deleted.

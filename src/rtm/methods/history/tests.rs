@@ -80,6 +80,18 @@ fn unreadable_row_is_named_and_leaves_the_cursor_readable() {
 }
 
 #[test]
+fn page_without_a_cursor_goes_on_behind_an_unreadable_row() {
+    let query = History::oldest().count(3);
+    let unreadable = |id: Value| Value::Array(vec![id; 2]);
+    let next_id = |rows| read(&query, rows, &[]).next.and_then(|next| next.last_id);
+    assert_eq!(next_id(vec![row(1, false), unreadable(2.into()), row(3, false)]), Some(3));
+    assert_eq!(next_id(vec![row(1, false), row(2, false), unreadable(3.into())]), Some(3));
+    // Its id cannot be told: nothing better is known than the row before.
+    assert_eq!(next_id(vec![row(1, false), row(2, false), unreadable("x".into())]), Some(2));
+    assert_eq!(next_id(vec![row(1, false), Value::Nil, Value::Array(vec![])]), Some(1));
+}
+
+#[test]
 fn counts_and_types_are_checked() {
     let is_refused = |query: History| get_room_message(1, &query).quest.is_err();
     assert_eq!([0, 1, 20, 21].map(|count| is_refused(History::latest().count(count))), [true, false, false, true]);
