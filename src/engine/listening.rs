@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Retry, Stage, TimeoutError};
-use crate::rtm::methods::listen::{Listen, SetListen};
+use crate::error::{ArgumentError, Error, Retry, Stage, TimeoutError};
+use crate::rtm::methods::listen::{Listen, MOST_NAMED_BYTES, SetListen};
 use union::Union;
 
 /// A server that says "not now" is asked again after this long at the earliest.
@@ -85,6 +85,8 @@ pub(super) struct Wishes<T> {
     connection: u64,
     /// Of the wishes that are granted or being asked for.
     union: Union,
+    /// Of all wishes: what a later `setlisten` may have to name.
+    wished: Union,
     is_connected: bool,
     is_asking: bool,
     /// A wish was taken away that the server may still be pushing for.
@@ -106,6 +108,7 @@ impl<T> Wishes<T> {
             deadlines: BTreeSet::new(),
             connection: 0,
             union: Union::default(),
+            wished: Union::default(),
             is_connected: false,
             is_asking: false,
             has_shrunk: false,
@@ -132,16 +135,27 @@ impl<T> Wishes<T> {
     }
 
     /// Takes in a listener's wish.
-    pub(super) fn add(&mut self, wish: NewWish<T>) {
+    ///
+    /// # Errors
+    ///
+    /// Together with the others it would not fit a quest, and then no connection could ask for any of them.
+    pub(super) fn add(&mut self, wish: NewWish<T>) -> Result<(), (T, ArgumentError)> {
         let NewWish { id, listen, deadline, timeout, wait_for_ready, token } = wish;
+        self.wished.add(&listen);
+        if self.wished.encoded_len() > MOST_NAMED_BYTES {
+            self.wished.remove(&listen);
+            return Err((token, too_many_names()));
+        }
         let waiter = Some(Waiter { token, deadline, timeout, wait_for_ready });
         self.deadlines.insert((deadline, id));
         self.wishes.insert(id, Wish { listen, standing: Standing::Undecided, waiter });
+        Ok(())
     }
 
     /// Takes a listener's wish away. Gives back who waits for its first grant.
     pub(super) fn remove(&mut self, id: ListenerId) -> Option<T> {
         let wish = self.wishes.remove(&id)?;
+        self.wished.remove(&wish.listen);
         if matches!(wish.standing, Standing::Asked | Standing::Granted) {
             self.has_shrunk |= self.union.remove(&wish.listen);
         }
@@ -161,7 +175,8 @@ impl<T> Wishes<T> {
     pub(super) fn handle_disconnected(&mut self) {
         let wishes = std::mem::take(&mut self.wishes);
         let deadlines = std::mem::take(&mut self.deadlines);
-        *self = Wishes { wishes, deadlines, connection: self.connection, ..Wishes::new() };
+        let wished = std::mem::take(&mut self.wished);
+        *self = Wishes { wishes, deadlines, wished, connection: self.connection, ..Wishes::new() };
         self.wishes.values_mut().for_each(|wish| wish.standing = Standing::Undecided);
     }
 
@@ -333,6 +348,14 @@ impl<T> Wishes<T> {
             None => {}
         }
     }
+}
+
+fn too_many_names() -> ArgumentError {
+    let most = MOST_NAMED_BYTES / 9;
+    ArgumentError::new(format!(
+        "all listeners of a client can name {most} ids together, or fewer with long events, and with this one they would name \
+         more: listen to all of the kind, or with another client"
+    ))
 }
 
 #[cfg(test)]

@@ -18,10 +18,10 @@ impl<T: Token> Engine<T> {
         };
         match refusal {
             Some(error) => self.complete(wish.token, Err(error)),
-            None => {
-                self.wishes.add(wish);
-                self.ask_to_listen(now);
-            }
+            None => match self.wishes.add(wish) {
+                Ok(()) => self.ask_to_listen(now),
+                Err((token, error)) => self.complete(token, Err(error.into())),
+            },
         }
     }
 

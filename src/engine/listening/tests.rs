@@ -44,7 +44,7 @@ impl Table {
 
     fn add(&mut self, id: u64, listen: Listen) {
         let deadline = self.now + TIMEOUT;
-        self.wishes.add(NewWish {
+        let added = self.wishes.add(NewWish {
             id: ListenerId(id),
             listen: listen.into(),
             deadline,
@@ -52,6 +52,9 @@ impl Table {
             wait_for_ready: false,
             token: id,
         });
+        if let Err((token, _)) = added {
+            self.told.entry(token).or_default().push("too many names");
+        }
     }
 
     /// Sends what is due, if anything. The server has not answered yet.
@@ -376,4 +379,27 @@ proptest! {
             prop_assert!(live.is_empty());
         }
     }
+}
+
+#[test]
+fn wish_that_would_not_fit_a_quest_with_the_others_is_refused_alone() {
+    let mut table = Table::connected();
+    let rooms = |part: i64| Listen::new().rooms(&(part * 100_000..(part + 1) * 100_000).collect::<Vec<i64>>());
+    (0..9).for_each(|part| table.add(part as u64, rooms(part)));
+    table.add(9, rooms(9));
+    // Whoever wants all of the kind may go first, so that the names count all the same.
+    table.add(10, Listen::new().all_rooms());
+    table.add(11, rooms(9));
+    // Names that others have named make it no longer.
+    table.add(12, rooms(0));
+    table.settle();
+    for (id, told) in [(8, "started"), (9, "too many names"), (10, "started"), (11, "too many names"), (12, "started")]
+    {
+        assert_eq!(table.told(id), [told], "{id}");
+    }
+    table.reconnect();
+    table.wishes.remove(ListenerId(8));
+    table.add(13, rooms(9));
+    table.settle();
+    assert_eq!(table.told(13), ["started"]);
 }

@@ -20,11 +20,31 @@ pub(super) struct Union {
 struct Counts<K> {
     all: usize,
     named: FxHashMap<K, usize>,
+    /// What the names take in a `setlisten`, at most.
+    encoded_len: usize,
+}
+
+/// Something that a `setlisten` can name.
+pub(super) trait Name: Clone + Eq + Hash + Ord {
+    /// How many bytes it takes there, at most.
+    fn encoded_len(&self) -> usize;
+}
+
+impl Name for i64 {
+    fn encoded_len(&self) -> usize {
+        9
+    }
+}
+
+impl Name for Box<str> {
+    fn encoded_len(&self) -> usize {
+        self.len() + 2
+    }
 }
 
 impl<K> Default for Counts<K> {
     fn default() -> Self {
-        Counts { all: 0, named: FxHashMap::default() }
+        Counts { all: 0, named: FxHashMap::default(), encoded_len: 0 }
     }
 }
 
@@ -51,6 +71,12 @@ impl Union {
         changes.contains(&true)
     }
 
+    /// How many bytes all names take in a `setlisten`, at most. They count even where all of their kind is asked for: whoever
+    /// wants all may go first.
+    pub(super) fn encoded_len(&self) -> usize {
+        self.users.encoded_len + self.groups.encoded_len + self.rooms.encoded_len + self.events.encoded_len
+    }
+
     /// The union as the server is asked for it.
     pub(super) fn to_parameters(&self) -> SetListen {
         SetListen {
@@ -62,7 +88,7 @@ impl Union {
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord> Counts<K> {
+impl<K: Name> Counts<K> {
     fn add(&mut self, wanted: &Wanted<K>) -> bool {
         let was_all = self.all > 0;
         self.all += usize::from(wanted.all);
@@ -70,7 +96,10 @@ impl<K: Clone + Eq + Hash + Ord> Counts<K> {
         for key in &wanted.named {
             let count = self.named.entry(key.clone()).or_insert(0);
             *count += 1;
-            has_new_name |= *count == 1;
+            if *count == 1 {
+                has_new_name = true;
+                self.encoded_len += key.encoded_len();
+            }
         }
         // What is named makes no difference while everything of the kind is asked for.
         !was_all && (self.all > 0 || has_new_name)
@@ -86,6 +115,7 @@ impl<K: Clone + Eq + Hash + Ord> Counts<K> {
                 if *count.get() == 0 {
                     count.remove();
                     has_lost_name = true;
+                    self.encoded_len -= key.encoded_len();
                 }
             }
         }
@@ -112,6 +142,16 @@ mod tests {
         let room = Listen::new().room(1);
         assert_eq!([union.add(&room), union.add(&room)], [true, false]);
         assert_eq!([union.remove(&room), union.remove(&room)], [false, true]);
+    }
+
+    #[test]
+    fn each_name_counts_once_however_many_want_it() {
+        let mut union = Union::default();
+        let wishes = [Listen::new().room(1).event("login"), Listen::new().rooms(&[1, 2]).all_rooms()];
+        wishes.iter().for_each(|listen| _ = union.add(listen));
+        assert_eq!(union.encoded_len(), 9 + 7 + 9);
+        wishes.iter().for_each(|listen| _ = union.remove(listen));
+        assert_eq!(union.encoded_len(), 0);
     }
 
     #[test]

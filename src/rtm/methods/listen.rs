@@ -8,8 +8,12 @@ use crate::rtm::{RoomId, UnsignedQuest, UserId};
 
 const SET_LISTEN: MethodName<'static> = MethodName::literal("setlisten");
 
-/// The most ids and events that one wish may name. The frame of a quest stays below the server's 8 MiB.
+/// The most ids and events that one wish may name.
 const MOST_NAMED: usize = 100_000;
+
+/// So many bytes of ids and events fit a `setlisten`, whose frame must stay below the server's 8 MiB. The rest is for what stands
+/// around them.
+pub const MOST_NAMED_BYTES: usize = 8 * 1024 * 1024 - 1024;
 
 /// What a listener wants to hear of: rooms, groups, messages from user to user, events. Each by its name, or all of
 /// them. Handed to `Client::listen`.
@@ -211,6 +215,15 @@ mod tests {
         let rids: Vec<i64> = (0..=MOST_NAMED as i64).collect();
         assert!(Listen::new().rooms(&rids).check().is_err());
         assert!(Listen::new().rooms(&rids[1..]).check().is_ok());
+    }
+
+    #[test]
+    fn frame_with_the_most_names_is_one_that_the_server_takes() {
+        let rooms: Vec<i64> = (0..MOST_NAMED_BYTES as i64 / 9).map(|number| i64::MAX - number).collect();
+        let [users, groups] = [(); 2].map(|()| Subjects::Only(Vec::new()));
+        let listen = SetListen { users, groups, rooms: Subjects::Only(rooms), events: Subjects::Only(Vec::new()) };
+        let len = set_listen(&listen).frame_len();
+        assert!((MOST_NAMED_BYTES..8 * 1024 * 1024).contains(&len), "{len}");
     }
 
     #[test]
