@@ -251,6 +251,11 @@ impl ClientBuilder {
     /// for their answers meanwhile run out of their own time, and keep-alive does not hold the silence against the server.
     /// The answer that is being received may exceed it. Answers of up to 512 bytes are not counted. Default 256 MiB; more
     /// than zero.
+    ///
+    /// If what fills it is waiting for its callbacks, a callback that makes a blocking call waits for an answer that is not
+    /// read while the callbacks behind it wait for its end: the call fails with `Timeout`. Where callbacks make
+    /// blocking calls, set this well above all answers that can be in flight at once, or let the callbacks make calls with
+    /// callbacks.
     pub fn max_undelivered(mut self, bytes: usize) -> Self {
         self.max_undelivered = bytes;
         self
