@@ -1,7 +1,8 @@
-//! Pushes to listeners, against the floor: a plain `TcpStream` that reads and answers the same pushes.
+//! Pushes to listeners, beside floors that read and answer the same pushes over a plain socket. One makes as many messages of
+//! each as there are listeners; the other looks at nothing but the borders of the frames.
 //!
-//! `cargo bench --bench pushes`. The server is a process of its own, so that its processor time is not counted. As in
-//! `against_floor`, what is compared runs right beside each other, round by round, and only ratios mean anything.
+//! `cargo bench --bench pushes`. The server is a process of its own, so that its processor time is not counted, and does as
+//! little as it can. As in `against_floor`, what is compared runs right beside each other, round by round.
 //! `cargo bench --bench pushes -- eight` measures the listeners of that name alone, and as fast as pushes come.
 
 #[path = "../common/cpu.rs"]
@@ -13,7 +14,8 @@ mod server;
 
 use std::time::Duration;
 
-use measure::{Sample, Times, median};
+use floor::Floor;
+use measure::{Phases, Times, median};
 use server::{Order, ServerProcess};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -41,7 +43,7 @@ impl Effort {
         if std::env::args().len() == 1 {
             return Effort { rounds: 1, pushes: 2_000, calls_for: Duration::from_millis(20) };
         }
-        Effort { rounds: 7, pushes: 200_000, calls_for: Duration::from_secs(1) }
+        Effort { rounds: 7, pushes: 1_000_000, calls_for: Duration::from_secs(1) }
     }
 }
 
@@ -70,24 +72,26 @@ fn main() -> Outcome<()> {
 fn throughput(effort: Effort, part: &str) -> Outcome<()> {
     let server = ServerProcess::start(Order { pushes: effort.pushes, per_second: 0 })?;
     println!("pushes a second, as fast as they come ({} a phase, median of {})\n", effort.pushes, effort.rounds);
-    println!("{:<28}{:>12}{:>12}{:>12}{:>22}", "", "pushes/s", "floor", "of floor", "CPU of 1,000 (floor)");
+    let names = ["", "pushes/s", "CPU of 1,000", "making floor", "CPU", "of it", "bare floor", "CPU", "of it"];
+    let [name, rate, cpu, makes, makes_cpu, of_makes, bare, bare_cpu, of_bare] = names;
+    println!("{name:<26}{rate:>10}{cpu:>14}{makes:>14}{makes_cpu:>9}{of_makes:>7}{bare:>12}{bare_cpu:>8}{of_bare:>7}");
     for (name, way) in WAYS.into_iter().filter(|(name, _)| name.contains(part)) {
-        let [mut ratios, mut rates, mut floor_rates, mut cpu, mut floor_cpu] = [const { Vec::new() }; 5];
+        let (mut library, mut making, mut bare) = (Phases::default(), Phases::default(), Phases::default());
         for round in 0..effort.rounds {
-            let (library, floor) = in_turn(
-                round,
-                || library::receive(server.endpoint(), way, effort.pushes, Times::OfAll),
-                || floor::receive(server.endpoint(), effort.pushes, Times::OfAll),
-            )?;
-            ratios.push(library.per_second() / floor.per_second());
-            rates.push(library.per_second());
-            floor_rates.push(floor.per_second());
-            cpu.push(library.cpu_of_1000());
-            floor_cpu.push(floor.cpu_of_1000());
+            let floor = |floor| floor::receive(server.endpoint(), floor, effort.pushes, Times::OfAll);
+            for turn in 0..3 {
+                match (round + turn) % 3 {
+                    0 => library.add(library::receive(server.endpoint(), way, effort.pushes, Times::OfAll)?),
+                    1 => making.add(floor(Floor::Makes { messages: way.listeners })?),
+                    _ => bare.add(floor(Floor::Bare)?),
+                }
+            }
         }
-        let cpu = format!("{:.0} µs ({:.0})", median(&mut cpu), median(&mut floor_cpu));
-        let (rate, floor) = (median(&mut rates), median(&mut floor_rates));
-        println!("{name:<28}{rate:>12.0}{floor:>12.0}{:>12.2}{cpu:>22}", median(&mut ratios));
+        let (rate, cpu) = (library.rate(), library.cpu());
+        let (makes, makes_cpu, of_makes) = (making.rate(), making.cpu(), library.ratio_to(&making));
+        let (bare_rate, bare_cpu, of_bare) = (bare.rate(), bare.cpu(), library.ratio_to(&bare));
+        print!("{name:<26}{rate:>10.0}{cpu:>11.0} µs{makes:>14.0}{makes_cpu:>6.0} µs{of_makes:>7.2}");
+        println!("{bare_rate:>12.0}{bare_cpu:>5.0} µs{of_bare:>7.2}");
     }
     println!("\nresident memory at the end: {} MiB\n", measure::resident_mib());
     Ok(())
@@ -99,7 +103,7 @@ fn way_to_the_handler(effort: Effort) -> Outcome<()> {
     println!("from the server's write to the handler, at {PACED} pushes a second (p50, p99)\n");
     for (name, way) in WAYS {
         let library = library::receive(server.endpoint(), way, pushes, Times::OfEachPush)?;
-        let floor = floor::receive(server.endpoint(), pushes, Times::OfEachPush)?;
+        let floor = floor::receive(server.endpoint(), Floor::Bare, pushes, Times::OfEachPush)?;
         println!("{name:<28}{:>24}   floor {:>24}", library.ways(), floor.ways());
     }
     println!();
@@ -119,19 +123,4 @@ fn calls_beside_pushes(effort: Effort) -> Outcome<()> {
     println!("p50 of a blocking call, alone and beside {BESIDE_CALLS} pushes a second\n");
     println!("{:.1} µs, {:.1} µs: {:.2} times", median(&mut alone), median(&mut beside), median(&mut ratios));
     Ok(())
-}
-
-/// Runs both, now the one first and now the other.
-fn in_turn(
-    round: usize,
-    library: impl Fn() -> Outcome<Sample>,
-    floor: impl Fn() -> Outcome<Sample>,
-) -> Outcome<(Sample, Sample)> {
-    if round % 2 == 0 {
-        let library = library()?;
-        Ok((library, floor()?))
-    } else {
-        let floor = floor()?;
-        Ok((library()?, floor))
-    }
 }

@@ -82,6 +82,34 @@ impl Sample {
     }
 }
 
+/// The phases of one contender, one of each round.
+#[derive(Default)]
+pub struct Phases(Vec<Sample>);
+
+impl Phases {
+    pub fn add(&mut self, sample: Sample) {
+        self.0.push(sample);
+    }
+
+    pub fn rate(&self) -> f64 {
+        self.median_of(Sample::per_second)
+    }
+
+    pub fn cpu(&self) -> f64 {
+        self.median_of(Sample::cpu_of_1000)
+    }
+
+    /// How its rate compares with that of another in the same rounds.
+    pub fn ratio_to(&self, other: &Phases) -> f64 {
+        let ratio = |(own, other): (&Sample, &Sample)| own.per_second() / other.per_second();
+        median(&mut self.0.iter().zip(&other.0).map(ratio).collect::<Vec<f64>>())
+    }
+
+    fn median_of(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
+        median(&mut self.0.iter().map(figure).collect::<Vec<f64>>())
+    }
+}
+
 /// The middle one.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
