@@ -1,6 +1,6 @@
-//! The thread `rtm-catch-up`: reads the histories of rooms for the listeners that fill gaps.
+//! The threads `rtm-catch-up`: they read the histories of rooms for the listeners that fill gaps.
 //!
-//! It runs while there are such listeners. It does not keep the client alive: each call borrows the client for as long as
+//! They run while there are such listeners. They do not keep the client alive: each call borrows the client for as long as
 //! it takes to submit it.
 
 use std::sync::{Arc, Weak};
@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Client, Inner};
-use crate::dispatch::{CatchUp, Listeners, OVERLAP_MS, Progress, Work};
+use crate::dispatch::{CatchUp, Listeners, Progress, Work};
 use crate::error::{Error, Retry, SystemError};
 use crate::rtm::methods::history::{History, HistoryPage};
 use crate::rtm::{Message, RoomId};
@@ -18,18 +18,18 @@ const TRIES: u32 = 5;
 /// The server keeps so many messages of a room. In a room that was empty, this many may be the rest of more.
 const KEPT_MESSAGES: usize = 500;
 
-/// Starts the thread, unless it runs.
-pub(super) fn ensure_thread(inner: &Arc<Inner>) -> Result<(), SystemError> {
-    let listeners = Arc::clone(&inner.shared.listeners);
-    if !listeners.must_start_thread() {
-        return Ok(());
+/// Starts as many threads as there is use for, unless they run.
+pub(super) fn ensure_threads(inner: &Arc<Inner>) -> Result<(), SystemError> {
+    let listeners = &inner.shared.listeners;
+    while listeners.must_start_thread() {
+        let reader = Reader { listeners: Arc::clone(listeners), client: Arc::downgrade(inner) };
+        let spawned = thread::Builder::new().name("rtm-catch-up".into()).spawn(move || reader.run());
+        spawned.map(drop).map_err(|error| {
+            listeners.forget_thread();
+            SystemError::new("starting a catch-up thread", error)
+        })?;
     }
-    let reader = Reader { listeners: Arc::clone(&listeners), client: Arc::downgrade(inner) };
-    let spawned = thread::Builder::new().name("rtm-catch-up".into()).spawn(move || reader.run());
-    spawned.map(drop).map_err(|error| {
-        listeners.forget_thread();
-        SystemError::new("starting the catch-up thread", error)
-    })
+    Ok(())
 }
 
 struct Reader {
@@ -47,22 +47,23 @@ enum End {
 
 impl Reader {
     fn run(&self) {
-        while let Some(work) = self.listeners.next_work() {
-            match work {
+        while let Some(mut work) = self.listeners.next_work() {
+            match &mut work {
                 Work::FindNewest { rid, connection } => {
-                    let page = self.read_page(rid, &History::latest());
+                    let page = self.read_page(*rid, &History::latest());
                     let newest = page.as_ref().ok().map(|page| &*page.messages);
-                    self.listeners.handle_newest(rid, connection, newest, Instant::now());
+                    self.listeners.handle_newest(*rid, *connection, newest, Instant::now());
                 }
                 Work::CatchUp(catch_up) => {
-                    self.catch_up(&catch_up);
-                    self.listeners.finish(&catch_up);
+                    self.catch_up(catch_up);
+                    self.listeners.finish(catch_up);
                 }
             }
+            self.listeners.end_work(&work);
         }
     }
 
-    fn catch_up(&self, catch_up: &CatchUp) {
+    fn catch_up(&self, catch_up: &mut CatchUp) {
         match self.read_missed(catch_up) {
             Ok(()) | Err(End::Unwanted) => {}
             Err(End::Failed(error)) => {
@@ -72,19 +73,19 @@ impl Reader {
         }
     }
 
-    fn read_missed(&self, catch_up: &CatchUp) -> Result<(), End> {
+    fn read_missed(&self, catch_up: &mut CatchUp) -> Result<(), End> {
         let Some(base) = &catch_up.base else {
             self.listeners.tell_gap(catch_up, None);
             return Ok(());
         };
-        let begin = base.last.mtime.saturating_sub(OVERLAP_MS).max(0);
-        let mut query = History::oldest().between(begin, 0);
+        let is_beginning = base.is_beginning();
+        let mut query = History::oldest().between(catch_up.begin(), 0);
         let mut first_pages = Vec::new();
         let mut is_first = true;
         loop {
             let page = self.read_granted(catch_up, &query)?;
             let next = page.next;
-            if is_first && base.is_beginning() {
+            if is_first && is_beginning {
                 first_pages.extend(page.messages);
                 if next.is_none() || first_pages.len() >= KEPT_MESSAGES {
                     is_first = false;
@@ -110,7 +111,7 @@ impl Reader {
         }
     }
 
-    fn take(&self, catch_up: &CatchUp, rows: Vec<Message>) -> Progress {
+    fn take(&self, catch_up: &mut CatchUp, rows: Vec<Message>) -> Progress {
         self.listeners.take_rows(catch_up, rows, Instant::now())
     }
 

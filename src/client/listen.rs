@@ -227,7 +227,7 @@ impl Listening<'_> {
         let id = added.inspect_err(|_| sink.abandon())?;
         let subscription = Subscription::new(id, sink, inner);
         if catches_up {
-            catch_up::ensure_thread(inner).map_err(Error::System)?;
+            catch_up::ensure_threads(inner).map_err(Error::System)?;
         }
         let deadline = Instant::now() + bounded(self.timeout);
         let reply = CallReply::of_this_thread();

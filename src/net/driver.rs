@@ -200,7 +200,7 @@ impl Driver {
                     self.shared.listeners.handle_refused(connection, listener, &error);
                 }
                 Action::Pushed { connection, method, payload } => {
-                    self.shared.listeners.route(connection, method, &payload, now);
+                    self.shared.listeners.route(connection, method, payload, now);
                 }
             }
         }

@@ -5,6 +5,10 @@
     reason = "an error that is made for nothing must be dropped again, which shows in every push that is read"
 )]
 
+mod parts;
+
+pub use parts::PushParts;
+
 use super::{Message, MessageBody, MessageType, Target};
 use crate::error::DecodeError;
 use crate::fpnn::{PayloadReader, RawString};

@@ -135,7 +135,7 @@ fn history_that_does_not_reach_back_is_a_gap_before_what_it_has() {
         let quest = pair.next_history_quest();
         assert_eq!((quest.int("end"), quest.int("num")), (T + 100, 1));
         pair.answer_history(&quest, []);
-        assert_eq!(short(heard(&listener, 3)), ["Reconnected since None", "200", "300"]);
+        assert_eq!(short(heard(&listener, 3)), ["Reconnected since Some(100)", "200", "300"]);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Catching rooms up from their history: what is to be read, and who gets it.
 //!
-//! The thread that reads is the client's (`client/catch_up.rs`). Each row is entered into the memory of messages once, and
+//! The threads that read are the client's (`client/catch_up.rs`). Each row is entered into the memory of messages once, and
 //! given to every listener that catches the room up.
 
 use std::sync::Arc;
@@ -9,11 +9,14 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 
 use super::duplicates::{MessageKey, RowVerdict};
-use super::rooms::{Base, RoomTrack};
+use super::rooms::{Base, OVERLAP_MS, RoomTrack};
 use super::{Listeners, Tables};
 use crate::engine::ListenerId;
 use crate::error::Error;
 use crate::rtm::Message;
+
+/// A slow room must not hold up the others, nor must many rooms flood the server.
+const MOST_THREADS: usize = 4;
 
 /// Something to be read from a history.
 #[derive(Debug, Clone)]
@@ -32,6 +35,33 @@ pub(crate) struct CatchUp {
     pub connection: u64,
     /// Where to begin; `None` if nothing is known of the room.
     pub base: Option<Base>,
+    /// The time of the last row that was handed over. A row without a time stands where the one before it does.
+    at: i64,
+    /// The latest time that a row had, or the message before the first row.
+    reached: Option<i64>,
+}
+
+impl Work {
+    fn rid(&self) -> i64 {
+        match self {
+            Work::FindNewest { rid, .. } => *rid,
+            Work::CatchUp(catch_up) => catch_up.rid,
+        }
+    }
+}
+
+impl CatchUp {
+    fn new(rid: i64, connection: u64, base: Option<Base>) -> CatchUp {
+        let reached = base.as_ref().filter(|base| !base.is_beginning()).map(|base| base.last.mtime);
+        let mut catch_up = CatchUp { rid, connection, base, at: 0, reached };
+        catch_up.at = catch_up.begin();
+        catch_up
+    }
+
+    /// The time from which on the history is to be read.
+    pub(crate) fn begin(&self) -> i64 {
+        self.base.as_ref().map_or(0, |base| base.last.mtime.saturating_sub(OVERLAP_MS).max(0))
+    }
 }
 
 /// How far a catch-up has got.
@@ -43,33 +73,46 @@ pub(crate) enum Progress {
     UpToDate,
 }
 
-/// What the catch-up thread asks and tells.
+/// What the catch-up threads ask and tell.
 impl Listeners {
-    /// Whether a thread must be started that does the work. The caller starts it.
+    /// Whether another thread must be started that does the work. The caller starts it.
     pub(crate) fn must_start_thread(&self) -> bool {
         let mut tables = self.tables.lock();
-        !tables.is_closed && !std::mem::replace(&mut tables.has_thread, true)
+        let must_start = !tables.is_closed && tables.threads < MOST_THREADS.min(tables.rooms.len());
+        tables.threads += usize::from(must_start);
+        must_start
     }
 
     /// The thread could not be started.
     pub(crate) fn forget_thread(&self) {
-        self.tables.lock().has_thread = false;
+        self.tables.lock().threads -= 1;
     }
 
-    /// Waits for work; `None` once there can be none: the thread is to end.
+    /// Waits for work; `None` once there can be none: the thread is to end. The histories of several rooms are read at once,
+    /// that of one room by one thread after the other.
     pub(crate) fn next_work(&self) -> Option<Work> {
         let mut tables = self.tables.lock();
         loop {
             if tables.is_closed || tables.rooms.is_empty() {
-                tables.has_thread = false;
+                tables.threads -= 1;
                 tables.work.clear();
                 return None;
             }
-            match tables.work.pop_front() {
-                Some(work) => return Some(work),
+            let Tables { work, busy_rooms, .. } = &mut *tables;
+            match work.iter().position(|work| !busy_rooms.contains(&work.rid())).and_then(|at| work.remove(at)) {
+                Some(work) => {
+                    busy_rooms.push(work.rid());
+                    return Some(work);
+                }
                 None => self.changed.wait(&mut tables),
             }
         }
+    }
+
+    /// The work that [`next_work`](Listeners::next_work) gave is done.
+    pub(crate) fn end_work(&self, work: &Work) {
+        self.tables.lock().busy_rooms.retain(|rid| *rid != work.rid());
+        self.changed.notify_all();
     }
 
     /// Waits until the server listens to the room, on a connection with a number above `after`. `None` if it never will for
@@ -97,10 +140,12 @@ impl Listeners {
     }
 
     /// Gives a page of the history to everybody who catches the room up.
-    pub(crate) fn take_rows(&self, catch_up: &CatchUp, rows: Vec<Message>, now: Instant) -> Progress {
+    pub(crate) fn take_rows(&self, catch_up: &mut CatchUp, rows: Vec<Message>, now: Instant) -> Progress {
         let mut tables = self.tables.lock();
         let mut progress = Progress::GoesOn;
         for row in rows {
+            catch_up.at = row.mtime.unwrap_or(catch_up.at);
+            catch_up.reached = catch_up.reached.max(Some(catch_up.at));
             if tables.take_row(catch_up, row, now) == Progress::UpToDate {
                 progress = Progress::UpToDate;
                 break;
@@ -119,7 +164,7 @@ impl Listeners {
             track.settle();
         }
         for id in tables.participants(catch_up) {
-            tables.give(id, |sink| sink.queue.push_catch_up_gap(catch_up.connection, error.cloned()));
+            tables.give(id, |sink| sink.queue.push_catch_up_gap(catch_up.connection, catch_up.reached, error.cloned()));
         }
     }
 
@@ -146,8 +191,7 @@ impl Listeners {
         if let Some(track) = tables.rooms.get_mut(&rid) {
             track.awaits_newest = false;
             if let Some(newest) = newest.filter(|_| is_same) {
-                let rows: Vec<_> = newest.iter().map(|row| (row.mtime.unwrap_or(0), row.from, row.mid)).collect();
-                track.record_newest(&rows, now);
+                track.record_newest(&in_time(newest), now);
             }
         }
         drop(tables);
@@ -175,7 +219,7 @@ impl Tables {
             let is_missed = |id| self.listeners.get(id).is_some_and(|entry| entry.was_there_before(connection));
             if track.listeners.iter().any(is_missed) {
                 let base = bases.remove(&rid).unwrap_or_else(|| track.base(&self.duplicates));
-                self.work.push_back(Work::CatchUp(CatchUp { rid, connection, base }));
+                self.work.push_back(Work::CatchUp(CatchUp::new(rid, connection, base)));
             }
         }
     }
@@ -238,9 +282,9 @@ impl Tables {
     }
 
     fn take_row(&mut self, catch_up: &CatchUp, row: Message, now: Instant) -> Progress {
-        let CatchUp { rid, connection, base } = catch_up;
-        let mtime = row.mtime.unwrap_or(0);
-        if base.as_ref().is_some_and(|base| base.covers(mtime, row.from, row.mid)) {
+        let CatchUp { rid, connection, base, at, .. } = catch_up;
+        let at = *at;
+        if base.as_ref().is_some_and(|base| base.covers(at, row.from, row.mid)) {
             return Progress::GoesOn;
         }
         let key = MessageKey { target: row.target, from: row.from, mid: row.mid };
@@ -251,7 +295,7 @@ impl Tables {
             RowVerdict::New => {}
             RowVerdict::CaughtUp(earlier) => {
                 // What is older than the last message before the connection is older than the listening of those who joined.
-                if base.as_ref().is_none_or(|base| base.is_reached_by(mtime)) {
+                if base.as_ref().is_none_or(|base| base.is_reached_by(at)) {
                     return Progress::GoesOn;
                 }
                 let has_it =
@@ -260,8 +304,12 @@ impl Tables {
                 self.duplicates.note_caught_up(key, *connection);
             }
         }
+        let misses_it = |id: &ListenerId| self.listeners.get(id).is_some_and(|entry| entry.joined_since(*connection));
         if let Some(track) = self.rooms.get_mut(rid) {
-            track.record(mtime, row.from, row.mid, now);
+            // Those who joined since are not given it: if it is not pushed to them, the next catch-up has to begin before it.
+            if !track.listeners.iter().any(misses_it) {
+                track.record(at, row.from, row.mid, now);
+            }
         }
         let row = Arc::new(row);
         for id in participants {
@@ -290,4 +338,15 @@ impl Tables {
         let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|track| track.awaits_newest);
         entry.listen.rooms.named.iter().any(is_awaited)
     }
+}
+
+/// The time, sender and id of the newest messages of a room, which come newest first. One without a time stands where the one
+/// before it does.
+fn in_time(newest: &[Message]) -> Vec<(i64, i64, i64)> {
+    let mut at = 0;
+    let timed = newest.iter().rev().map(|row| {
+        at = row.mtime.unwrap_or(at);
+        (at, row.from, row.mid)
+    });
+    timed.collect()
 }

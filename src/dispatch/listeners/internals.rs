@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{CatchUp, Listeners, OVERLAP_MS, Progress, Push, Sink, Taken, Work};
+use super::{CatchUp, Listeners, Progress, Push, Sink, Taken, Work};
 use crate::engine::{Action, Counters, ListenerId};
 use crate::error::Error;
 use crate::rtm::Message;
@@ -50,14 +50,14 @@ impl OfflineListeners {
         match action {
             Action::Granted { connection, listener } => self.0.handle_granted(connection, listener),
             Action::Refused { connection, listener, error } => self.0.handle_refused(connection, listener, &error),
-            Action::Pushed { connection, method, payload } => self.0.route(connection, method, &payload, now),
+            Action::Pushed { connection, method, payload } => self.0.route(connection, method, payload, now),
             other => return Some(other),
         }
         self.0.wake_touched();
         None
     }
 
-    /// Does what the catch-up thread would do next without waiting. `read` gives all messages of a room, oldest first. Says
+    /// Does what a catch-up thread would do next without waiting. `read` gives all messages of a room, oldest first. Says
     /// whether there was anything to do.
     pub fn catch_up(&self, now: Instant, read: impl FnOnce(i64) -> Vec<Message>) -> bool {
         match self.next_work() {
@@ -65,9 +65,10 @@ impl OfflineListeners {
             Some(Work::FindNewest { rid, connection }) => {
                 self.0.handle_newest(rid, connection, Some(&read(rid)), now);
             }
-            Some(Work::CatchUp(catch_up)) => {
+            Some(Work::CatchUp(mut catch_up)) => {
                 if self.is_granted(&catch_up) == Some(true) {
-                    self.read_missed(&catch_up, read(catch_up.rid), now);
+                    let rows = read(catch_up.rid);
+                    self.read_missed(&mut catch_up, rows, now);
                 }
                 self.0.finish(&catch_up);
             }
@@ -103,13 +104,13 @@ impl OfflineListeners {
     }
 
     /// Reads on from the last message that is known, as the client does, page after page.
-    fn read_missed(&self, catch_up: &CatchUp, rows: Vec<Message>, now: Instant) {
+    fn read_missed(&self, catch_up: &mut CatchUp, rows: Vec<Message>, now: Instant) {
         let Some(base) = &catch_up.base else { return self.0.tell_gap(catch_up, None) };
         let is_reached = |row: &Message| row.mtime.is_some_and(|mtime| base.is_reached_by(mtime));
         if !base.is_beginning() && !rows.iter().any(is_reached) {
             self.0.tell_gap(catch_up, None);
         }
-        let begin = base.last.mtime.saturating_sub(OVERLAP_MS);
+        let begin = catch_up.begin();
         let missed = rows.into_iter().filter(|row| row.mtime.is_some_and(|mtime| mtime >= begin)).collect();
         let _: Progress = self.0.take_rows(catch_up, missed, now);
     }

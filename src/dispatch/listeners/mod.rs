@@ -1,8 +1,9 @@
 //! All listeners of a client: who gets which push, and what is caught up from the history after a reconnect.
 //!
-//! The I/O thread routes pushes and tells what the server granted; users come and go; the catch-up thread reads histories.
+//! The I/O thread routes pushes and tells what the server granted; users come and go; the catch-up threads read histories.
 //! One lock holds the tables together. No user code runs under it, and nothing of the user's is dropped under it.
 
+mod arrivals;
 mod catch_up;
 mod duplicates;
 #[cfg(feature = "unstable-internals")]
@@ -15,9 +16,7 @@ mod sink;
 
 pub(crate) use catch_up::{CatchUp, Progress, Work};
 pub use push::{Gap, GapReason, Push};
-use queue::Arrived;
 pub(crate) use queue::{Queue, Taken};
-pub(crate) use rooms::OVERLAP_MS;
 pub(crate) use sink::{Handler, Sink};
 
 use std::collections::VecDeque;
@@ -32,6 +31,7 @@ use crate::engine::{Counters, ListenerId};
 use crate::error::Error;
 use crate::rtm::methods::listen::Listen;
 use crate::rtm::{MessageRef, PushMethod, PushRef, Target};
+use arrivals::{Arrivals, Arrived, SharedArrivals};
 use duplicates::{Duplicates, MessageKey, PushVerdict};
 use rooms::RoomTrack;
 use routes::Routes;
@@ -40,16 +40,12 @@ use routes::Routes;
 #[derive(Debug)]
 pub(crate) struct Listeners {
     tables: Mutex<Tables>,
-    /// Something has happened that the catch-up thread, or a listener that starts, may be waiting for.
+    /// Something has happened that a catch-up thread, or a listener that starts, may be waiting for.
     changed: Condvar,
     counters: Arc<Counters>,
     last_id: AtomicU64,
     last_place: AtomicUsize,
 }
-
-/// So many pushes are added to a listener's queue at once, or all of one read if there are fewer. The queue's lock is one
-/// that two threads want.
-const PUSHES_AT_ONCE: usize = 128;
 
 #[derive(Debug, Default)]
 struct Tables {
@@ -61,11 +57,15 @@ struct Tables {
     work: VecDeque<Work>,
     /// The number of the connection that was last heard of.
     connection: u64,
+    /// Pushes that are not in the queues yet.
+    shared: SharedArrivals,
     /// Those who were given something and not woken yet.
     touched: Vec<ListenerId>,
     /// Room for the listeners of one push.
     found: Vec<ListenerId>,
-    has_thread: bool,
+    /// The rooms whose history a thread is reading, and how many such threads there are.
+    busy_rooms: Vec<i64>,
+    threads: usize,
     is_closed: bool,
 }
 
@@ -80,20 +80,18 @@ struct Entry {
     refused: u64,
     is_touched: bool,
     /// Pushes that are not in the queue yet.
-    arrived: Vec<Arrived>,
+    arrivals: Arrivals,
 }
 
 impl Entry {
-    /// Adds to the queue what has arrived.
-    fn deliver_arrived(&mut self) {
-        if !self.arrived.is_empty() {
-            self.sink.queue.push_all(self.arrived.drain(..));
-        }
-    }
-
     /// Whether the listener was there before the connection of this number, and so misses what came in between.
     fn was_there_before(&self, connection: u64) -> bool {
         self.first_granted.is_some_and(|first| first < connection)
+    }
+
+    /// Whether the listener came after the connection of this number was made, and what it missed before is none of its concern.
+    fn joined_since(&self, connection: u64) -> bool {
+        self.first_granted.is_some_and(|first| first >= connection)
     }
 
     /// Whether the listener is told of missing messages in the room by the messages themselves.
@@ -154,7 +152,7 @@ impl Listeners {
             first_granted: None,
             refused: 0,
             is_touched: false,
-            arrived: Vec::new(),
+            arrivals: Arrivals::default(),
         };
         tables.listeners.insert(id, entry);
         Ok(id)
@@ -179,9 +177,9 @@ impl Listeners {
     }
 
     /// A push came on the connection of this number.
-    pub(crate) fn route(&self, connection: u64, method: PushMethod, payload: &Arc<[u8]>, now: Instant) {
+    pub(crate) fn route(&self, connection: u64, method: PushMethod, payload: Arc<[u8]>, now: Instant) {
         self.counters.pushes_received.increment();
-        let push = match PushRef::read(method, payload) {
+        let push = match PushRef::read(method, &payload) {
             Ok(Some(push)) => push,
             Ok(None) => return,
             Err(error) => return log::debug!("dropped a push that cannot be read: {error}"),
@@ -191,18 +189,13 @@ impl Listeners {
         let mut found = std::mem::take(&mut tables.found);
         found.clear();
         tables.routes.find(&push, &mut found);
+        if let PushRef::Message(message) = &push {
+            if !found.is_empty() && !tables.admit(message, connection, &mut found, now) {
+                self.counters.pushes_duplicate.increment();
+            }
+        }
         if !found.is_empty() {
-            let mtime = match &push {
-                PushRef::Message(message) => {
-                    if !tables.admit(message, connection, &mut found, now) {
-                        self.counters.pushes_duplicate.increment();
-                    }
-                    message.mtime
-                }
-                PushRef::Event(_) => None,
-            };
-            let arrived = Arrived { method, payload: Arc::clone(payload), mtime };
-            found.iter().for_each(|id| tables.give_push(*id, &arrived));
+            tables.take_push(&found, Arrived { parts: push.to_parts(&payload), payload });
         }
         tables.found = found;
     }
@@ -238,6 +231,7 @@ impl Listeners {
     /// Wakes everybody who was given something.
     pub(crate) fn wake_touched(&self) {
         let mut tables = self.tables.lock();
+        tables.deliver_arrivals();
         if tables.touched.is_empty() {
             return;
         }
@@ -251,11 +245,8 @@ impl Listeners {
         let mut tables = self.tables.lock();
         tables.is_closed = true;
         tables.work.clear();
-        let close = |entry: &mut Entry| {
-            entry.deliver_arrived();
-            Arc::clone(&entry.sink)
-        };
-        let sinks: Vec<Arc<Sink>> = tables.listeners.values_mut().map(close).collect();
+        tables.deliver_arrivals();
+        let sinks: Vec<Arc<Sink>> = tables.listeners.values().map(|entry| Arc::clone(&entry.sink)).collect();
         drop(tables);
         self.changed.notify_all();
         let error = Error::closed(false);
@@ -266,32 +257,27 @@ impl Listeners {
 impl Tables {
     /// Adds to a listener's queue something else than a push, behind the pushes that have arrived.
     fn give(&mut self, id: ListenerId, add: impl FnOnce(&Sink)) {
-        let Some(entry) = self.listeners.get_mut(&id) else { return };
-        entry.deliver_arrived();
+        self.deliver_arrivals();
+        let Some(entry) = self.listeners.get(&id) else { return };
         add(&entry.sink);
-        if !std::mem::replace(&mut entry.is_touched, true) {
-            self.touched.push(id);
-        }
+        self.touch(id);
     }
 
-    /// Gives a listener a push, which is in its queue by the next wake at the latest.
-    fn give_push(&mut self, id: ListenerId, arrived: &Arrived) {
+    /// The listener is to be woken.
+    fn touch(&mut self, id: ListenerId) {
         let Some(entry) = self.listeners.get_mut(&id) else { return };
-        entry.arrived.push(arrived.clone());
-        if entry.arrived.len() >= PUSHES_AT_ONCE {
-            entry.deliver_arrived();
-        }
         if !std::mem::replace(&mut entry.is_touched, true) {
             self.touched.push(id);
         }
     }
 
+    /// Those who are to be woken.
     fn take_touched(&mut self) -> Vec<Arc<Sink>> {
+        self.deliver_arrivals();
         let listeners = &mut self.listeners;
         let wake = |id| {
             let entry: &mut Entry = listeners.get_mut(&id)?;
             entry.is_touched = false;
-            entry.deliver_arrived();
             Some(Arc::clone(&entry.sink))
         };
         self.touched.drain(..).filter_map(wake).collect()

@@ -76,7 +76,7 @@ impl Gap {
     }
 
     /// The `mtime` of the last message before the gap, in milliseconds since the epoch: the point from which to read the history.
-    /// `None` if the listener got no message before.
+    /// Where a room could not be caught up, of the last message of that room. `None` if there was no message before.
     #[must_use]
     pub fn since(&self) -> Option<i64> {
         self.since

@@ -3,16 +3,22 @@
 //! What does not fit is dropped, counted, and told in its place. A place where a room is being caught up from the history
 //! holds back what is behind it until the catch-up is done.
 
+mod inbox;
+mod outbox;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::push::{Gap, GapReason, Push};
+use super::arrivals::Arrived;
+use super::push::{GapReason, Push};
 use crate::engine::Counters;
 use crate::error::Error;
-use crate::rtm::{Message, PushMethod, PushRef};
+use crate::rtm::Message;
 use crate::sync::{Condvar, Mutex};
+use inbox::{CatchUp, Inbox, TakeOver};
+use outbox::{Batch, Outbox};
 
 /// Payloads in one queue may take this many bytes; one more is let in below that.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -23,7 +29,7 @@ const MOST_UNCOUNTED: usize = 64;
 
 /// See the [module](self).
 ///
-/// Whoever listens takes what has come in one go, and then one item after the other from what it took, without the lock that
+/// Whoever listens takes what has come in one go, and then one push after the other from what it took, without the lock that
 /// the I/O thread needs.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -36,23 +42,19 @@ pub(crate) struct Queue {
     place: usize,
 }
 
-/// What has come and was not taken over.
-#[derive(Debug, Default)]
-struct Inbox {
-    items: VecDeque<Item>,
-    /// What the catch-ups stand for that were not passed yet, in their order.
-    catch_ups: VecDeque<CatchUp>,
-    is_closed: bool,
-}
-
-/// What was taken over, and is given out.
-#[derive(Debug, Default)]
-struct Outbox {
-    items: VecDeque<Item>,
-    /// The mtime of the last message that was given out.
-    since: Option<i64>,
-    /// What was given out, and still counts as waiting.
-    uncounted: Size,
+#[derive(Debug)]
+enum Item {
+    /// Pushes that came one after the other.
+    Pushes(Batch),
+    /// A message of the history.
+    Row(Arc<Message>),
+    /// So many did not fit in here.
+    Lost(u64),
+    Gap(GapReason, Option<Box<Error>>),
+    /// A room could not be caught up from this time on; from the beginning of the catch-up, if none is known.
+    CatchUpGap(Option<i64>, Option<Box<Error>>),
+    /// Here the oldest of the catch-ups comes in.
+    CatchUp,
 }
 
 /// The pushes and rows that wait, on either side, and their bytes.
@@ -68,35 +70,6 @@ struct Waiting {
 struct Size {
     count: usize,
     bytes: usize,
-}
-
-/// A push as it came. All listeners share its bytes.
-#[derive(Debug, Clone)]
-pub(crate) struct Arrived {
-    pub method: PushMethod,
-    pub payload: Arc<[u8]>,
-    pub mtime: Option<i64>,
-}
-
-#[derive(Debug)]
-enum Item {
-    Push(Arrived),
-    /// A message of the history.
-    Row(Arc<Message>),
-    /// So many did not fit in here.
-    Lost(u64),
-    Gap(GapReason, Option<Box<Error>>),
-    /// Here the oldest of the catch-ups comes in.
-    CatchUp,
-}
-
-#[derive(Debug)]
-struct CatchUp {
-    /// The connection after which the rooms are caught up.
-    connection: u64,
-    /// Rooms that are not done.
-    rooms_left: usize,
-    items: VecDeque<Item>,
 }
 
 /// What a look into the queue comes to.
@@ -129,22 +102,26 @@ impl Queue {
     }
 
     /// Adds pushes, as many as there is room for. Whoever waits is to be woken by [`wake`](Queue::wake).
-    pub(crate) fn push_all(&self, arrived: impl Iterator<Item = Arrived>) {
+    pub(super) fn push_all(&self, pushes: &Arc<[Arrived]>) {
         let mut inbox = self.inbox.lock();
         if inbox.is_closed {
             return;
         }
         let (mut waiting, mut new) = (self.waiting.size(), Size::default());
-        for push in arrived {
-            if self.waiting.has_room(waiting) {
-                waiting.add(push.payload.len());
-                new.add(push.payload.len());
-                inbox.items.push_back(Item::Push(push));
-            } else {
-                lose_one(&mut inbox.items, &self.counters);
+        for push in pushes.iter() {
+            if !self.waiting.has_room(waiting) {
+                break;
             }
+            waiting.add(push.payload.len());
+            new.add(push.payload.len());
         }
         self.waiting.count_in(new);
+        if new.count > 0 {
+            inbox.items.push_back(Item::Pushes(Batch::new(pushes, new.count)));
+        }
+        if new.count < pushes.len() {
+            self.lose(&mut inbox.items, pushes.len() - new.count);
+        }
     }
 
     /// Adds a gap.
@@ -175,14 +152,14 @@ impl Queue {
             self.waiting.count_in(Size { count: 1, bytes: row_bytes(message) });
             catch_up.items.push_back(Item::Row(Arc::clone(message)));
         } else {
-            lose_one(&mut catch_up.items, &self.counters);
+            self.lose(&mut catch_up.items, 1);
         }
     }
 
-    /// Adds a gap to the catch-up of the connection of this number.
-    pub(crate) fn push_catch_up_gap(&self, connection: u64, error: Option<Error>) {
+    /// Adds a gap to the catch-up of the connection of this number. A room is missing from this time on.
+    pub(crate) fn push_catch_up_gap(&self, connection: u64, since: Option<i64>, error: Option<Error>) {
         if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
-            catch_up.push_gap(error);
+            catch_up.push_gap(since, error);
         }
     }
 
@@ -211,7 +188,7 @@ impl Queue {
         if !std::mem::replace(&mut inbox.is_closed, true) {
             for catch_up in inbox.catch_ups.iter_mut().filter(|catch_up| catch_up.rooms_left > 0) {
                 catch_up.rooms_left = 0;
-                catch_up.push_gap(Some(error.clone()));
+                catch_up.push_gap(None, Some(error.clone()));
             }
         }
         drop(inbox);
@@ -240,7 +217,7 @@ impl Queue {
     /// Takes what is next, without waiting.
     pub(crate) fn try_take(&self) -> Taken {
         match self.look() {
-            Look::Item(item, since) => self.give_out(item, since),
+            Look::Push(push) => Taken::Push(push),
             Look::Nothing | Look::CatchingUp => Taken::Nothing,
             Look::Closed => Taken::Closed,
         }
@@ -250,7 +227,7 @@ impl Queue {
     pub(crate) fn take(&self, deadline: Option<Instant>) -> Taken {
         loop {
             let is_catching_up = match self.look() {
-                Look::Item(item, since) => return self.give_out(item, since),
+                Look::Push(push) => return Taken::Push(push),
                 Look::Closed => return Taken::Closed,
                 Look::Nothing => false,
                 Look::CatchingUp => true,
@@ -279,59 +256,37 @@ impl Queue {
         }
     }
 
-    /// Looks for what is next: in what was taken over, then in what has come.
+    /// Takes what is next: of what was taken over, then of what has come.
     fn look(&self) -> Look {
         let mut taken = self.taken.lock();
-        let item = loop {
-            match taken.items.pop_front() {
-                Some(Item::CatchUp) => taken.items.push_front(Item::CatchUp),
-                Some(item) => break item,
-                None => {}
+        let push = loop {
+            if let Some(push) = taken.next() {
+                break push;
             }
             match self.inbox.lock().take_over(&mut taken.items) {
                 TakeOver::Items => {}
-                TakeOver::Item(item) => break item,
                 TakeOver::Nothing if taken.items.is_empty() => return Look::Nothing,
                 TakeOver::Nothing => return Look::CatchingUp,
                 TakeOver::Closed => return Look::Closed,
             }
         };
-        let since = taken.since;
-        match &item {
-            Item::Push(push) => {
-                taken.uncounted.add(push.payload.len());
-                taken.since = push.mtime.or(since);
-            }
-            Item::Row(message) => {
-                taken.uncounted.add(row_bytes(message));
-                taken.since = message.mtime.or(since);
-            }
-            Item::Lost(_) | Item::Gap(..) | Item::CatchUp => {}
-        }
         if taken.items.is_empty() || taken.uncounted.count >= self.waiting.most_uncounted() {
             self.waiting.count_out(std::mem::take(&mut taken.uncounted));
         }
-        Look::Item(item, since)
-    }
-
-    /// Makes of an item what the user is given. Without a lock: texts are copied here.
-    fn give_out(&self, item: Item, since: Option<i64>) -> Taken {
-        let push = match item {
-            Item::Push(Arrived { method, payload, .. }) => match read(method, &payload) {
-                Some(push) => push,
-                // It was read once, when it came, so that this cannot be.
-                None => return Taken::Nothing,
-            },
-            Item::Row(message) => Push::Message(Arc::unwrap_or_clone(message)),
-            Item::Lost(missed) => Push::Gap(Gap::new(GapReason::Overflow, Some(missed), since, None)),
-            Item::Gap(reason, error) => Push::Gap(Gap::new(reason, None, since, error.map(|error| *error))),
-            Item::CatchUp => return Taken::Nothing,
-        };
+        drop(taken);
         match push {
             Push::Gap(_) => self.counters.gaps.increment(),
             Push::Message(_) | Push::Event(_) => self.counters.pushes_delivered.increment(self.place),
         }
-        Taken::Push(push)
+        Look::Push(push)
+    }
+
+    fn lose(&self, items: &mut VecDeque<Item>, count: usize) {
+        self.counters.pushes_overflowed.add(count as u64);
+        match items.back_mut() {
+            Some(Item::Lost(lost)) => *lost += count as u64,
+            _ => items.push_back(Item::Lost(count as u64)),
+        }
     }
 }
 
@@ -371,99 +326,15 @@ impl Size {
 
 /// What is next.
 enum Look {
-    /// An item, and the mtime of the last message before it.
-    Item(Item, Option<i64>),
+    Push(Push),
     Nothing,
     /// Nothing, until a catch-up goes on.
     CatchingUp,
     Closed,
 }
 
-/// What a look into the inbox comes to.
-enum TakeOver {
-    /// What has come was taken over.
-    Items,
-    /// An item of the catch-up that is next.
-    Item(Item),
-    Nothing,
-    Closed,
-}
-
-impl Inbox {
-    /// Takes over what has come. If the next item is a catch-up, what it has comes first.
-    fn take_over(&mut self, taken: &mut VecDeque<Item>) -> TakeOver {
-        if matches!(taken.front(), Some(Item::CatchUp)) {
-            if let Some(catch_up) = self.catch_ups.front_mut() {
-                match catch_up.items.pop_front() {
-                    Some(item) => return TakeOver::Item(item),
-                    None if catch_up.rooms_left > 0 => return TakeOver::Nothing,
-                    None => _ = self.catch_ups.pop_front(),
-                }
-            }
-            taken.pop_front();
-            return TakeOver::Items;
-        }
-        match (self.items.is_empty(), self.is_closed) {
-            (true, true) => TakeOver::Closed,
-            (true, false) => TakeOver::Nothing,
-            (false, _) => {
-                std::mem::swap(&mut self.items, taken);
-                TakeOver::Items
-            }
-        }
-    }
-
-    /// Drops catch-ups from the end that are done and have brought nothing: a server that comes and goes must not fill the
-    /// queue of a listener that does not look.
-    fn drop_spent_catch_ups(&mut self) {
-        while matches!(self.items.back(), Some(Item::CatchUp)) && self.catch_ups.back().is_some_and(CatchUp::is_spent) {
-            self.items.pop_back();
-            self.catch_ups.pop_back();
-        }
-    }
-
-    /// The catch-up of the connection of this number, unless it is done.
-    fn catch_up(&mut self, connection: u64) -> Option<&mut CatchUp> {
-        self.catch_ups.iter_mut().find(|catch_up| catch_up.connection == connection && catch_up.rooms_left > 0)
-    }
-}
-
-impl CatchUp {
-    fn push_gap(&mut self, error: Option<Error>) {
-        let repeats = matches!(self.items.back(), Some(Item::Gap(GapReason::Reconnected, _)));
-        if !repeats {
-            self.items.push_back(Item::Gap(GapReason::Reconnected, error.map(Box::new)));
-        }
-    }
-
-    fn is_spent(&self) -> bool {
-        self.rooms_left == 0 && self.items.is_empty()
-    }
-
-    /// Whether there is something to take, or nothing to wait for.
-    fn is_ready(&self) -> bool {
-        self.rooms_left == 0 || !self.items.is_empty()
-    }
-}
-
 fn row_bytes(message: &Message) -> usize {
     message.body.as_bytes().len() + message.attrs.len() + ROW_OVERHEAD
-}
-
-fn lose_one(items: &mut VecDeque<Item>, counters: &Counters) {
-    counters.pushes_overflowed.increment();
-    match items.back_mut() {
-        Some(Item::Lost(lost)) => *lost += 1,
-        _ => items.push_back(Item::Lost(1)),
-    }
-}
-
-fn read(method: PushMethod, payload: &[u8]) -> Option<Push> {
-    match PushRef::read(method, payload) {
-        Ok(Some(PushRef::Message(message))) => Some(Push::Message(message.to_message())),
-        Ok(Some(PushRef::Event(event))) => Some(Push::Event(event.to_event())),
-        Ok(None) | Err(_) => None,
-    }
 }
 
 #[cfg(all(loom, test))]

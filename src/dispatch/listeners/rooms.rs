@@ -7,7 +7,7 @@ use crate::engine::ListenerId;
 
 /// The history is read again from this much before the last message, in milliseconds: where the servers' clocks differ,
 /// a message may bear an earlier time than one that came before it.
-pub(crate) const OVERLAP_MS: i64 = 5_000;
+pub(super) const OVERLAP_MS: i64 = 5_000;
 /// The most messages of one millisecond that are told apart by it.
 const MOST_KEYS: usize = 1024;
 
@@ -113,6 +113,10 @@ impl RoomTrack {
             return;
         }
         let mtime = newest.iter().map(|(mtime, ..)| *mtime).max().unwrap_or(0);
+        if mtime == 0 && !newest.is_empty() {
+            // None of them has a time: where the room stands cannot be told.
+            return;
+        }
         let keys = newest.iter().filter(|row| row.0 == mtime).map(|&(_, from, mid)| (from, mid)).collect();
         self.settled = self.settled.max(mtime - 1);
         let newest = Position { mtime, keys, seen_at: now };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fpnn::MapWriter;
+use crate::rtm::{PushMethod, PushRef};
 
 use loom::thread;
 
@@ -19,11 +20,15 @@ fn event(number: i64) -> Arc<[u8]> {
     payload.into()
 }
 
+fn arrived(payload: &Arc<[u8]>) -> Arrived {
+    let push = PushRef::read(PushMethod::Event, payload).unwrap().unwrap();
+    Arrived { parts: push.to_parts(payload), payload: Arc::clone(payload) }
+}
+
 /// What the I/O thread does for each push.
 fn push_all(queue: &Queue, payloads: &[Arc<[u8]>]) {
     for payload in payloads {
-        let payload = Arc::clone(payload);
-        queue.push_all(std::iter::once(Arrived { method: PushMethod::Event, payload, mtime: None }));
+        queue.push_all(&Arc::from([arrived(payload)]));
         queue.wake();
     }
 }

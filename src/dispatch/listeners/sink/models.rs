@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::dispatch::callbacks::Queued;
-use crate::dispatch::listeners::queue::Arrived;
+use crate::dispatch::listeners::arrivals::Arrived;
 use crate::fpnn::MapWriter;
-use crate::rtm::PushMethod;
+use crate::rtm::{PushMethod, PushRef};
 
 use crossbeam_channel::Receiver;
 use loom::sync::atomic::AtomicUsize;
@@ -66,8 +66,9 @@ impl Model {
         let mut payload = Vec::new();
         let map = MapWriter::begin(&mut payload).int("pid", 1).str("event", "login").int("uid", number);
         let _ = map.int("time", 2).str("endpoint", "");
-        let arrived = Arrived { method: PushMethod::Event, payload: payload.into(), mtime: None };
-        self.sink.queue.push_all(std::iter::once(arrived));
+        let push = PushRef::read(PushMethod::Event, &payload).unwrap().unwrap();
+        let parts = push.to_parts(&payload);
+        self.sink.queue.push_all(&Arc::from([Arrived { parts, payload: payload.into() }]));
         self.sink.wake();
     }
 

@@ -1,0 +1,104 @@
+//! Who gets which push, how often, and in which order.
+
+use super::*;
+
+#[test]
+fn each_message_is_delivered_once_and_in_order() {
+    let hub = Hub::new();
+    let (one, two) = (hub.listen(Listen::new().room(ROOM), false), hub.listen(Listen::new().all_rooms(), false));
+    [1, 2, 1, 3, 3, 2, 4].iter().for_each(|&mid| hub.push(mid));
+    assert_eq!(one.heard(), ["1", "2", "3", "4"]);
+    assert_eq!(two.heard(), ["1", "2", "3", "4"]);
+    let stats = hub.counters.read(0);
+    assert_eq!((stats.pushes_received, stats.pushes_duplicate, stats.pushes_delivered), (7, 3, 8));
+}
+
+#[test]
+fn events_are_not_filtered() {
+    let hub = Hub::new();
+    let ear = hub.listen(Listen::new().event("login"), false);
+    hub.push_login();
+    hub.push_login();
+    assert_eq!(ear.heard(), ["login", "login"]);
+}
+
+#[test]
+fn broken_push_does_not_make_its_repetition_a_duplicate() {
+    let hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), false);
+    let mut broken = room_message(ROOM, 1);
+    broken.truncate(broken.len() - 3);
+    hub.push_payload(&broken);
+    hub.push(1);
+    assert_eq!(ear.heard(), ["1"]);
+}
+
+#[test]
+fn duplicates_are_remembered_over_reconnects() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), false);
+    hub.push(1);
+    hub.reconnect(&[&ear]);
+    hub.push(1);
+    assert_eq!(ear.heard(), ["1", "Reconnected 0 since 1000"]);
+}
+
+#[test]
+fn listener_that_is_gone_gets_nothing_and_leaves_nothing_behind() {
+    let hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM).all_events(), true);
+    hub.push(1);
+    ear.sink.abandon();
+    hub.listeners.remove(ear.id);
+    hub.push(2);
+    assert!(ear.heard().is_empty());
+    let tables = hub.listeners.tables.lock();
+    assert!(tables.listeners.is_empty() && tables.rooms.is_empty());
+}
+
+#[test]
+fn closed_client_gives_what_was_queued_and_then_the_end() {
+    let hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), false);
+    hub.push(1);
+    hub.listeners.close();
+    hub.push(2);
+    assert_eq!(ear.heard(), ["1"]);
+    assert!(matches!(ear.sink.queue.take(None), Taken::Closed));
+    let sink = Sink::new(hub.listeners.new_queue(1));
+    assert!(hub.listeners.add(Listen::new().room(ROOM).into(), false, sink).is_err());
+}
+
+#[test]
+fn pushes_that_come_together_keep_their_order_for_everybody() {
+    let hub = Hub::new();
+    let ears =
+        [Listen::new().all_rooms(), Listen::new().room(1), Listen::new().rooms(&[1, 2]), Listen::new().all_rooms()]
+            .map(|listen| hub.listen(listen, false));
+    // Of one room, of two in turns, of one again, and more than are kept together.
+    let rooms = [1, 1, 1, 2, 1, 2, 2, 3, 1, 1];
+    let pushes: Vec<(i64, i64)> = (0..600).map(|mid| (rooms[(mid / 3 % 10) as usize], mid)).collect();
+    hub.push_together(pushes[..400].iter().copied());
+    hub.push_together(pushes[400..].iter().copied());
+    let of = |rooms: &[i64]| -> Vec<String> {
+        pushes.iter().filter(|(rid, _)| rooms.contains(rid)).map(|(_, mid)| mid.to_string()).collect()
+    };
+    let heard = ears.map(|ear| ear.heard());
+    assert_eq!(heard, [of(&[1, 2, 3]), of(&[1]), of(&[1, 2]), of(&[1, 2, 3])]);
+}
+
+#[test]
+fn what_came_before_a_listener_joined_or_left_is_not_mixed_up() {
+    let hub = Hub::new();
+    let one = hub.listen(Listen::new().room(ROOM), false);
+    hub.read_payload(&room_message(ROOM, 1));
+    let two = hub.listen(Listen::new().room(ROOM), false);
+    hub.read_payload(&room_message(ROOM, 2));
+    hub.listeners.remove(two.id);
+    hub.push(3);
+    assert_eq!(one.heard(), ["1", "2", "3"]);
+    assert!(two.heard().len() <= 1);
+    hub.read_payload(&room_message(ROOM, 4));
+    hub.listeners.close();
+    assert_eq!(one.heard(), ["4"], "what was read before the end is delivered");
+}

@@ -1,0 +1,185 @@
+//! Routing, queues, gaps and catch-ups, without a socket or a thread. Here stands what the tests need.
+
+mod again_and_again;
+mod catching_up;
+mod delivery;
+mod gaps;
+
+use super::*;
+use crate::code::ErrorCode;
+use crate::fpnn::MapWriter;
+use crate::rtm::{Message, MessageType};
+
+const ROOM: i64 = 42;
+
+/// The listeners of a client, and a connection that is made anew at will.
+struct Hub {
+    listeners: Listeners,
+    counters: Arc<Counters>,
+    connection: u64,
+    now: Instant,
+}
+
+impl Hub {
+    fn new() -> Hub {
+        let counters = Arc::new(Counters::default());
+        Hub { listeners: Listeners::new(Arc::clone(&counters)), counters, connection: 1, now: Instant::now() }
+    }
+
+    /// With a listener that catches the room up, which was empty, and has heard message 1.
+    fn filling() -> (Hub, Ear) {
+        let hub = Hub::new();
+        let ear = hub.listen(Listen::new().room(ROOM), true);
+        hub.find_newest(&[]);
+        hub.push(1);
+        (hub, ear)
+    }
+
+    /// As [`filling`](Hub::filling), and then the connection was lost and made again.
+    fn reconnected() -> (Hub, Ear) {
+        let (mut hub, ear) = Hub::filling();
+        hub.reconnect(&[&ear]);
+        (hub, ear)
+    }
+
+    fn listen(&self, listen: Listen, fills_gaps: bool) -> Ear {
+        self.listen_with(listen, fills_gaps, 4096)
+    }
+
+    fn listen_with(&self, listen: Listen, fills_gaps: bool, limit: usize) -> Ear {
+        let sink = Sink::new(self.listeners.new_queue(limit));
+        let id = self.listeners.add(Arc::new(listen), fills_gaps, Arc::clone(&sink)).unwrap();
+        self.listeners.handle_granted(self.connection, id);
+        Ear { id, sink }
+    }
+
+    fn push(&self, mid: i64) {
+        self.push_in(ROOM, mid);
+    }
+
+    fn push_in(&self, rid: i64, mid: i64) {
+        self.push_payload(&room_message(rid, mid));
+    }
+
+    fn push_payload(&self, payload: &[u8]) {
+        self.read_payload(payload);
+        self.listeners.wake_touched();
+    }
+
+    /// A push that is read together with others: nobody is woken yet.
+    fn read_payload(&self, payload: &[u8]) {
+        self.listeners.route(self.connection, PushMethod::RoomMessage, payload.into(), self.now);
+    }
+
+    /// These pushes come in one read, each a room and an id.
+    fn push_together(&self, pushes: impl IntoIterator<Item = (i64, i64)>) {
+        pushes.into_iter().for_each(|(rid, mid)| self.read_payload(&room_message(rid, mid)));
+        self.listeners.wake_touched();
+    }
+
+    fn push_login(&self) {
+        let mut payload = Vec::new();
+        let map = MapWriter::begin(&mut payload).int("pid", 1).str("event", "login").int("uid", 2);
+        map.int("time", 3).str("endpoint", "");
+        self.listeners.route(self.connection, PushMethod::Event, payload.into(), self.now);
+        self.listeners.wake_touched();
+    }
+
+    /// A new connection, on which these are granted what they want.
+    fn reconnect(&mut self, ears: &[&Ear]) {
+        self.connection += 1;
+        ears.iter().for_each(|ear| self.listeners.handle_granted(self.connection, ear.id));
+    }
+
+    /// The room's newest messages are found out.
+    fn find_newest(&self, newest: &[i64]) {
+        self.find_newest_rows(&newest.iter().map(|&mid| row(mid)).collect::<Vec<Message>>());
+    }
+
+    fn find_newest_rows(&self, newest: &[Message]) {
+        let work = self.listeners.next_work().unwrap();
+        let Work::FindNewest { rid, connection } = &work else { panic!("{work:?}") };
+        self.listeners.handle_newest(*rid, *connection, Some(newest), self.now);
+        self.listeners.end_work(&work);
+    }
+
+    fn next_catch_up(&self) -> CatchUp {
+        match self.listeners.next_work() {
+            Some(Work::CatchUp(catch_up)) => catch_up,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Gives the catch-up these messages of the history.
+    fn rows(&self, catch_up: &mut CatchUp, mids: impl IntoIterator<Item = i64>) -> Progress {
+        self.take(catch_up, mids.into_iter().map(row))
+    }
+
+    fn take(&self, catch_up: &mut CatchUp, rows: impl IntoIterator<Item = Message>) -> Progress {
+        self.listeners.take_rows(catch_up, rows.into_iter().collect(), self.now)
+    }
+
+    fn finish(&self, catch_up: CatchUp) {
+        self.listeners.finish(&catch_up);
+        self.listeners.end_work(&Work::CatchUp(catch_up));
+    }
+
+    /// The next catch-up, from its beginning to its end.
+    fn catch_up(&self, mids: impl IntoIterator<Item = i64>) {
+        let mut catch_up = self.next_catch_up();
+        self.rows(&mut catch_up, mids);
+        self.finish(catch_up);
+    }
+}
+
+struct Ear {
+    id: ListenerId,
+    sink: Arc<Sink>,
+}
+
+impl Ear {
+    /// Everything that is there, in short.
+    fn heard(&self) -> Vec<String> {
+        let take = || match self.sink.queue.try_take() {
+            Taken::Push(push) => Some(in_short(&push)),
+            Taken::Nothing => None,
+            Taken::Closed => None,
+        };
+        std::iter::from_fn(take).collect()
+    }
+}
+
+fn in_short(push: &Push) -> String {
+    match push {
+        Push::Message(message) => message.mid.to_string(),
+        Push::Event(event) => event.name.clone(),
+        Push::Gap(gap) => {
+            let (missed, since) = (gap.missed().unwrap_or(0), gap.since().unwrap_or(0));
+            let error = if gap.error().is_some() { " with an error" } else { "" };
+            format!("{:?} {missed} since {since}{error}", gap.reason())
+        }
+    }
+}
+
+fn room_message(rid: i64, mid: i64) -> Vec<u8> {
+    let mut payload = Vec::new();
+    let map = MapWriter::begin(&mut payload).int("from", 7).int("rid", rid).int("mid", mid);
+    map.int("mtype", 30).int("mtime", 1_000 * mid).str("msg", "hello").str("attrs", "");
+    payload
+}
+
+fn row(mid: i64) -> Message {
+    Message {
+        target: Target::Room(ROOM),
+        from: 7,
+        mid,
+        mtype: MessageType::CHAT,
+        body: "hello".into(),
+        attrs: String::new(),
+        mtime: Some(1_000 * mid),
+    }
+}
+
+fn error() -> Error {
+    Error::from_answer(ErrorCode::RTM_EC_PERMISSION_DENIED, "no")
+}
