@@ -33,7 +33,7 @@ pub fn pushes() -> Vec<Vec<u8>> {
         let events: Vec<u8> = (0..200).flat_map(|_| event()).collect();
         [&[settings][..], &events].concat()
     };
-    let sequences: Vec<_> = (0..200).map(|number| sequence(number % 4)).collect();
+    let sequences: Vec<_> = (0..250).map(|number| sequence(number % 8)).collect();
     [frames_in("pushes"), sequences].concat()
 }
 

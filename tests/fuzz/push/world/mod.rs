@@ -42,6 +42,8 @@ pub struct World {
     is_down: bool,
     /// The server answers each `setlisten` at once.
     is_prompt: bool,
+    /// The server refuses nothing, and answers everything.
+    is_kind: bool,
     forbidden: Items,
     /// What was forbidden when the server last refused.
     refused_for: Items,
@@ -89,6 +91,7 @@ impl World {
             server: Server::default(),
             is_down: false,
             is_prompt: settings & 2 == 0,
+            is_kind: settings & 4 == 0,
             forbidden: Items::new(),
             refused_for: Items::new(),
             asked: VecDeque::new(),
@@ -165,6 +168,7 @@ impl World {
     /// The server answers a `setlisten`.
     fn answer(&mut self, detail: u8) {
         let reply = match detail % 8 {
+            _ if self.is_kind => Reply::Decide,
             0..=4 => Reply::Decide,
             5 | 6 => Reply::NotNow(detail / 8),
             _ => Reply::Nothing,
@@ -187,6 +191,7 @@ impl World {
         match detail % 8 {
             0 | 1 => self.is_prompt = detail < 128,
             2 | 3 => self.is_down = detail < 64,
+            _ if self.is_kind => {}
             4 => self.forbidden.clear(),
             _ => self.forbidden.extend(wish(detail / 8)),
         }
