@@ -161,6 +161,13 @@ impl GateBuilder {
         self.start(&address).map_err(|error| Error::System(SystemError::new(format!("listening on {address}"), error)))
     }
 
+    /// Takes less from strangers than a gate does.
+    #[cfg(test)]
+    pub(super) fn limits(mut self, limits: super::connections::Limits) -> GateBuilder {
+        self.sockets.limits = limits;
+        self
+    }
+
     /// What a gate with these settings serves its connections with.
     #[cfg(feature = "unstable-internals")]
     pub(super) fn into_service(self) -> Service {

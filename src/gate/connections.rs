@@ -15,10 +15,20 @@ use super::connection::{Connection, Need};
 use super::service::Service;
 use super::stats::Counters;
 
-/// The most connections at a time. A connection has a buffer of 64 KiB at least.
-const MOST_CONNECTIONS: usize = 4096;
-/// The most bytes that all connections together hold: packets that are not whole, and what was not read yet.
-const MOST_HELD: usize = 128 * 1024 * 1024;
+/// What strangers can make a gate hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The most connections at a time. A connection has a buffer of 64 KiB at least.
+    pub connections: usize,
+    /// The most bytes that all connections together hold: packets that are not whole, and what was not read yet.
+    pub held_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { connections: 4096, held_bytes: 128 * 1024 * 1024 }
+    }
+}
 
 /// The open connections, and the service that they are served by.
 #[derive(Debug)]
@@ -27,6 +37,7 @@ pub(super) struct Connections {
     service: Service,
     counters: Arc<Counters>,
     clock: Clock,
+    limits: Limits,
     open: Slab<Connection>,
     /// Connections that had their turn and want another one.
     queue: VecDeque<usize>,
@@ -40,12 +51,13 @@ pub(super) struct Connections {
 
 impl Connections {
     /// No connections yet. Their sockets will be registered with `registry`, under their numbers.
-    pub(super) fn new(registry: Registry, service: Service, counters: Arc<Counters>) -> Connections {
+    pub(super) fn new(registry: Registry, service: Service, counters: Arc<Counters>, limits: Limits) -> Connections {
         Connections {
             registry,
             service,
             counters,
             clock: Clock::default(),
+            limits,
             open: Slab::new(),
             queue: VecDeque::new(),
             timers: BTreeSet::new(),
@@ -72,8 +84,8 @@ impl Connections {
 
     /// Takes a connection. One too many is closed at once.
     pub(super) fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
-        if self.open.len() == MOST_CONNECTIONS {
-            log::error!("connection from {peer} closed: {MOST_CONNECTIONS} are open");
+        if self.open.len() == self.limits.connections {
+            log::error!("connection from {peer} closed: {} are open", self.open.len());
             return;
         }
         let entry = self.open.vacant_entry();
@@ -230,7 +242,7 @@ impl Connections {
         let Some(connection) = self.open.get_mut(key) else { return };
         let held = connection.held_bytes();
         self.held = self.held - std::mem::replace(&mut connection.held, held) + held;
-        if self.held <= MOST_HELD {
+        if self.held <= self.limits.held_bytes {
             return;
         }
         if let Some((largest, connection)) = self.open.iter().max_by_key(|(_, connection)| connection.held) {

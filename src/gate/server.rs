@@ -10,7 +10,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::command::{Command, CommandSender, Order, command_queue};
-use super::connections::Connections;
+use super::connections::{Connections, Limits};
 use super::service::Service;
 use super::stats::Counters;
 
@@ -43,6 +43,8 @@ pub(super) struct SocketSettings {
     pub idle_timeout: Option<Duration>,
     /// Whether Nagle's algorithm stays on.
     pub nagle: bool,
+    /// What it takes from all of them.
+    pub limits: Limits,
 }
 
 impl Server {
@@ -60,7 +62,7 @@ impl Server {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let (sender, commands) = command_queue(Waker::new(poll.registry(), WAKER)?);
-        let connections = Connections::new(poll.registry().try_clone()?, service, counters);
+        let connections = Connections::new(poll.registry().try_clone()?, service, counters, settings.limits);
         let now = connections.now().monotonic;
         let server = Server {
             poll,

@@ -1,5 +1,6 @@
-//! The service and the session on simulated time.
+//! The service and the session on simulated time, and a whole gate with limits that a test can reach.
 
+mod limits;
 mod room_vectors;
 mod vectors;
 
