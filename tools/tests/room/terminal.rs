@@ -70,6 +70,20 @@ fn help_fits_terminals_of_40_and_80_columns() {
 }
 
 #[test]
+fn summary_of_a_run_with_failures_fits_terminals_of_40_and_80_columns() {
+    let server = FakeServer::start(|_| Act::Refuse(200_021));
+    let scratch = Scratch::new();
+    let file = scratch.write("rows.csv", "42,1\n");
+    for (columns, line) in [(40, "failed with 200021  1"), (80, "failed with 200021 RTM_EC_PERMISSION_DENIED  1")] {
+        let (screen, _) = shown(&run_in_terminal(tool(&server.endpoint(), &["bulk", "add", &file]), columns));
+        // The progress was on the same line before.
+        let mut lines = screen.split(['\r', '\n']);
+        assert!(lines.clone().all(|line| line.trim_end().width() <= columns.into()), "{columns}:\n{screen}");
+        assert!(lines.any(|printed| printed == line), "{screen}");
+    }
+}
+
+#[test]
 fn progress_fits_a_terminal_of_40_columns() {
     const ROWS: usize = 20_000;
     let server = FakeServer::start(|_| Act::done());

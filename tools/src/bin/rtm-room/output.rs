@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde_json::Value;
 
-use crate::table::{Column, Screen, write_table};
+use crate::table::{Column, Screen, wrap, write_table};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +65,11 @@ impl Output {
         matches!(self, Output::Terminal(_))
     }
 
+    /// Whether it goes to a terminal that has no room for what can be left out.
+    pub(crate) fn is_narrow(self) -> bool {
+        matches!(self, Output::Terminal(screen) if screen.is_narrow())
+    }
+
     pub(crate) fn print(self, reply: &Reply) -> io::Result<()> {
         let mut stdout = BufWriter::new(io::stdout().lock());
         self.write(reply, &mut stdout)?;
@@ -75,7 +80,9 @@ impl Output {
         match (self, &reply.content) {
             (Output::Json, _) => writeln!(to, "{}", reply.json),
             (_, Content::Raw(text)) => writeln!(to, "{text}"),
-            (Output::Terminal(_), Content::Words { sentence, .. }) => writeln!(to, "{sentence}"),
+            (Output::Terminal(screen), Content::Words { sentence, .. }) => {
+                wrap(sentence, screen.width).iter().try_for_each(|line| writeln!(to, "{line}"))
+            }
             (Output::Lines, Content::Words { line, .. }) => line.iter().try_for_each(|line| writeln!(to, "{line}")),
             (Output::Terminal(screen), Content::Table { columns, rows }) => {
                 let rows: Vec<Vec<String>> = rows.iter().map(|row| all_printable(row)).collect();

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// Below so many columns, what can be left out is.
 pub(crate) const NARROW: usize = 72;
 /// Between two columns.
 const GAP: usize = 2;
-/// A last column narrower than this is not wrapped: the terminal does it better.
-const NARROWEST: usize = 12;
+/// A text that is given fewer columns than this stands below what belongs to it.
+const NARROWEST: usize = 16;
 
 /// A column, and its heading.
 #[derive(Debug, Clone, Copy)]
@@ -100,39 +100,32 @@ fn lines(columns: &[Column], row: &[String], widths: &[usize], screen: usize) ->
     }
     let indent = head.width();
     let room = screen.saturating_sub(indent);
-    let pieces = match columns.get(last) {
-        Some(Column::Text(_)) if room >= NARROWEST => wrap(&row[last], room),
-        Some(column) => vec![column.padded(&row[last], widths[last])],
+    let beside = |pieces: Vec<String>| {
+        let with_indent = |(index, piece): (usize, String)| match index {
+            0 => (head.clone() + &piece).trim_end().to_owned(),
+            _ => " ".repeat(indent) + &piece,
+        };
+        pieces.into_iter().enumerate().map(with_indent).collect()
+    };
+    match columns.get(last) {
+        Some(Column::Text(_)) if room < NARROWEST && row[last].width() > room => below(&head, &row[last], screen),
+        Some(Column::Text(_)) => beside(wrap(&row[last], room)),
+        Some(column) => beside(vec![column.padded(&row[last], widths[last])]),
         None => Vec::new(),
-    };
-    let with_indent = |(index, piece): (usize, String)| match index {
-        0 => (head.clone() + &piece).trim_end().to_owned(),
-        _ => " ".repeat(indent) + &piece,
-    };
-    pieces.into_iter().enumerate().map(with_indent).collect()
+    }
 }
 
-/// Cuts a text into pieces of at most `room` columns, after spaces where there are any.
+/// The cells before the last one, and its text on lines of its own.
+fn below(head: &str, text: &str, screen: usize) -> Vec<String> {
+    let pieces = wrap(text, screen.saturating_sub(GAP)).into_iter().map(|piece| " ".repeat(GAP) + &piece);
+    [head.trim_end().to_owned()].into_iter().chain(pieces).collect()
+}
+
+/// Cuts a text into pieces of at most `room` columns where Unicode allows it, and words that are longer anywhere.
 pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut pieces = Vec::new();
-    let mut line = String::new();
-    for word in text.split_inclusive(' ') {
-        if !line.is_empty() && line.width() + word.trim_end().width() > room {
-            pieces.push(std::mem::take(&mut line).trim_end().to_owned());
-        }
-        if word.trim_end().width() <= room {
-            line += word;
-            continue;
-        }
-        for character in word.chars() {
-            if line.width() + character.width().unwrap_or(0) > room {
-                pieces.push(std::mem::take(&mut line));
-            }
-            line.push(character);
-        }
-    }
-    pieces.push(line.trim_end().to_owned());
-    pieces
+    // A `-` is often the beginning of an option.
+    let options = textwrap::Options::new(room.max(2)).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(text, options).into_iter().map(|piece| piece.trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -171,6 +164,29 @@ mod tests {
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines[0], "public  four words in a");
         assert!(lines[1..].iter().all(|line| line.starts_with("        ") && line.width() <= 24), "{table}");
+    }
+
+    #[test]
+    fn text_without_room_beside_the_other_columns_stands_below_them() {
+        let columns = [Column::Number("FROM"), Column::Text("MESSAGE")];
+        let id = "9007199254740993123";
+        let rows = [&[id, "short"][..], &[id, "an option such as --start-line stays whole 房间，房间"]];
+        let expected = "\
+            \x20              FROM  MESSAGE\n\
+            9007199254740993123  short\n\
+            9007199254740993123\n\
+            \x20 an option such as\n\
+            \x20 --start-line stays whole\n\
+            \x20 房间，房间\n";
+        assert_eq!(table(&columns, &rows, Screen { width: 28, ..SCREEN }), expected);
+    }
+
+    #[test]
+    fn text_without_spaces_is_wrapped_where_its_script_allows() {
+        // No line begins with a comma.
+        assert_eq!(wrap("说 今天我们要讨论，大家请发言", 17), ["说 今天我们要讨", "论，大家请发言"]);
+        assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("", 4), [""]);
     }
 
     #[test]

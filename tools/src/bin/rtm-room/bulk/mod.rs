@@ -61,8 +61,8 @@ fn run_rows(
     progress.finish();
     let go_on = GoOn { line: runner.remaining_line(), failed: bulk.failed.as_deref() };
     let status = conclude(&ending, &runner.ledger, &go_on);
-    let summary =
-        runner.ledger.tally.summary(started.elapsed(), (!matches!(ending, Ending::Complete)).then_some(go_on.line));
+    let next_line = (!matches!(ending, Ending::Complete)).then_some(go_on.line);
+    let summary = runner.ledger.tally.summary(started.elapsed(), next_line, output.is_narrow());
     match output.print(&summary) {
         // The rows are what counts, not whether somebody still reads the summary.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -30,8 +30,9 @@ impl Tally {
         self.done + self.failed()
     }
 
-    /// `next_line` is the line to go on with, where the file was not done to its end.
-    pub(super) fn summary(&self, took: Duration, next_line: Option<u64>) -> Reply {
+    /// `next_line` is the line to go on with, where the file was not done to its end. Where there is little room, codes are
+    /// not named.
+    pub(super) fn summary(&self, took: Duration, next_line: Option<u64>, is_narrow: bool) -> Reply {
         let (done, failed, tried_again) = (self.done, self.failed(), self.tried_again);
         let seconds = took.as_secs_f64();
         let rate = (self.rows() as f64 / seconds.max(1e-3)).round() as u64;
@@ -44,7 +45,10 @@ impl Tally {
             "seconds": (seconds * 1e3).round() / 1e3, "rows_per_second": rate, "next_line": next_line,
         });
         let mut pairs = vec![("done".to_owned(), done.to_string()), ("failed".to_owned(), failed.to_string())];
-        pairs.extend(codes().map(|(code, rows)| (format!("failed with {code}"), rows.to_string())));
+        pairs.extend(codes().map(|(code, rows)| {
+            let code = if is_narrow { code.value().to_string() } else { code.to_string() };
+            (format!("failed with {code}"), rows.to_string())
+        }));
         pairs.push(("tried again".to_owned(), tried_again.to_string()));
         if self.over_the_rate > 0 {
             pairs.push(("over the rate".to_owned(), self.over_the_rate.to_string()));
