@@ -88,8 +88,8 @@ fn lines_are_counted_as_an_editor_counts_them() {
     let gate = gate();
     let input = "\u{feff}42, 1\r\nx,2\r\n\r\nx,4\n\n\nx,7,\"a\r\nb\n\"\r\nx,10\n";
     let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-", "--json"]), input).expect(1);
-    let lines: Vec<_> = outcome.stderr.lines().filter_map(|line| line.split(':').nth(1)).collect();
-    assert_eq!(lines, [" line 2", " line 4", " line 7", " line 10"]);
+    let lines: Vec<_> = outcome.stderr_as_json().iter().map(|line| line["error"]["line"].clone()).collect();
+    assert_eq!(lines, [2, 4, 7, 10]);
     assert_eq!(outcome.json()["done"], 1);
 }
 

@@ -142,7 +142,7 @@ fn bulk_tries_nothing_again_that_may_have_been_done() {
     let server = FakeServer::start(|quest| if quest == 2 { Act::Refuse(20_001) } else { Act::done() });
     let outcome = run(tool(&server.endpoint(), &["bulk", "add", "-", "--json"]), &rows(3)).expect(1);
     assert_eq!(outcome.json()["failed_by_code"], serde_json::json!({"20001": 1}));
-    outcome.says("line 2: ");
+    assert_eq!(outcome.stderr_as_json()[0]["error"]["line"], 2);
     server.wait_for_quests(3);
     assert_eq!(server.further_quests(), 0);
 }

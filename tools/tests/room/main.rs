@@ -10,6 +10,7 @@ mod commands;
 mod completions;
 mod documented;
 mod fake;
+mod failures_as_json;
 mod faults;
 mod messages;
 mod pty;

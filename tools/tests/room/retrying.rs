@@ -102,7 +102,7 @@ fn rows_wait_for_a_server_that_comes_back() {
     let args = ["bulk", "add", "-", "--window", "8", "--retry-uncertain", "--json", "-v"];
     let mut bulk = Run::start(tool(&endpoint, &args));
     bulk.write("42,oops\n");
-    bulk.wait_for_stderr("line 1: ");
+    bulk.wait_for_stderr("\"line\":1,");
     drop(gate);
     bulk.write(&rows(100));
     bulk.wait_for_stderr("failures in a row: 3");

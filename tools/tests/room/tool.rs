@@ -67,6 +67,13 @@ impl Outcome {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 
+    /// What was said to a program on stderr, where each line is JSON.
+    #[track_caller]
+    pub fn stderr_as_json(&self) -> Vec<serde_json::Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stderr.lines().map(parse).collect()
+    }
+
     /// The one sentence of an error.
     #[track_caller]
     pub fn says(&self, part: &str) {

@@ -80,6 +80,8 @@ fn lost_connection_is_made_anew_and_what_was_missed_is_shown() {
         .filter_map(|line| line.rsplit('\t').next())
         .collect();
     assert_eq!(texts, ["before", "meanwhile", "after"]);
+    outcome.says("; reconnecting");
+    outcome.says("connected again");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! [`Failure`]: why a command ended without its result. One sentence for the user, one exit status for the script.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use rtm_server_sdk::error::Stage;
@@ -9,6 +9,7 @@ use rtm_server_sdk::{Error, ErrorCode, MessageId, Retry};
 use serde_json::{Value, json};
 
 use crate::output::{Output, without_controls};
+use crate::stderr::tell_error;
 
 pub(crate) const DONE: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
@@ -49,10 +50,8 @@ impl Failure {
         if self.is_closed_pipe() {
             return DONE;
         }
-        match output {
-            _ if matches!(self, Failure::Told) => {}
-            Output::Json => complain_as_json(&self.to_json()),
-            _ => complain(self),
+        if !matches!(self, Failure::Told) {
+            tell_error(output, self, self.details());
         }
         match self {
             Failure::Usage(_) => BAD_USAGE,
@@ -66,17 +65,18 @@ impl Failure {
         matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    fn to_json(&self) -> Value {
+    /// What a program is told besides the message.
+    fn details(&self) -> Value {
         match self {
-            Failure::Call(error) | Failure::Read(error) => error_as_json(error, &self.to_string()),
+            Failure::Call(error) | Failure::Read(error) => details_of(error),
             Failure::Say { error, mid, line } => {
-                let mut json = error_as_json(error, &self.to_string());
-                json["mid"] = json!(mid);
-                json["line"] = json!(line);
-                json
+                let mut details = details_of(error);
+                details["mid"] = json!(mid);
+                details["line"] = json!(line);
+                details
             }
-            Failure::Refused { message, json } => json!({"message": message, "result": json}),
-            Failure::Usage(_) | Failure::Output(_) | Failure::Told => json!({"message": self.to_string()}),
+            Failure::Refused { json, .. } => json!({"result": json}),
+            Failure::Usage(_) | Failure::Output(_) | Failure::Told => json!({}),
         }
     }
 }
@@ -115,17 +115,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Writes a line to stderr; a stderr that is closed is ignored.
-pub(crate) fn complain(message: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "rtm-room: {message}");
-}
-
-/// The same for a program: one line of JSON.
-pub(crate) fn complain_as_json(error: &Value) {
-    let _ = writeln!(io::stderr(), "{}", json!({"error": error}));
-}
-
-pub(crate) fn error_as_json(error: &Error, message: &str) -> Value {
+/// What a program is told of an error besides its message.
+pub(crate) fn details_of(error: &Error) -> Value {
     let (retry, after) = match error.retry() {
         Retry::Now => ("now", None),
         Retry::After(time) => ("after", Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))),
@@ -134,7 +125,6 @@ pub(crate) fn error_as_json(error: &Error, message: &str) -> Value {
     json!({
         "code": error.code().value(),
         "name": error.code().name(),
-        "message": message,
         "may_have_executed": error.may_have_executed(),
         "retry": retry,
         "retry_after_ms": after,
@@ -166,6 +156,8 @@ pub(crate) fn sentence(error: &Error) -> String {
         error if is_in_doubt(error) => {
             with_advice(error, Some("the server may have done it all the same, so look before you try again"))
         }
+        // Only Ctrl-C closes the client.
+        Error::Closed(_) => "stopped while there was no connection to the server".into(),
         _ => sentence_of_read(error),
     }
 }
@@ -181,7 +173,7 @@ fn sentence_of_read(error: &Error) -> String {
 }
 
 /// The library has escaped the server's own text; what is left are texts of the system, and names.
-fn with_advice(error: &Error, advice: Option<&str>) -> String {
+pub(crate) fn with_advice(error: &Error, advice: Option<&str>) -> String {
     let what = without_controls(&format!("{error:#}"));
     match advice {
         Some(advice) => format!("{what}; {advice}"),
@@ -211,5 +203,18 @@ fn advice_on_code(code: ErrorCode) -> Option<&'static str> {
             Some("try again in a moment")
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_of_what_the_user_can_do() {
+        let timeout = Error::timed_out(Stage::WaitingForAnswer, std::time::Duration::from_secs(3));
+        assert!(sentence(&timeout).ends_with("look before you try again"));
+        assert!(sentence_of_read(&timeout).ends_with("; raise --timeout, or try again later"));
+        assert_eq!(sentence(&Error::closed(false)), "stopped while there was no connection to the server");
     }
 }

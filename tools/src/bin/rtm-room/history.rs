@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use rtm_server_sdk::{Error, History, Message, MessageType};
 
 use crate::args::{Common, HistoryArgs};
-use crate::failure::{Failure, complain, complain_as_json, error_as_json, sentence};
+use crate::failure::{Failure, details_of, sentence};
 use crate::message_view::{as_json, columns_for_pipes, text_of, time_on};
 use crate::output::{Output, Reply};
 use crate::session::client_builder;
+use crate::stderr::tell_error;
 use crate::table::Column;
 
 const DEFAULT_LIMIT: usize = 20;
@@ -29,7 +30,7 @@ pub(crate) fn run(common: &Common, args: &HistoryArgs, output: Output) -> Result
             // The pages behind one that cannot be read may be sound.
             Err(error @ Error::Decode(_)) => {
                 has_gaps = true;
-                tell(&error, output);
+                tell_error(output, sentence(&error), details_of(&error));
             }
             Err(error) => return Err(Failure::Read(error)),
         }
@@ -77,12 +78,5 @@ fn print(messages: &[Message], output: Output) -> io::Result<()> {
                 |message: &Message| vec![time_on(screen, message.mtime), message.from.to_string(), text_of(message)];
             output.print(&Reply::table(serde_json::Value::Null, COLUMNS, messages.iter().map(row).collect()))
         }
-    }
-}
-
-fn tell(error: &Error, output: Output) {
-    match output {
-        Output::Json => complain_as_json(&error_as_json(error, &sentence(error))),
-        _ => complain(sentence(error)),
     }
 }

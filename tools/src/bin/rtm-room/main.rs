@@ -14,6 +14,7 @@ mod quest;
 mod room;
 mod session;
 mod signals;
+mod stderr;
 mod table;
 mod watch;
 
@@ -23,8 +24,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use failure::{BAD_USAGE, DONE, Failure, complain_as_json};
+use failure::{BAD_USAGE, DONE, Failure};
 use output::Output;
+use stderr::tell_error;
 
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| end_without_a_command(&error));
@@ -42,7 +44,7 @@ fn end_without_a_command(error: &clap::Error) -> ! {
     // The usage stands behind an empty line.
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let words: Vec<&str> = message.split_whitespace().collect();
-    complain_as_json(&serde_json::json!({"message": words.join(" ")}));
+    tell_error(Output::Json, words.join(" "), serde_json::json!({}));
     std::process::exit(i32::from(BAD_USAGE));
 }
 

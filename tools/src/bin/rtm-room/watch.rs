@@ -4,19 +4,20 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rtm_server_sdk::{Event, Gap, Listen, Push, Target};
+use rtm_server_sdk::{Client, Event, Gap, Listen, Push, Target};
 use serde_json::{Value, json};
 
 use crate::args::{Common, Watch};
-use crate::failure::{Failure, complain};
+use crate::failure::{Failure, details_of, with_advice};
 use crate::message_view::{as_json, columns_for_pipes, text_of, time_on, utc};
 use crate::output::{Output, printable};
 use crate::session::client_builder;
 use crate::signals::on_stop_signal;
-use crate::table::{Column, Screen, write_row};
+use crate::stderr::{tell_error, tell_note};
+use crate::table::{Column, Screen, wrap, write_row};
 
 pub(crate) fn run(common: &Common, watch: &Watch, output: Output) -> Result<(), Failure> {
-    let client = client_builder(common)?.build()?;
+    let client = client_that_tells_of_its_connection(common, output)?;
     let is_stopped = Arc::new(AtomicBool::new(false));
     let (for_signal, stopped) = (client.clone(), Arc::clone(&is_stopped));
     on_stop_signal(move || {
@@ -29,13 +30,32 @@ pub(crate) fn run(common: &Common, watch: &Watch, output: Output) -> Result<(), 
         listener => listener.map_err(Failure::Read)?,
     };
     if output.is_terminal() {
-        complain("listening; Ctrl-C ends it");
+        tell_note(output, "listening; press Ctrl-C to end");
     }
     let mut view = View { output, names_targets: watch.all_rooms || watch.rooms.len() != 1, widths: Vec::new() };
     for push in &listener {
         view.show(&push)?;
     }
     Ok(())
+}
+
+/// Without a word, a room where nothing is said could not be told from a server that is away.
+fn client_that_tells_of_its_connection(common: &Common, output: Output) -> Result<Client, Failure> {
+    let was_lost = Arc::new(AtomicBool::new(false));
+    let is_lost = Arc::clone(&was_lost);
+    let builder = client_builder(common)?
+        .on_closed(move |_, error| {
+            if let Some(error) = error {
+                is_lost.store(true, Ordering::SeqCst);
+                tell_error(output, with_advice(error, Some("reconnecting")), details_of(error));
+            }
+        })
+        .on_connected(move |_| {
+            if was_lost.swap(false, Ordering::SeqCst) {
+                tell_note(output, "connected again");
+            }
+        });
+    Ok(builder.build()?)
 }
 
 fn wish(watch: &Watch) -> Listen {
@@ -80,7 +100,10 @@ impl View {
                 let text = format!("* {} from {}{data}", event.name, event.endpoint);
                 (time_on(screen, millis_of(event)), "event".into(), event.uid.to_string(), text)
             }
-            Push::Gap(gap) => return writeln!(to, "--- {} ---", words_of(gap)),
+            Push::Gap(gap) => {
+                let line = format!("--- {} ---", words_of(gap));
+                return wrap(&line, screen.width).iter().try_for_each(|line| writeln!(to, "{line}"));
+            }
             _ => return Ok(()),
         };
         const COLUMNS: [Column; 4] = [Column::Text(""), Column::Text(""), Column::Number(""), Column::Text("")];

@@ -2,15 +2,17 @@
 
 use std::io;
 
-use rtm_server_sdk::ErrorCode;
+use rtm_server_sdk::Error;
+use serde_json::{Value, json};
 
 use super::layout::Layout;
 use super::progress::Progress;
 use super::report::Report;
 use super::rows::Row;
 use super::tally::Tally;
+use crate::failure::{details_of, sentence};
 
-/// How many failures are printed one by one. The report has them all.
+/// How many failures people are told one by one. The report has them all, and so have programs.
 const TOLD_FAILURES: u64 = 10;
 
 pub(super) struct Ledger {
@@ -38,23 +40,35 @@ impl Ledger {
         self.progress.update(row.end, &self.tally);
     }
 
-    pub(super) fn row_failed(&mut self, row: &Row, code: ErrorCode, reason: &str) {
-        self.tally.fail(code);
-        self.write(|report| report.add(&row.record, code, reason));
+    /// The row failed for good. An earlier try than the one that ended with `error` may have been carried out.
+    pub(super) fn row_failed(&mut self, row: &Row, error: &Error, is_uncertain: bool) {
+        let reason = sentence(error);
+        self.tally.fail(error.code());
+        self.write(|report| report.add(&row.record, error.code(), &reason));
         let failed = self.tally.failed();
+        let details = || details_of_row(row, error, is_uncertain);
         if self.report_error.is_some() {
             self.leave(row.line);
-            self.progress.say(format_args!("line {}: {reason} (this row is not in the report)", row.line));
-        } else if failed <= TOLD_FAILURES {
-            self.progress.say(format_args!("line {}: {reason}", row.line));
+            self.tell(row, &format!("{reason} (this row is not in the report)"), details());
+        } else if failed <= TOLD_FAILURES || self.progress.is_for_programs() {
+            self.tell(row, &reason, details());
         } else if failed == TOLD_FAILURES + 1 {
             let place = match &self.report {
                 Some(report) => format!("are listed in {}", report.path().display()),
                 None => "are counted; --failed FILE.csv lists them".into(),
             };
-            self.progress.say(format_args!("further rows that fail {place}"));
+            self.progress.note(format_args!("further rows that fail {place}"));
         }
         self.progress.update(row.end, &self.tally);
+    }
+
+    /// People are told the line in the message, programs beside it.
+    fn tell(&self, row: &Row, reason: &str, details: Value) {
+        if self.progress.is_for_programs() {
+            self.progress.error(reason, details);
+        } else {
+            self.progress.error(format_args!("line {}: {reason}", row.line), details);
+        }
     }
 
     /// Notes that the row at this line has to be run again, if no report says so.
@@ -79,4 +93,12 @@ impl Ledger {
             self.report_error = Some(error);
         }
     }
+}
+
+fn details_of_row(row: &Row, error: &Error, is_uncertain: bool) -> Value {
+    let mut details = details_of(error);
+    details["may_have_executed"] = json!(is_uncertain || error.may_have_executed());
+    details["line"] = json!(row.line);
+    details["row"] = row.record.iter().map(String::from_utf8_lossy).collect();
+    details
 }

@@ -18,9 +18,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use rtm_server_sdk::Client;
+use serde_json::{Value, json};
 
 use crate::args::{Bulk, Common};
-use crate::failure::{BAD_USAGE, DONE, FAILED, Failure, INTERRUPTED, complain, sentence, status_of};
+use crate::failure::{BAD_USAGE, DONE, FAILED, Failure, INTERRUPTED, details_of, sentence, status_of};
 use crate::output::Output;
 use crate::session::{check_stdin_is_wanted_once, client_builder};
 use input::Input;
@@ -36,7 +37,7 @@ pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Fa
     let waits = !bulk.retry_for.is_zero();
     let client = client_builder(common)?.max_in_flight(bulk.window as usize).wait_for_ready(waits).build()?;
     let input = Input::open(&bulk.file)?;
-    let progress = Progress::new(input.len, common.verbose == 0);
+    let progress = Progress::new(input.len, common.verbose == 0, output);
     let stop = Stop::listen(bulk.start_line, progress.clone())?;
     // Better to learn of a wrong endpoint before the first row than after a minute of tries.
     client.connect()?;
@@ -60,7 +61,7 @@ fn run_rows(
     let ending = runner.run(&incoming);
     progress.finish();
     let go_on = GoOn { line: runner.remaining_line(), failed: bulk.failed.as_deref() };
-    let status = conclude(&ending, &runner.ledger, &go_on);
+    let status = conclude(&ending, &runner.ledger, &go_on, &progress);
     let next_line = (!matches!(ending, Ending::Complete)).then_some(go_on.line);
     let summary = runner.ledger.tally.summary(started.elapsed(), next_line, output.is_narrow());
     match output.print(&summary) {
@@ -88,25 +89,28 @@ impl std::fmt::Display for GoOn<'_> {
 }
 
 /// Says how the run ended, if not with the last row, and returns the exit status.
-fn conclude(ending: &Ending, ledger: &Ledger, go_on: &GoOn<'_>) -> u8 {
+fn conclude(ending: &Ending, ledger: &Ledger, go_on: &GoOn<'_>, progress: &Progress) -> u8 {
+    let tell = |why: &str, mut details: Value| {
+        details["next_line"] = json!(go_on.line);
+        progress.error(format_args!("{why}; {go_on}"), details);
+    };
     match ending {
         Ending::Complete if ledger.tally.failed() == 0 => DONE,
         Ending::Complete => FAILED,
         Ending::Interrupted => {
-            complain(format_args!("stopped; {go_on}"));
+            tell("stopped", json!({}));
             INTERRUPTED
         }
         Ending::Hopeless(error) => {
-            complain(format_args!("{}; {go_on}", sentence(error)));
+            tell(&sentence(error), details_of(error));
             status_of(error)
         }
         Ending::ReportLost => {
-            let error = ledger.report_error().map(ToString::to_string).unwrap_or_default();
-            complain(format_args!("{error}; {go_on}"));
+            tell(&ledger.report_error().map(ToString::to_string).unwrap_or_default(), json!({}));
             FAILED
         }
         Ending::Unreadable(why) => {
-            complain(format_args!("{why}; {go_on}"));
+            tell(why, json!({}));
             BAD_USAGE
         }
     }

@@ -1,12 +1,16 @@
-//! The progress bar on stderr, where that is a terminal.
+//! What a run says on stderr: its progress, where that is a terminal, and what goes wrong.
 
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 use terminal_size::terminal_size_of;
 
 use super::tally::Tally;
+use crate::output::Output;
+use crate::stderr::{tell_error, tell_note};
 use crate::table::NARROW;
 
 const BETWEEN_UPDATES: Duration = Duration::from_millis(100);
@@ -14,6 +18,7 @@ const BETWEEN_UPDATES: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(super) struct Progress {
     bar: ProgressBar,
+    output: Output,
     started: Instant,
     last_update: Instant,
     furthest: u64,
@@ -21,7 +26,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// `total` is the length of the file in bytes; `None` for a pipe.
-    pub(super) fn new(total: Option<u64>, is_wanted: bool) -> Progress {
+    pub(super) fn new(total: Option<u64>, is_wanted: bool, output: Output) -> Progress {
         let target = if is_wanted { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let is_narrow = terminal_size_of(io::stderr()).is_some_and(|(width, _)| usize::from(width.0) < NARROW);
         let template = match total {
@@ -32,7 +37,7 @@ impl Progress {
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(total, target).with_style(style);
         let now = Instant::now();
-        Progress { bar, started: now, last_update: now, furthest: 0 }
+        Progress { bar, output, started: now, last_update: now, furthest: 0 }
     }
 
     /// `end` is how far into the file the row reaches that was done last. Rows may end out of order.
@@ -48,11 +53,19 @@ impl Progress {
         self.bar.set_position(self.furthest);
     }
 
-    /// Writes a line to stderr without harm to the bar.
-    pub(super) fn say(&self, message: impl std::fmt::Display) {
-        self.bar.suspend(|| {
-            let _ = writeln!(io::stderr(), "rtm-room: {message}");
-        });
+    /// Says something that is no error, without harm to the bar.
+    pub(super) fn note(&self, message: impl Display) {
+        self.bar.suspend(|| tell_note(self.output, message));
+    }
+
+    /// Says what failed. `details` is an object with what a program is told besides the message.
+    pub(super) fn error(&self, message: impl Display, details: Value) {
+        self.bar.suspend(|| tell_error(self.output, message, details));
+    }
+
+    /// Whether what is said goes to a program.
+    pub(super) fn is_for_programs(&self) -> bool {
+        matches!(self.output, Output::Json)
     }
 
     pub(super) fn finish(&self) {

@@ -14,7 +14,7 @@ use super::rows::{End, Incoming, Row};
 use super::stop::Stop;
 use super::verdict::{Judge, Verdict};
 use crate::args::{Bulk, Operation};
-use crate::failure::{is_without_connection, sentence};
+use crate::failure::is_without_connection;
 
 /// Why a run ended.
 #[derive(Debug)]
@@ -178,11 +178,11 @@ impl<'a> Runner<'a> {
                 let start = self.next_line;
                 if has_no_rows && start > 1 {
                     self.progress
-                        .say(format_args!("no row is at line {start} or after it: the last one is at {last_line}"));
+                        .note(format_args!("no row is at line {start} or after it: the last one is at {last_line}"));
                 } else if has_no_rows {
-                    self.progress.say("there are no rows");
+                    self.progress.note("there are no rows");
                 } else if is_mid_line {
-                    self.progress.say(format_args!(
+                    self.progress.note(format_args!(
                         "line {last_line}, the last, has no line end: make sure that it was not cut"
                     ));
                 }
@@ -197,7 +197,7 @@ impl<'a> Runner<'a> {
                 let sent = Instant::now();
                 self.send(Try { row, request, sent, first_failure: None, is_uncertain: false });
             }
-            Err(why) => self.ledger.row_failed(&row, ErrorCode::RTM_EC_INVALID_PARAMETER, &why),
+            Err(why) => self.ledger.row_failed(&row, &Error::invalid_argument(why), false),
         }
     }
 
@@ -265,7 +265,7 @@ impl<'a> Runner<'a> {
 
     fn row_failed_for_good(&mut self, attempt: &Try, error: Error) {
         let line = attempt.row.line;
-        self.ledger.row_failed(&attempt.row, error.code(), &sentence(&error));
+        self.ledger.row_failed(&attempt.row, &error, attempt.is_uncertain);
         if self.stop.is_wanted() {
             self.ledger.leave(line);
         } else if let Some(first_line) = self.judge.stands_for_the_rest(&error, line) {
@@ -279,7 +279,7 @@ impl<'a> Runner<'a> {
     /// A run that ends tries nothing again.
     fn give_up_waiting(&mut self) {
         for (_, Waiting { attempt, error }) in std::mem::take(&mut self.waiting) {
-            self.ledger.row_failed(&attempt.row, error.code(), &sentence(&error));
+            self.ledger.row_failed(&attempt.row, &error, attempt.is_uncertain);
             self.ledger.leave(attempt.row.line);
         }
     }

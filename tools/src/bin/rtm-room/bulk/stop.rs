@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, bounded};
+use serde_json::json;
 
 use super::progress::Progress;
 use crate::failure::INTERRUPTED;
@@ -36,20 +37,22 @@ impl Stop {
         let shared = Arc::clone(&stop.shared);
         on_stop_signal(move || {
             if !shared.is_running.load(Ordering::SeqCst) {
-                leave(&progress, "stopped before the first row");
+                progress.error("stopped before the first row", json!({}));
+                leave(&progress);
             }
             if shared.is_wanted.swap(true, Ordering::SeqCst) {
                 let line = shared.unfinished_line.load(Ordering::SeqCst);
-                leave(
-                    &progress,
+                progress.error(
                     format_args!(
                         "stopped at once: what became of the rows from line {line} on is not known; \
                          go on with --start-line {line}"
                     ),
+                    json!({"next_line": line}),
                 );
+                leave(&progress);
             }
             let calls = shared.in_flight.load(Ordering::SeqCst);
-            progress.say(format_args!("waiting for {calls} calls in flight; press Ctrl-C again to stop at once"));
+            progress.note(format_args!("waiting for {calls} calls in flight; press Ctrl-C again to stop at once"));
             let _ = sender.try_send(());
         })?;
         Ok(stop)
@@ -71,8 +74,7 @@ impl Stop {
     }
 }
 
-fn leave(progress: &Progress, message: impl std::fmt::Display) -> ! {
+fn leave(progress: &Progress) -> ! {
     progress.finish();
-    progress.say(message);
     process::exit(i32::from(INTERRUPTED));
 }

@@ -1,0 +1,42 @@
+//! What goes to stderr: sentences for people, wrapped to their terminal, and lines of JSON for programs. A stderr that is
+//! closed is ignored.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::output::Output;
+use crate::table::wrap;
+
+/// Says that something failed. `details` is an object with what a program is told besides the message.
+pub(crate) fn tell_error(output: Output, message: impl Display, details: Value) {
+    match output {
+        Output::Json => {
+            let mut error = details;
+            error["message"] = message.to_string().into();
+            write_line(json!({ "error": error }));
+        }
+        _ => tell_people(message),
+    }
+}
+
+/// Says something that is no error.
+pub(crate) fn tell_note(output: Output, message: impl Display) {
+    match output {
+        Output::Json => write_line(json!({"note": {"message": message.to_string()}})),
+        _ => tell_people(message),
+    }
+}
+
+fn tell_people(message: impl Display) {
+    let sentence = format!("rtm-room: {message}");
+    match terminal_size::terminal_size_of(io::stderr()) {
+        Some((width, _)) => wrap(&sentence, width.0.into()).iter().for_each(write_line),
+        None => write_line(sentence),
+    }
+}
+
+fn write_line(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
