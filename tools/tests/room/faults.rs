@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::codec;
 use super::fake::{Act, FakeServer};
-use super::tool::{PID, Run, SECRET, Scratch, bare_tool, run, tool};
+use super::tool::{PID, Run, SECRET, Scratch, after, bare_tool, done, gate, run, tool};
 
 /// Nobody listens there: it takes a privilege to, and no service does.
 const NOBODY: &str = "127.0.0.1:1";
@@ -126,6 +126,46 @@ fn full_disk_is_told() {
     let output = command.stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("could not be written"));
+}
+
+#[test]
+fn closed_stdout_is_status_1_before_anything_is_done() {
+    let gate = gate();
+    for args in [
+        &["members", "42"][..],
+        &["count", "42"],
+        &["is-banned", "42", "1001"],
+        &["info", "get", "42"],
+        &["say", "42", "--from", "1001", "hello"],
+        &["history", "42"],
+        &["watch", "42"],
+        &["quest", "getroominfo", "{\"rid\": 42}"],
+        &["bulk", "add", "-"],
+        &["add", "42", "1001", "--json"],
+        &["man"],
+        &["completions", "bash"],
+        &["--version"],
+        &["bulk", "--help"],
+    ] {
+        let outcome = run(after("exec >&-", &tool(gate.endpoint(), args)), "42,1001\n");
+        assert_eq!(outcome.status, Some(1), "{args:?}: {}", outcome.stderr);
+        outcome.says("stdout is closed, so nothing was done");
+    }
+    assert_eq!(gate.stats().connections_accepted, 0);
+
+    // What prints nothing needs no stdout.
+    run(after("exec >&-", &tool(gate.endpoint(), &["add", "42", "1001"])), "").expect(0);
+    assert_eq!(done(&gate, &["members", "42"]), "1001\n");
+}
+
+#[test]
+fn result_may_be_thrown_away() {
+    let gate = gate();
+    // The second is what Python's `subprocess.DEVNULL` is, and what Rust puts in place of a closed stdout.
+    for away in ["exec >/dev/null", "exec 1<>/dev/null"] {
+        run(after(away, &tool(gate.endpoint(), &["members", "42"])), "").expect(0);
+        run(after(away, &bare_tool(&["--help"])), "").expect(0);
+    }
 }
 
 #[test]

@@ -2,31 +2,15 @@
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 
 use super::fake::{Act, FakeServer};
-use super::tool::{Run, Scratch, run, tool};
+use super::tool::{Run, Scratch, after, run, tool};
 
 fn rows(count: usize) -> String {
     (1..=count).map(|user| format!("42,{user}\n")).collect()
-}
-
-/// The command, started by a shell after these lines.
-fn after(shell_lines: &str, command: &Command) -> Command {
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &format!("{shell_lines}\nexec \"$@\""), "sh"])
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    shell
 }
 
 #[test]

@@ -98,6 +98,22 @@ pub fn bare_tool(args: &[&str]) -> Command {
     command
 }
 
+/// The command, started by a shell after these lines.
+pub fn after(shell_lines: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("{shell_lines}\nexec \"$@\""), "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
 /// Runs to the end, with `input` on stdin.
 pub fn run(command: Command, input: &str) -> Outcome {
     let mut run = Run::start(command);

@@ -32,6 +32,8 @@ pub(crate) enum Failure {
     Refused { message: String, json: Value },
     /// The result could not be written.
     Output(io::Error),
+    /// The result would be lost.
+    StdoutClosed,
     /// It has been said already, on its own line or lines.
     Told,
 }
@@ -56,7 +58,7 @@ impl Failure {
         match self {
             Failure::Usage(_) => BAD_USAGE,
             Failure::Call(error) | Failure::Read(error) | Failure::Say { error, .. } => status_of(error),
-            Failure::Refused { .. } | Failure::Output(_) | Failure::Told => FAILED,
+            Failure::Refused { .. } | Failure::Output(_) | Failure::StdoutClosed | Failure::Told => FAILED,
         }
     }
 
@@ -76,7 +78,7 @@ impl Failure {
                 details
             }
             Failure::Refused { json, .. } => json!({"result": json}),
-            Failure::Usage(_) | Failure::Output(_) | Failure::Told => json!({}),
+            Failure::Usage(_) | Failure::Output(_) | Failure::StdoutClosed | Failure::Told => json!({}),
         }
     }
 }
@@ -110,6 +112,9 @@ impl fmt::Display for Failure {
                 f.write_str(&sentence_of_read(error))
             }
             Failure::Output(error) => write!(f, "the result could not be written: {error}"),
+            Failure::StdoutClosed => {
+                f.write_str("stdout is closed, so nothing was done: if the result is not wanted, send it to /dev/null")
+            }
             Failure::Told => Ok(()),
         }
     }

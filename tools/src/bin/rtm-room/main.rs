@@ -15,6 +15,7 @@ mod room;
 mod session;
 mod signals;
 mod stderr;
+mod stdout;
 mod table;
 mod watch;
 
@@ -37,6 +38,11 @@ fn main() -> ExitCode {
 
 /// Prints the help that was asked for, or says what is wrong with the command line: as JSON to those who want that.
 fn end_without_a_command(error: &clap::Error) -> ! {
+    if !error.use_stderr() {
+        if let Err(failure) = stdout::check_it_is_open() {
+            std::process::exit(failure.report(Output::Lines).into());
+        }
+    }
     if !error.use_stderr() || !env::args().any(|argument| argument == "--json") {
         error.exit();
     }
@@ -49,6 +55,9 @@ fn end_without_a_command(error: &clap::Error) -> ! {
 }
 
 fn run(cli: &Cli, output: Output) -> Result<u8, Failure> {
+    if cli.common.json || cli.command.has_a_result() {
+        stdout::check_it_is_open()?;
+    }
     match &cli.command {
         Command::Bulk(bulk) => return bulk::run(&cli.common, bulk, output),
         Command::Completions { shell } => generate::completions(*shell)?,

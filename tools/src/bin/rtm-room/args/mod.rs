@@ -103,6 +103,21 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether it prints something into a pipe. What prints nothing there does not need stdout.
+    pub(crate) fn has_a_result(&self) -> bool {
+        match self {
+            Command::Call(call) => match call {
+                CallCommand::Members(members) => members.add.is_empty() && members.remove.is_empty(),
+                CallCommand::Count { .. } | CallCommand::IsBanned(_) => true,
+                CallCommand::Add(_) | CallCommand::Remove(_) | CallCommand::Ban { .. } | CallCommand::Unban(_) => false,
+            },
+            Command::Info(InfoCommand::Set(_)) | Command::DeleteMessage(_) | Command::Man { dir: Some(_) } => false,
+            _ => true,
+        }
+    }
+}
+
 /// The commands that are one call each and need nothing but numbers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CallCommand {
@@ -218,7 +233,11 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 5] = [
 /// Every exit status, and what it means.
 pub(crate) const EXIT_STATUS: [(u8, &str); 5] = [
     (0, "done"),
-    (1, "the server refused the call, or the call failed on its way (bulk: at least one row failed)"),
+    (
+        1,
+        "the server refused the call, the call failed on its way, or its result could not be written (bulk: at least \
+         one row failed)",
+    ),
     (2, "bad usage: an option, an argument, or a file that cannot be read"),
     (3, "no connection to the server"),
     (130, "stopped by Ctrl-C, SIGTERM or SIGHUP"),
