@@ -11,10 +11,24 @@ fn number_that_is_none_is_named_with_what_to_give() {
         (["add", "42", "10x"], "a user id is a whole number"),
         (["members", "42", "--pid=abc"], "a project id is a whole number"),
         (["members", "42", "--timeout=5"], "a number with a unit"),
+        (["history", "42", "--limit=0"], "give a whole number, 1 or more"),
     ] {
         let outcome = run(tool(NOBODY, &args), "").expect(2);
         outcome.says(what);
         assert!(!outcome.stderr.contains("invalid digit"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn number_of_a_bulk_run_that_makes_no_sense_is_told_what_would() {
+    for (option, what) in [
+        ("--window=x", "give a whole number from 1 to 65536"),
+        ("--window=65537", "give a whole number from 1 to 65536"),
+        ("--start-line=0", "a line is a whole number, 1 or more"),
+        ("--rate=0.5", "give a whole number, 1 or more"),
+        ("--retry-for=60", "a number with a unit"),
+    ] {
+        run(tool(NOBODY, &["bulk", "add", "-", option]), "").expect(2).says(what);
     }
 }
 

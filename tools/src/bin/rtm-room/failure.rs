@@ -201,9 +201,10 @@ fn advice(error: &Error) -> Option<&'static str> {
 fn advice_on_code(code: ErrorCode) -> Option<&'static str> {
     match code {
         ErrorCode::RTM_EC_INVALID_PID_OR_SIGN => Some("check the project's id and its secret"),
+        ErrorCode::RTM_EC_INVALID_PID_OR_UID => Some("check the project's id and the user's"),
         ErrorCode::RTM_EC_NOT_IN_ROOM => Some("add the user to the room first"),
         ErrorCode::RTM_EC_INVALID_SERVER_TIME => Some("set this machine's clock"),
-        ErrorCode::RTM_EC_FREQUENCY_LIMITED => Some("wait a moment, or use a smaller --window for a bulk run"),
+        ErrorCode::RTM_EC_FREQUENCY_LIMITED => Some("wait a moment, and make fewer calls a second"),
         ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL | ErrorCode::FPNN_EC_CORE_SERVER_STOPPING => {
             Some("try again in a moment")
         }

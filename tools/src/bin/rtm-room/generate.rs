@@ -44,7 +44,8 @@ fn write_pages(command: &Command, name: &str, dir: &Path) -> io::Result<()> {
 
 fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    Man::new(command.clone().display_name(name)).render(&mut page)?;
+    let program = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone().display_name(name)).source(program).render(&mut page)?;
     writeln!(page, ".SH ENVIRONMENT")?;
     for (variable, meaning) in ENVIRONMENT {
         writeln!(page, ".TP\n\\fB{}\\fR\n{}", roff(variable), roff(meaning))?;

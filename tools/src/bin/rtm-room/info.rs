@@ -48,7 +48,7 @@ fn set(common: &Common, texts: &InfoTexts, output: Output) -> Result<(), Failure
     let client = single_call_client(common)?;
     client.set_room_info(*room, public.as_deref(), private.as_deref()).call()?;
     let json = json!({"room": room, "done": true});
-    Ok(output.print(&Reply::words(json, format!("The info of room {room} is set."), None))?)
+    Ok(output.print(&Reply::words(json, format!("The info of room {room} was set."), None))?)
 }
 
 fn text_or_file(text: Option<&str>, file: Option<&Path>) -> Result<Option<String>, Failure> {

@@ -46,7 +46,7 @@ fn say_one(client: &Client, say: &Say, text: &str, line: Option<u64>, output: Ou
     let sent = sent.map_err(|error| Failure::Say { error, mid: message.mid(), line })?;
     let json = json!({"room": say.room, "from": say.from, "mid": sent.mid, "time": sent.mtime, "done": true});
     let reply = match output {
-        Output::Terminal(_) => Reply::words(json, format!("Message {} is sent to room {}.", sent.mid, say.room), None),
+        Output::Terminal(_) => Reply::words(json, format!("Message {} was sent to room {}.", sent.mid, say.room), None),
         _ => Reply::table(json, &[Column::Number("ID")], vec![vec![sent.mid.to_string()]]),
     };
     Ok(output.print(&reply)?)
@@ -56,5 +56,5 @@ pub(crate) fn delete(common: &Common, message: &DeleteMessage, output: Output) -
     let DeleteMessage { room, mid, from } = message;
     single_call_client(common)?.delete_room_message(*room, *from, *mid).call()?;
     let json = json!({"room": room, "from": from, "mid": mid, "done": true});
-    Ok(output.print(&Reply::words(json, format!("Message {mid} of user {from} is deleted."), None))?)
+    Ok(output.print(&Reply::words(json, format!("Message {mid} of user {from} was deleted."), None))?)
 }

@@ -47,7 +47,7 @@ fn make_call(client: &Client, command: &CallCommand) -> Result<Reply, Failure> {
         CallCommand::Unban(Target { room, user, .. }) => {
             client.remove_room_ban(*room, *user).call()?;
             let json = json!({"room": room, "user": user, "done": true});
-            Ok(Reply::words(json, format!("The ban of user {user} in {} is lifted.", place(*room)), None))
+            Ok(Reply::words(json, format!("The ban of user {user} in {} was lifted.", place(*room)), None))
         }
         CallCommand::IsBanned(RoomAndUser { room, user }) => {
             let banned = client.is_ban_of_room(*room, *user).call().map_err(Failure::Read)?;

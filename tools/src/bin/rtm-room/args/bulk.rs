@@ -5,20 +5,23 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::values::time;
+use super::values::{count, line, time, window};
 
 const AFTER_HELP: &str = "\
-Each row is room,user. For `ban` a third column has the seconds; an empty field bans without an end. For `say` it has \
-the text. A first row that names its columns (room or rid, user or uid, seconds or btime, text or message) may put them \
-in any order. Other columns are ignored. Calls are in flight together, so that rows may take effect in another order \
+Each row is room,user. For `ban` a third column has the seconds; if it is empty, the ban has no end. For `say` it has \
+the text. If the first row names the columns (room or rid, user or uid, seconds or btime, text or message), they may be \
+in any order. Other columns are ignored. Many calls are in flight at once, so rows may take effect in another order \
 than the file's; --window 1 keeps the order.
 
-A row whose call the server cannot have carried out, for lack of a connection or of time, is tried again for as long \
-as --retry-for says; with --retry-uncertain also one that may have been carried out. The file that --failed writes can \
-be fed in again.
+A row that the server cannot have carried out, for lack of a connection or because it was overloaded, is retried for \
+as long as --retry-for says; with --retry-uncertain, so is one that may have been carried out. The file that --failed \
+writes can be fed in again.
 
-A server that limits calls is found out: the run slows down until the server takes all calls, and refused rows are \
-sent again.
+The run adapts to a server that limits calls: it slows down until the server accepts all calls, and sends refused rows \
+again.
+
+With --json, stderr is one object a line: `error` for each row that failed and for what ended the run, `note` for the \
+rest.
 
 Ctrl-C waits for the calls in flight and says with which --start-line to go on (exit status 130); a second one stops \
 at once.";
@@ -31,23 +34,23 @@ pub(crate) struct Bulk {
     /// The CSV file, `-` for stdin
     pub(crate) file: PathBuf,
     /// How many calls may be in flight at once
-    #[arg(long, value_name = "CALLS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, value_name = "CALLS", default_value_t = 1000, value_parser = window)]
     pub(crate) window: u32,
     /// Write the rows that failed to this new CSV file, with a code and a reason each
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) failed: Option<PathBuf>,
     /// Begin with the row at this line of the file
-    #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = line)]
     pub(crate) start_line: u64,
-    /// How long a row is tried again where that is safe; 0s for never
+    /// How long to retry a row where that is safe; 0s for never
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     pub(crate) retry_for: Duration,
-    /// Also try rows again that may have been done: to add, remove, ban or unban twice does no harm, and a message has an
-    /// id under which it is there once
+    /// Also retry rows that may have been carried out: to add, remove, ban or unban a user twice does no harm, and a
+    /// message has an id with which the server keeps it only once
     #[arg(long)]
     pub(crate) retry_uncertain: bool,
     /// Send at most this many calls a second
-    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "CALLS", value_parser = count)]
     pub(crate) rate: Option<u32>,
 }
 

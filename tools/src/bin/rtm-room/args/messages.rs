@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use rtm_server_sdk::{MessageId, RoomId, UserId};
 
-use super::values::{message_id, message_type, room_id, time_above_zero, user_id};
+use super::values::{count, message_id, message_type, room_id, time_above_zero, user_id};
 
 const SAY_AFTER_HELP: &str = "\
-Prints the id of each message. A message that may have been sent, after a timeout or a lost connection, can be sent \
-again with --mid and the id that the error names: the server keeps one message for an id.";
+Prints the id of each message. After a timeout or a lost connection a message may have been sent. It can be sent again \
+with --mid and the id that the error names: the server keeps only one message with an id.";
 
 #[derive(Debug, Args)]
 #[command(after_help = SAY_AFTER_HELP)]
@@ -23,7 +23,7 @@ pub(crate) struct Say {
     /// The user who speaks
     #[arg(long, value_name = "USER", allow_negative_numbers = true, value_parser = user_id)]
     pub(crate) from: UserId,
-    /// Send a command for the receivers' programs (type 32) in place of a chat (type 30)
+    /// Send a command for the receivers' programs (type 32) instead of a chat (type 30)
     #[arg(long)]
     pub(crate) cmd: bool,
     /// Send a message of this type, 1 to 127
@@ -32,13 +32,14 @@ pub(crate) struct Say {
     /// Attributes that go with the message, by convention JSON
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) attrs: Option<String>,
-    /// The message's id, in place of a new one
+    /// The message's id, instead of a new one
     #[arg(long, value_name = "ID", allow_negative_numbers = true, value_parser = message_id)]
     pub(crate) mid: Option<MessageId>,
 }
 
 const HISTORY_AFTER_HELP: &str = "\
-Times are UTC. A pipe gets time, sender, id, type and text, apart by tabs; --json prints one object a line.";
+Times are in UTC. In a pipe each message is one line: time, sender, id, type and text, separated by tabs. With --json \
+it is one object a line.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HISTORY_AFTER_HELP)]
@@ -47,15 +48,15 @@ pub(crate) struct HistoryArgs {
     #[arg(allow_negative_numbers = true, value_parser = room_id)]
     pub(crate) room: RoomId,
     /// At most this many messages; without it 20, or all with --since
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
     pub(crate) limit: Option<u32>,
-    /// Only messages of this time until now, such as 30m, 2h or 7days
+    /// Only messages no older than this, such as 30m, 2h or 7days
     #[arg(long, value_name = "TIME", value_parser = time_above_zero)]
     pub(crate) since: Option<Duration>,
     /// Only messages of this type; may be given more than once
     #[arg(long = "type", value_name = "TYPE", value_parser = message_type)]
     pub(crate) types: Vec<i32>,
-    /// Begin with the oldest message in place of ending with the newest
+    /// Show the oldest messages instead of the newest
     #[arg(long)]
     pub(crate) oldest: bool,
 }

@@ -22,7 +22,7 @@ pub(crate) const SECRET_HELP: &str = "\
 The project's secret is read from the environment variable RTM_SECRET or from --secret-file. There is no option that \
 takes the secret itself, since every user of a machine can read the command lines of its programs.";
 
-/// Manage the rooms of an RTM project: members, messages, bans and infos, one call at a time or a file at a time
+/// Manage the rooms of an RTM project: members, messages, bans and info, one call at a time or a file at a time
 #[derive(Debug, Parser)]
 #[command(name = "rtm-room", version, after_help = help_of_the_environment(), max_term_width = 100)]
 pub(crate) struct Cli {
@@ -33,6 +33,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
     /// The server, as HOST:PORT; takes precedence over RTM_ENDPOINT
     #[arg(long, global = true, value_name = "HOST:PORT")]
@@ -75,7 +76,7 @@ pub(crate) struct Cipher {
 pub(crate) enum Command {
     #[command(flatten)]
     Call(CallCommand),
-    /// Read or write the infos of a room
+    /// Read or write the public and the private info of a room
     #[command(subcommand)]
     Info(InfoCommand),
     /// Send a message to a room, or one for each line of stdin
@@ -88,7 +89,7 @@ pub(crate) enum Command {
     DeleteMessage(DeleteMessage),
     /// Make one call for each row of a CSV file
     Bulk(Bulk),
-    /// Make any call, by the name of its method
+    /// Call any method by its name
     Quest(Quest),
     /// Print a completion script for a shell
     Completions {
@@ -179,26 +180,26 @@ pub(crate) struct Target {
     /// The user's id
     #[arg(allow_negative_numbers = true, value_parser = user_id, required = true)]
     pub(crate) user: UserId,
-    /// In every room of the project: give the user alone
+    /// In every room of the project; give only the USER
     #[arg(long, conflicts_with = "room")]
     pub(crate) all_rooms: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum InfoCommand {
-    /// Show the infos of a room
+    /// Show the info of a room
     Get {
         /// The room's id
         #[arg(allow_negative_numbers = true, value_parser = room_id)]
         room: RoomId,
-        /// The text of the public info alone, as it is
+        /// Print only the public info, as it is
         #[arg(long, conflicts_with = "json")]
         public: bool,
-        /// The text of the private info alone, as it is
+        /// Print only the private info, as it is
         #[arg(long, conflicts_with_all = ["public", "json"])]
         private: bool,
     },
-    /// Set the infos of a room; one that is not given stays as it is
+    /// Set the info of a room; what is not given stays as it is
     Set(InfoTexts),
 }
 
@@ -226,8 +227,8 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 5] = [
     ("RTM_ENDPOINT", "the server, as HOST:PORT"),
     ("RTM_PID", "the project's id"),
     ("RTM_SECRET", "the project's secret"),
-    ("RUST_LOG", "what to log to stderr, such as `debug` or `rtm_server_sdk=trace`; comes before -v"),
-    ("NO_COLOR", "if set to anything, no output has colours"),
+    ("RUST_LOG", "what to log to stderr, such as `debug` or `rtm_server_sdk=trace`; takes precedence over -v"),
+    ("NO_COLOR", "unless it is empty, nothing is coloured"),
 ];
 
 /// Every exit status, and what it means.

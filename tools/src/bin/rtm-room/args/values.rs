@@ -25,6 +25,22 @@ pub(crate) fn project_id(text: &str) -> Result<i32, String> {
     text.parse().map_err(|_| "a project id is a whole number of up to 32 bits, such as 80000001".into())
 }
 
+/// How many calls may be in flight at once.
+pub(crate) fn window(text: &str) -> Result<u32, String> {
+    const MOST: u32 = 65_536;
+    count(text).ok().filter(|calls| *calls <= MOST).ok_or_else(|| format!("give a whole number from 1 to {MOST}"))
+}
+
+/// How many there may be of something, or how many in a second.
+pub(crate) fn count(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "give a whole number, 1 or more".into())
+}
+
+/// A line of a file, counted from 1.
+pub(crate) fn line(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|line| *line > 0).ok_or_else(|| "a line is a whole number, 1 or more".into())
+}
+
 /// Zero stands for "the default" or "without an end" on the wire, which is not what `0s` suggests.
 pub(crate) fn time_above_zero(text: &str) -> Result<Duration, String> {
     match time(text)? {
@@ -52,6 +68,9 @@ mod tests {
 
     #[test]
     fn number_that_does_not_fit_says_what_does() {
+        assert!(window("65537").unwrap_err().contains("65536"));
+        assert_eq!([window("x").is_ok(), count("0").is_ok(), line("0").is_ok()], [false; 3]);
+        assert_eq!((window("65536"), count("1"), line("7")), (Ok(65_536), Ok(1), Ok(7)));
         assert!(room_id("9223372036854775808").unwrap_err().contains("64 bits"));
         assert!(project_id("2147483648").unwrap_err().contains("32 bits"));
         assert_eq!(user_id("-9223372036854775808"), Ok(i64::MIN));

@@ -6,11 +6,11 @@ use rtm_server_sdk::RoomId;
 use super::values::room_id;
 
 const WATCH_AFTER_HELP: &str = "\
-Runs until Ctrl-C, which is its regular end. A lost connection is re-established; what was said in rooms that are \
-named is then read from their history. Where something may be missing, a line says so.
+Runs until Ctrl-C, which is its regular end. A lost connection is re-established, and what was said meanwhile in the \
+rooms that are named is read from their history. Where messages may be missing, a line says so.
 
-A pipe gets a line for each push, apart by tabs: `message`, time, target, sender, id, type, text; `event`, time, name, user, \
-endpoint, data; `gap` and its reason. --json prints one object a line.";
+In a pipe everything is one line, with its columns separated by tabs: `message`, time, target, sender, id, type, text; \
+`event`, time, name, user, endpoint, data; `gap` and its reason. With --json it is one object a line.";
 
 #[derive(Debug, Args)]
 #[command(after_help = WATCH_AFTER_HELP)]
