@@ -23,16 +23,16 @@ const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"]
 
 const AFTER_HELP: &str = "\
 The secret comes from --secret or --secret-file; without either, from the environment variable RTM_SECRET. A \
-command line can be read by every user of the machine, so that the other two are the better places for a secret that \
-matters.
+command line can be read by every user of the machine, so use one of the other two for a secret that matters.
 
 Once the gate takes connections it prints one line, `listening on ADDRESS`, to standard output. It stops on SIGINT \
-and SIGTERM. Its exit status is 0 then, 1 if it cannot listen, and 2 if the command line makes no sense.";
+and SIGTERM. Its exit status is 0 after either of them, 1 if it cannot listen, and 2 if the command \
+line makes no sense.";
 
 /// A local RTM gate for development and tests.
 ///
-/// It serves the methods on rooms over TCP to any RTM server SDK, and really checks signatures,
-/// time stamps and salts, and misbehaves on request. It keeps everything in memory and loses it when it stops.
+/// It serves the room methods over TCP to any RTM server SDK. It checks signatures, time stamps and salts as the service
+/// does, and misbehaves on request. It keeps everything in memory, and forgets it when it stops.
 #[derive(Parser)]
 #[command(name = "rtm-gate", version, after_help = AFTER_HELP)]
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
@@ -59,7 +59,7 @@ struct Options {
     #[arg(long, value_name = "TEXT", conflicts_with = "secret_file")]
     secret: Option<String>,
 
-    /// A file that holds the project's secret; a line break at its end does not count
+    /// A file that holds the project's secret; a line break at its end is ignored
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 
@@ -77,24 +77,24 @@ struct Options {
     #[arg(long, requires = "key")]
     require_encryption: bool,
 
-    /// Do something wrong: `[METHOD:]WHAT[xTIMES]`, where WHAT is the code of an error to answer with, `silence`,
-    /// `disconnect`, or a time to answer late by. Such as addroommember:200010x3; may be given more than once
+    /// Misbehave: `[METHOD:]WHAT[xTIMES]`, where WHAT is the code of an error to answer with, `silence`, `disconnect`, or
+    /// a time by which to delay the answer. Such as addroommember:200010x3; may be given more than once
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault::parse)]
     faults: Vec<Fault>,
 
-    /// Answer everything late by this time, such as 50ms
+    /// Delay every answer by this time, such as 50ms
     #[arg(long, value_name = "TIME", value_parser = fault::time)]
     delay: Option<Duration>,
 
-    /// Answer 200010 to more calls in a second than this
+    /// Accept this many calls a second, and answer 200010 to the rest
     #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(1..))]
     calls_per_second: Option<u32>,
 
-    /// A user who enters a room leaves the one before, as the service has it by default
+    /// Let a user who enters a room leave the one before, as the service does by default
     #[arg(long)]
     single_room: bool,
 
-    /// Accept a salt more than once: the vendor's Python SDK repeats its own within a millisecond
+    /// Accept a salt more than once: the vendor's Python SDK repeats its own in calls of the same millisecond
     #[arg(long)]
     accept_repeated_signatures: bool,
 
@@ -103,7 +103,7 @@ struct Options {
     nagle: bool,
 
     /// How much to log to standard error: `warn` shows what is refused and why, `debug` every connection. Without it the
-    /// environment variable RUST_LOG counts, and without that `warn`
+    /// environment variable RUST_LOG decides, and without that it is `warn`
     #[arg(long, value_name = "LEVEL", ignore_case = true, value_parser = log_level())]
     log: Option<LevelFilter>,
 }
@@ -112,7 +112,7 @@ fn main() -> ExitCode {
     match run(Command::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("rtm-gate: {problem}");
+            let _ = writeln!(io::stderr(), "rtm-gate: {problem}");
             ExitCode::FAILURE
         }
     }
