@@ -35,7 +35,11 @@ pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Fa
     check_stdin_is_wanted_once(&[(common.secret_file.as_deref(), "--secret-file"), (Some(&bulk.file), "the rows")])?;
     // Rows wait for a server that is away, unless nothing is to be tried again.
     let waits = !bulk.retry_for.is_zero();
-    let client = client_builder(common)?.max_in_flight(bulk.window as usize).wait_for_ready(waits).build()?;
+    let mut builder = client_builder(common)?.max_in_flight(bulk.window as usize).wait_for_ready(waits);
+    if let Some(rate) = bulk.rate {
+        builder = builder.max_rate(rate);
+    }
+    let client = builder.build()?;
     let input = Input::open(&bulk.file)?;
     let progress = Progress::new(input.len, common.verbose == 0, output);
     let stop = Stop::listen(bulk.start_line, progress.clone())?;
