@@ -8,6 +8,7 @@ mod bulk;
 mod codec;
 mod commands;
 mod completions;
+mod conversation;
 mod documented;
 mod fake;
 mod failures_as_json;

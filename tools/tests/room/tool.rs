@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use rtm_server_sdk::gate::Gate;
 
 /// No run of a test takes longer, however loaded the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const PID: &str = "80000001";
 pub const SECRET: &str = "correct-horse";
