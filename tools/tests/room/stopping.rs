@@ -37,7 +37,7 @@ fn ctrl_c_while_the_server_is_away_is_status_130() {
     // From the start: connections come about, but nobody ever answers the key exchange or accepts.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = silent.local_addr().unwrap().to_string();
-    let mut bulk = Run::start(tool(&endpoint, &["bulk", "add", "-"]));
+    let mut bulk = Run::start(tool(&endpoint, &["bulk", "add", "-", "--timeout", "5s"]));
     bulk.write(&rows(3));
     let (_connection, _) = silent.accept().unwrap();
     bulk.interrupt();
