@@ -220,8 +220,13 @@ impl Connection {
         if self.is_blocked {
             self.keep_alive.record_activity(now);
         }
+        self.is_blocked = written < self.output().len();
         self.out.consume(written);
-        self.is_blocked = self.out.len() > 0;
+    }
+
+    /// The system takes nothing of [`output`](Connection::output) for now.
+    pub(super) fn handle_write_blocked(&mut self) {
+        self.is_blocked = true;
     }
 
     /// When the keep-alive has something to do.

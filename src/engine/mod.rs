@@ -246,6 +246,11 @@ impl<T: Token> Engine<T> {
         self.send_queued(now);
     }
 
+    /// The system takes nothing of [`output`](Engine::output) for now.
+    pub fn handle_write_blocked(&mut self) {
+        self.state.connection_mut().into_iter().for_each(Connection::handle_write_blocked);
+    }
+
     /// The server closed the connection.
     pub fn handle_eof(&mut self, now: Instant) {
         self.end_connection(now, CloseReason::Peer.into());

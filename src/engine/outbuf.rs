@@ -1,5 +1,7 @@
 //! Bytes on their way to the socket.
 
+use std::collections::VecDeque;
+
 use crate::fpnn::Encryptor;
 
 /// From this many bytes on, no more calls are taken.
@@ -8,10 +10,13 @@ pub(super) const HIGH_WATER: usize = 256 * 1024;
 const LOW_WATER: usize = 128 * 1024;
 /// What a large frame made of the buffer is given back above this capacity.
 const USUAL_CAPACITY: usize = 2 * HIGH_WATER;
-/// A frame of this size becomes the buffer itself, where a smaller one is copied.
+/// A frame of this size becomes the buffer itself, where a smaller one is copied, and is enciphered in pieces.
 const LARGE: usize = HIGH_WATER;
+/// What is handed over to be written at once, and so what is enciphered at once, is at most this: a third of a millisecond's work.
+const PIECE: usize = HIGH_WATER;
 
-/// The frames that are being sent, enciphered already, and how far they have got.
+/// The frames that are being sent, and how far they have got. All are enciphered when they come, but for large ones and what stands
+/// behind them.
 ///
 /// A position is a count of bytes since the connection began, so that it stays valid while bytes leave.
 #[derive(Debug, Default)]
@@ -19,6 +24,12 @@ pub(super) struct OutBuffer {
     bytes: Vec<u8>,
     /// How many of `bytes` have left.
     gone: usize,
+    /// How many of `bytes` may leave: they are enciphered.
+    ready: usize,
+    /// How much behind those belongs to a frame of which a part is enciphered.
+    begun: usize,
+    /// The lengths of the frames behind all that.
+    untouched: VecDeque<usize>,
     /// The position of `bytes[0]`.
     base: u64,
     /// The high-water mark was reached, and the low one was not since.
@@ -27,7 +38,7 @@ pub(super) struct OutBuffer {
 }
 
 impl OutBuffer {
-    /// From here on, frames are enciphered.
+    /// From here on, frames are enciphered. Those before leave as they are.
     #[cfg(feature = "encryption")]
     pub(super) fn set_encryptor(&mut self, encryptor: Encryptor) {
         self.encryptor = encryptor;
@@ -56,17 +67,46 @@ impl OutBuffer {
         let start = self.bytes.len();
         self.bytes.resize(start + self.encryptor.prefix_len(), 0);
         write(&mut self.bytes);
-        self.encryptor.encrypt(&mut self.bytes[start..]);
+        self.encipher_frame(start);
         self.is_full |= self.len() >= HIGH_WATER;
         self.base + start as u64
     }
 
-    /// What is to be written next.
-    pub(super) fn unsent(&self) -> &[u8] {
-        &self.bytes[self.gone..]
+    /// Enciphers the frame that begins at `start` and ends the buffer, at once if it can.
+    fn encipher_frame(&mut self, start: usize) {
+        let len = self.bytes.len() - start;
+        if self.ready == start && (len < LARGE || self.encryptor.is_plain()) {
+            self.encryptor.encrypt(&mut self.bytes[start..]);
+            self.ready = self.bytes.len();
+        } else {
+            self.untouched.push_back(len);
+            self.encipher_ahead();
+        }
     }
 
-    /// How many bytes are to be written.
+    /// Enciphers a piece of what is not, if nothing else is left to be written.
+    fn encipher_ahead(&mut self) {
+        if self.ready > self.gone {
+            return;
+        }
+        if self.begun == 0 {
+            let Some(len) = self.untouched.pop_front() else { return };
+            self.encryptor.begin(&mut self.bytes[self.ready..self.ready + len]);
+            self.ready += self.encryptor.prefix_len();
+            self.begun = len - self.encryptor.prefix_len();
+        }
+        let piece = self.begun.min(PIECE);
+        self.encryptor.encrypt_next(&mut self.bytes[self.ready..self.ready + piece]);
+        self.ready += piece;
+        self.begun -= piece;
+    }
+
+    /// What is to be written next; empty only if nothing is.
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.bytes[self.gone..self.ready.min(self.gone + PIECE)]
+    }
+
+    /// How many bytes are to be written in all.
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.gone
     }
@@ -91,11 +131,13 @@ impl OutBuffer {
                 self.bytes = Vec::new();
             }
         }
+        self.encipher_ahead();
     }
 
     fn forget_gone(&mut self) {
         self.bytes.drain(..self.gone);
         self.base += self.gone as u64;
+        self.ready -= self.gone;
         self.gone = 0;
     }
 }
@@ -118,13 +160,60 @@ mod tests {
         let place = large.as_ptr();
         let (position, spare) = out.push(large);
         assert_eq!((position, spare.capacity()), (12, 0));
-        assert!(out.unsent().starts_with(b"waiting\x07") && out.len() == 7 + LARGE);
+        assert!(out.unsent().starts_with(b"waiting\x07") && out.len() == 7 + LARGE && out.unsent().len() == PIECE);
         assert_eq!(out.bytes.as_ptr(), place, "the frame was copied");
         out.consume(7);
         assert!(!out.has_left(position));
         out.consume(LARGE);
         assert!(out.has_left(position) && out.len() == 0);
         assert!(out.bytes.capacity() <= USUAL_CAPACITY);
+    }
+
+    /// What the server decodes of these frames if they leave `step` bytes at a time.
+    #[cfg(feature = "encryption")]
+    fn arriving(mode: crate::fpnn::CipherMode, frames: &[Vec<u8>], step: usize) -> Vec<Vec<u8>> {
+        use crate::fpnn::{Decoder, Encryption, Frame, KeyExchange};
+        let encryption = Encryption::from_pem(include_bytes!("tests/public_key.pem")).unwrap().mode(mode);
+        // Both directions start alike, so that the client's own decryptor serves as the server's.
+        let (encryptor, decryptor) = KeyExchange::begin(&encryption).unwrap().into_session();
+        let (mut out, mut decoder) = (OutBuffer::default(), Decoder::new(64 << 20));
+        out.set_encryptor(encryptor);
+        decoder.set_decryptor(decryptor);
+        frames.iter().for_each(|frame| _ = push(&mut out, frame));
+        let mut arrived = Vec::new();
+        while !out.unsent().is_empty() {
+            assert!(out.ready - out.gone <= 2 * PIECE, "{} bytes were enciphered at once", out.ready - out.gone);
+            let piece = out.unsent();
+            let len = piece.len().min(step).min(decoder.space().len());
+            decoder.space()[..len].copy_from_slice(&piece[..len]);
+            decoder.advance(len);
+            out.consume(len);
+            while let Some(Frame::Answer(answer)) = decoder.next_frame().unwrap() {
+                arrived.push(answer.payload.to_vec());
+            }
+        }
+        assert_eq!(out.len(), 0);
+        arrived
+    }
+
+    #[cfg(feature = "encryption")]
+    #[test]
+    fn large_frames_are_enciphered_in_pieces_and_arrive_among_small_ones() {
+        use crate::fpnn::{CipherMode, FrameWriter};
+        let frame = |len: usize| {
+            let mut frame = Vec::new();
+            let mut writer = FrameWriter::answer(&mut frame, 1, 0);
+            let _ = writer.params().str("text", &"x".repeat(len));
+            writer.finish();
+            frame
+        };
+        let frames = [10, 3 * PIECE + 5, 20, LARGE, PIECE - 16, 2 * LARGE, 30].map(frame);
+        let expected = frames.each_ref().map(|frame| frame[16..].to_vec());
+        for mode in [CipherMode::Stream, CipherMode::Package] {
+            for step in [usize::MAX, 10_007] {
+                assert!(arriving(mode, &frames, step) == expected, "{mode:?}, {step} bytes at a time");
+            }
+        }
     }
 
     #[test]

@@ -36,6 +36,12 @@ impl Encryptor {
         }
     }
 
+    /// Whether frames leave as they are.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Encryptor::Plain)
+    }
+
     /// Enciphers one frame in place. `wire` is the frame behind [`prefix_len`](Encryptor::prefix_len) free bytes, which
     /// are filled in. Encrypt the frames in the order in which they are sent.
     pub fn encrypt(&mut self, wire: &mut [u8]) {
@@ -44,13 +50,45 @@ impl Encryptor {
             #[cfg(feature = "encryption")]
             Encryptor::Stream(stream) => stream.encrypt(wire),
             #[cfg(feature = "encryption")]
+            Encryptor::Package(package) => package.encrypt(write_prefix(wire)),
+        }
+    }
+}
+
+/// The same in pieces, for a frame that would take long at once.
+impl Encryptor {
+    /// Begins a frame, `wire`, and fills in the [`prefix_len`](Encryptor::prefix_len) bytes in front of it.
+    pub fn begin(&mut self, wire: &mut [u8]) {
+        match self {
+            Encryptor::Plain => _ = wire,
+            #[cfg(feature = "encryption")]
+            Encryptor::Stream(_) => {}
+            #[cfg(feature = "encryption")]
             Encryptor::Package(package) => {
-                let (prefix, frame) = wire.split_at_mut(PACKAGE_PREFIX);
-                LittleEndian::write_u32(prefix, u32::try_from(frame.len()).unwrap_or(u32::MAX));
-                package.encrypt(frame);
+                write_prefix(wire);
+                package.begin();
             }
         }
     }
+
+    /// Enciphers the next bytes of the frame in place.
+    pub fn encrypt_next(&mut self, bytes: &mut [u8]) {
+        match self {
+            Encryptor::Plain => _ = bytes,
+            #[cfg(feature = "encryption")]
+            Encryptor::Stream(stream) => stream.encrypt(bytes),
+            #[cfg(feature = "encryption")]
+            Encryptor::Package(package) => package.encrypt_next(bytes),
+        }
+    }
+}
+
+/// Fills in a package's length, and gives the frame behind it.
+#[cfg(feature = "encryption")]
+fn write_prefix(wire: &mut [u8]) -> &mut [u8] {
+    let (prefix, frame) = wire.split_at_mut(PACKAGE_PREFIX);
+    LittleEndian::write_u32(prefix, u32::try_from(frame.len()).unwrap_or(u32::MAX));
+    frame
 }
 
 /// The receiving side of a session.

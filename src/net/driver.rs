@@ -21,9 +21,9 @@ use crate::rtm::methods::listen::SetListen;
 pub(super) const WAKER: Token = Token(0);
 
 const EVENTS: usize = 64;
-/// A server that sends without a pause must not keep commands and deadlines waiting: there is no other read once a turn's
-/// have taken so long.
-const READING_PER_TURN: Duration = Duration::from_micros(250);
+/// Neither a server that sends without a pause nor a large call may keep commands and deadlines waiting: a turn that has taken
+/// so long does not read or write again.
+const IO_PER_TURN: Duration = Duration::from_micros(250);
 /// Nor must callers that call without a pause keep the socket waiting.
 const COMMANDS_PER_TURN: usize = 4096;
 
@@ -122,7 +122,7 @@ impl Driver {
             }
             self.act(now);
             self.shared.listeners.wake_touched();
-            if now.elapsed() >= READING_PER_TURN {
+            if now.elapsed() >= IO_PER_TURN {
                 return;
             }
         }
@@ -131,7 +131,7 @@ impl Driver {
     fn write(&mut self, now: Instant) {
         while let (Some(socket), Some(bytes)) = (&mut self.connection, self.engine.output()) {
             match socket.write(bytes) {
-                Ok(None) => return,
+                Ok(None) => return self.engine.handle_write_blocked(),
                 Ok(Some(0)) => self.engine.handle_io_error(now, io::ErrorKind::WriteZero.into()),
                 Ok(Some(written)) => {
                     self.owes_acknowledgement = false;
@@ -140,6 +140,9 @@ impl Driver {
                 Err(error) => self.engine.handle_io_error(now, error),
             }
             self.act(now);
+            if now.elapsed() >= IO_PER_TURN {
+                return;
+            }
         }
     }
 
@@ -247,7 +250,7 @@ impl Driver {
 
     /// Waits for events and commands, unless there is more to do already.
     fn wait(&mut self, events: &mut Events, now: Instant, is_drained: bool) {
-        let polled = if is_drained && !self.has_input() {
+        let polled = if is_drained && !self.has_input() && !self.has_output() {
             self.look_or_sleep(events)
         } else {
             self.yielding.yield_to_completed();
@@ -333,6 +336,11 @@ impl Driver {
     /// Whether a read may find something, and is wanted.
     fn has_input(&self) -> bool {
         self.connection.as_ref().is_some_and(Socket::is_readable) && !self.shared.undelivered.must_pause()
+    }
+
+    /// Whether there is something to write, and the system may take it.
+    fn has_output(&self) -> bool {
+        self.connection.as_ref().is_some_and(Socket::is_writable) && self.engine.output().is_some()
     }
 
     /// Fails the commands that are still in the queue, as any later one fails.

@@ -62,6 +62,11 @@ impl Socket {
         self.is_readable
     }
 
+    /// Whether a write may be taken.
+    pub(super) fn is_writable(&self) -> bool {
+        self.is_writable
+    }
+
     /// Reads once; `None` when nothing is there until the next event.
     pub(super) fn read(&mut self, space: &mut [u8]) -> io::Result<Option<usize>> {
         if !self.is_readable {

@@ -166,6 +166,21 @@ fn server_that_takes_bytes_slowly_is_alive() {
 }
 
 #[test]
+fn server_that_takes_all_that_is_offered_after_a_while_is_alive() {
+    let mut rig = Rig::online();
+    for token in 0..20_000 {
+        rig.call(token, 3600 * SECOND);
+    }
+    for _ in 0..10 {
+        let offered = rig.engine.output().unwrap().len();
+        rig.engine.handle_written(rig.now, offered);
+        rig.engine.handle_write_blocked();
+        rig.pass(20 * SECOND);
+    }
+    assert_eq!(rig.ended.len(), 0);
+}
+
+#[test]
 fn bytes_that_the_system_takes_at_once_are_no_sign_of_life() {
     let mut rig = Rig::online();
     for token in 0..36 {

@@ -48,7 +48,8 @@ impl SessionKey {
                 (Encryptor::Stream(Box::new(encryptor)), Decryptor::Stream(Box::new(decryptor)))
             }
             CipherMode::Package => {
-                let encryptor = PackageEncryptor { aes: self.key.expand(), iv: self.iv.clone() };
+                let frame = BufEncryptor::inner_iv_init(self.key.expand(), iv);
+                let encryptor = PackageEncryptor { aes: self.key.expand(), iv: self.iv.clone(), frame };
                 let frame = BufDecryptor::inner_iv_init(self.key.expand(), iv);
                 let decryptor = PackageDecryptor { aes: self.key.expand(), iv: self.iv.clone(), frame };
                 (Encryptor::Package(Box::new(encryptor)), Decryptor::Package(Box::new(decryptor)))
@@ -136,16 +137,27 @@ impl StreamDecryptor {
     }
 }
 
-/// Enciphers each frame by itself.
+/// Enciphers each frame by itself, at once or in pieces.
 pub struct PackageEncryptor {
     aes: Aes,
     iv: Iv,
+    frame: BufEncryptor<Aes>,
 }
 
 impl PackageEncryptor {
     /// Enciphers one frame.
     pub fn encrypt(&self, frame: &mut [u8]) {
         CfbEncryptor::inner_iv_init(&self.aes, (&*self.iv).into()).encrypt(frame);
+    }
+
+    /// A new frame begins that is enciphered in pieces.
+    pub fn begin(&mut self) {
+        self.frame = BufEncryptor::inner_iv_init(self.aes.clone(), (&*self.iv).into());
+    }
+
+    /// Enciphers the next bytes of the frame.
+    pub fn encrypt_next(&mut self, bytes: &mut [u8]) {
+        self.frame.encrypt(bytes);
     }
 }
 
