@@ -1,4 +1,5 @@
-//! Large answers stall nobody: how late other calls end while answers of 60 MiB arrive, in each mode.
+//! Large answers and calls stall nobody: how late other calls end while answers of 60 MiB arrive, and while calls of 7 MiB
+//! leave, in each mode.
 //!
 //! `cargo test --release --all-features --test large_answers -- --ignored --nocapture` prints the table. Its first row is
 //! the system's own part: how late a thread wakes that does nothing but sleep, beside a plain socket that reads the same.
@@ -8,8 +9,10 @@
 #[path = "common/large.rs"]
 mod large;
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,8 +20,11 @@ use std::time::{Duration, Instant};
 use rtm_server_sdk::fpnn::{FrameWriter, MethodName};
 use rtm_server_sdk::{CipherMode, Client, Encryption, Error};
 
+use serde::de::IgnoredAny;
+
 use large::{LargeServer, TEXT_LEN};
 
+const UPLOAD_LEN: usize = 7 * 1024 * 1024;
 const ROUNDS: u32 = 10;
 /// Calls that nobody answers end by these deadlines. Those that are due while the large answer arrives are looked at.
 const OTHERS: u32 = 200;
@@ -52,7 +58,7 @@ impl Lateness {
 
     fn print(&self, name: &str) {
         let (median, p99, worst) = (self.at(50), self.at(99), self.at(100));
-        println!("{name:>8} {:>6} {median:>10.2?} {p99:>10.2?} {worst:>10.2?}", self.0.len());
+        println!("{name:>16} {:>6} {median:>10.2?} {p99:>10.2?} {worst:>10.2?}", self.0.len());
     }
 }
 
@@ -89,26 +95,34 @@ fn ask(stream: &mut TcpStream, seq: u32, method: &str) {
     stream.write_all(&quest).unwrap();
 }
 
-fn of_calls(server: &LargeServer, encryption: Option<Encryption>) -> Lateness {
-    let mut builder = Client::builder(80000001, "secret", server.address().to_string());
-    if let Some(encryption) = encryption {
-        builder = builder.encryption(encryption);
+fn connect(server: &LargeServer, encryption: Option<Encryption>) -> Client {
+    let builder = Client::builder(80000001, "secret", server.address().to_string());
+    match encryption {
+        Some(encryption) => builder.encryption(encryption).connect().unwrap(),
+        None => builder.connect().unwrap(),
     }
-    let client = builder.connect().unwrap();
+}
+
+/// Makes calls that nobody answers, with callbacks that tell when they ended.
+fn make_others(client: &Client) -> mpsc::Receiver<Ended> {
+    let (sender, ended) = mpsc::channel();
+    for step in 1..=OTHERS {
+        let (sender, timeout) = (sender.clone(), STEP * step);
+        let due = Instant::now() + timeout;
+        client.is_ban_of_room(42, 7).timeout(timeout).callback(move |outcome| {
+            assert!(matches!(outcome, Err(Error::Timeout(_))), "{outcome:?}");
+            sender.send(Ended { due, at: Instant::now() }).unwrap();
+        });
+    }
+    ended
+}
+
+fn beside_answers(client: &Client) -> Lateness {
     let mut lateness = Lateness::default();
     for _ in 0..ROUNDS {
         client.add_room_member(42, 7).call().unwrap();
         let large = client.get_room_info(42).submit();
-        let (sender, ended) = mpsc::channel();
-        for step in 1..=OTHERS {
-            let (sender, timeout) = (sender.clone(), STEP * step);
-            let due = Instant::now() + timeout;
-            client.is_ban_of_room(42, 7).timeout(timeout).callback(move |outcome| {
-                assert!(matches!(outcome, Err(Error::Timeout(_))), "{outcome:?}");
-                sender.send(Ended { due, at: Instant::now() }).unwrap();
-            });
-        }
-        drop(sender);
+        let ended = make_others(client);
         assert_eq!(large.wait().unwrap().oinfo.map(|text| text.len()), Some(TEXT_LEN));
         let arrived = Instant::now();
         lateness.add(ended.iter().collect(), arrived);
@@ -116,17 +130,37 @@ fn of_calls(server: &LargeServer, encryption: Option<Encryption>) -> Lateness {
     lateness
 }
 
+fn beside_uploads(client: &Client) -> Lateness {
+    let (mut lateness, is_over) = (Lateness::default(), AtomicBool::new(false));
+    let params = HashMap::from([("data", serde_bytes::ByteBuf::from(vec![b'x'; UPLOAD_LEN]))]);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                client.quest::<IgnoredAny>("upload", &params).call().unwrap();
+            }
+        });
+        for _ in 0..ROUNDS {
+            let ended = make_others(client).iter().collect();
+            lateness.add(ended, Instant::now());
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    lateness
+}
+
 #[test]
 #[ignore = "measures: it needs a machine with nothing else to do"]
-fn other_calls_end_in_time_while_large_answers_arrive() {
+fn other_calls_end_in_time_beside_large_ones() {
     let server = LargeServer::start(&["--ignored", "--exact", "--nocapture", "server_of_large_answers"]);
-    println!("{:>8} {:>6} {:>10} {:>10} {:>10}", "mode", "calls", "median", "p99", "worst");
+    println!("{:>16} {:>6} {:>10} {:>10} {:>10}", "mode", "calls", "median", "p99", "worst");
     of_a_sleeping_thread(&server).print("a sleep");
     let modes = [("plain", None), ("stream", Some(CipherMode::Stream)), ("package", Some(CipherMode::Package))];
     let p99s = modes.map(|(name, mode)| {
-        let lateness = of_calls(&server, mode.map(|mode| server.encryption(mode)));
-        lateness.print(name);
-        lateness.at(99)
+        let client = connect(&server, mode.map(|mode| server.encryption(mode)));
+        let (answers, uploads) = (beside_answers(&client), beside_uploads(&client));
+        answers.print(&format!("answers, {name}"));
+        uploads.print(&format!("uploads, {name}"));
+        answers.at(99).max(uploads.at(99))
     });
     assert!(p99s.into_iter().all(|p99| p99 <= GOAL), "over {GOAL:?}");
 }
