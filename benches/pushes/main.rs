@@ -1,8 +1,8 @@
 //! Pushes to listeners, beside floors that read and answer the same pushes over a plain socket. One makes as many messages of
 //! each as there are listeners; the other looks at nothing but the borders of the frames.
 //!
-//! `cargo bench --bench pushes`. The server is a process of its own, so that its processor time is not counted, and does as
-//! little as it can. As in `against_floor`, what is compared runs right beside each other, round by round.
+//! `cargo bench --bench pushes`. The server is a process of its own, so that its processor time is not counted. Once it encodes
+//! each push, which is what limits the floors then; once it copies one. As in `against_floor`, what is compared runs right beside each other, round by round.
 //! `cargo bench --bench pushes -- eight` measures the listeners of that name alone, and as fast as pushes come.
 
 #[path = "../common/cpu.rs"]
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use floor::Floor;
 use measure::{Phases, Times, median};
-use server::{Order, ServerProcess};
+use server::{Encoding, Order, ServerProcess};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -43,7 +43,7 @@ impl Effort {
         if std::env::args().len() == 1 {
             return Effort { rounds: 1, pushes: 2_000, calls_for: Duration::from_millis(20) };
         }
-        Effort { rounds: 7, pushes: 1_000_000, calls_for: Duration::from_millis(300) }
+        Effort { rounds: 7, pushes: 500_000, calls_for: Duration::from_millis(300) }
     }
 }
 
@@ -70,8 +70,20 @@ fn main() -> Outcome<()> {
 
 /// Of the ways whose name has `part` in it.
 fn throughput(effort: Effort, part: &str) -> Outcome<()> {
-    let server = ServerProcess::start(Order { pushes: effort.pushes, per_second: 0 })?;
-    println!("pushes a second, as fast as they come ({} a phase, median of {})\n", effort.pushes, effort.rounds);
+    for encoding in [Encoding::OfEach, Encoding::Copied] {
+        throughput_of(effort, part, encoding)?;
+    }
+    println!("resident memory at the end: {} MiB\n", measure::resident_mib());
+    Ok(())
+}
+
+fn throughput_of(effort: Effort, part: &str, encoding: Encoding) -> Outcome<()> {
+    let server = ServerProcess::start(Order { pushes: effort.pushes, per_second: 0, encoding })?;
+    let what = if encoding == Encoding::OfEach { "encodes each" } else { "copies one" };
+    println!(
+        "from a server that {what}, as fast as they come ({} a phase, median of {})\n",
+        effort.pushes, effort.rounds
+    );
     let names = ["", "pushes/s", "CPU of 1,000", "making floor", "CPU", "of it", "bare floor", "CPU", "of it"];
     let [name, rate, cpu, makes, makes_cpu, of_makes, bare, bare_cpu, of_bare] = names;
     println!("{name:<26}{rate:>10}{cpu:>14}{makes:>14}{makes_cpu:>9}{of_makes:>7}{bare:>12}{bare_cpu:>8}{of_bare:>7}");
@@ -93,13 +105,13 @@ fn throughput(effort: Effort, part: &str) -> Outcome<()> {
         print!("{name:<26}{rate:>10.0}{cpu:>11.0} µs{makes:>14.0}{makes_cpu:>6.0} µs{of_makes:>7.2}");
         println!("{bare_rate:>12.0}{bare_cpu:>5.0} µs{of_bare:>7.2}");
     }
-    println!("\nresident memory at the end: {} MiB\n", measure::resident_mib());
+    println!();
     Ok(())
 }
 
 fn way_to_the_handler(effort: Effort) -> Outcome<()> {
     let pushes = effort.pushes.min(PACED * 2);
-    let server = ServerProcess::start(Order { pushes, per_second: PACED })?;
+    let server = ServerProcess::start(Order { pushes, per_second: PACED, encoding: Encoding::OfEach })?;
     println!("from the server's write to the handler, at {PACED} pushes a second (p50, p99)\n");
     for (name, way) in WAYS {
         let library = library::receive(server.endpoint(), way, pushes, Times::OfEachPush)?;
@@ -111,7 +123,8 @@ fn way_to_the_handler(effort: Effort) -> Outcome<()> {
 }
 
 fn calls_beside_pushes(effort: Effort) -> Outcome<()> {
-    let server = ServerProcess::start(Order { pushes: u32::MAX, per_second: BESIDE_CALLS })?;
+    let server =
+        ServerProcess::start(Order { pushes: u32::MAX, per_second: BESIDE_CALLS, encoding: Encoding::OfEach })?;
     let (mut alone, mut beside, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     // A call takes one of two times, by the core on which it finds its server: that wants many rounds.
     for _ in 0..3 * effort.rounds {

@@ -12,6 +12,10 @@ use super::{Outcome, ROOM};
 
 const HEADER_LEN: usize = 12;
 const SEQ_LEN: usize = 4;
+const METHOD: &[u8] = b"pushroommsg";
+/// Where a push's `mid` and `mtime` stand in its frame.
+const MID_AT: usize = HEADER_LEN + SEQ_LEN + METHOD.len() + "__from____rid__mid_".len();
+const MTIME_AT: usize = MID_AT + 4 + "_mtype__mtime_".len();
 /// `{}`, and `{oinfo: "o", pinfo: "p"}`.
 const NOTHING: &[u8] = b"\x80";
 const INFOS: &[u8] = b"\x82\xa5oinfo\xa1o\xa5pinfo\xa1p";
@@ -24,6 +28,16 @@ pub struct Order {
     pub pushes: u32,
     /// 0: as fast as they go.
     pub per_second: u32,
+    pub encoding: Encoding,
+}
+
+/// How the server comes to a push.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// It writes each anew, key by key, as a server must that has messages to tell.
+    OfEach,
+    /// It copies one, so that nothing takes time but the sockets and the client.
+    Copied,
 }
 
 impl Order {
@@ -31,7 +45,9 @@ impl Order {
     pub fn of_this_process() -> Option<Order> {
         let mut arguments = std::env::args().skip_while(|argument| argument != "--serve").skip(1);
         let mut number = || arguments.next()?.parse().ok();
-        Some(Order { pushes: number()?, per_second: number()? })
+        let (pushes, per_second) = (number()?, number()?);
+        let encoding = if number()? == 0 { Encoding::OfEach } else { Encoding::Copied };
+        Some(Order { pushes, per_second, encoding })
     }
 }
 
@@ -44,7 +60,8 @@ pub struct ServerProcess {
 impl ServerProcess {
     pub fn start(order: Order) -> Outcome<ServerProcess> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--serve", &order.pushes.to_string(), &order.per_second.to_string()]);
+        let numbers = [order.pushes, order.per_second, u32::from(order.encoding == Encoding::Copied)];
+        command.arg("--serve").args(numbers.map(|number| number.to_string()));
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("the server has no output")?;
         let mut endpoint = String::new();
@@ -113,7 +130,7 @@ fn answer(stream: TcpStream, order: Order) -> io::Result<()> {
 fn push(writing: &Mutex<TcpStream>, order: Order) -> io::Result<()> {
     // So that everybody who listens has begun.
     thread::sleep(Duration::from_millis(50));
-    let template = RoomPush::new();
+    let template = Template(room_push(0));
     let (begun, mut pushed, mut bytes) = (Instant::now(), 0, Vec::new());
     while pushed < order.pushes {
         let due = match order.per_second {
@@ -123,7 +140,12 @@ fn push(writing: &Mutex<TcpStream>, order: Order) -> io::Result<()> {
         let due = due.min(order.pushes).min(pushed.saturating_add(1024));
         bytes.clear();
         let now = shared_nanos();
-        (pushed..due).for_each(|number| template.append(&mut bytes, number, now));
+        for number in pushed..due {
+            match order.encoding {
+                Encoding::OfEach => bytes.extend(room_push(number)),
+                Encoding::Copied => template.append(&mut bytes, number, now),
+            }
+        }
         write(writing, &bytes)?;
         pushed = due.max(pushed);
         if order.per_second > 0 {
@@ -137,41 +159,34 @@ fn write(writing: &Mutex<TcpStream>, bytes: &[u8]) -> io::Result<()> {
     writing.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes)
 }
 
-/// A chat of 32 bytes, made once: a server that encodes each push anew would be what is measured.
-struct RoomPush {
-    frame: Vec<u8>,
-    /// Where in it the sequence number, the `mid` and the `mtime` stand.
-    seq: usize,
-    mid: usize,
-    mtime: usize,
+/// A chat of 32 bytes. Its `mtime` is the moment of its making.
+fn room_push(number: u32) -> Vec<u8> {
+    let mut payload = b"\x87\xa4from\xcd\x03\xe9\xa3rid".to_vec();
+    payload.push(ROOM as u8);
+    payload.extend_from_slice(b"\xa3mid\xce");
+    payload.extend_from_slice(&number.to_be_bytes());
+    payload.extend_from_slice(b"\xa5mtype\x1e\xa5mtime\xcf");
+    payload.extend_from_slice(&shared_nanos().to_be_bytes());
+    payload.extend_from_slice(b"\xa3msg\xd9\x20a message of thirty-two letters.\xa5attrs\xa0");
+    let mut frame = header(1, METHOD.len() as u8, payload.len());
+    frame.extend_from_slice(&number.to_le_bytes());
+    frame.extend_from_slice(METHOD);
+    frame.extend_from_slice(&payload);
+    frame
 }
 
-impl RoomPush {
-    fn new() -> RoomPush {
-        let method = b"pushroommsg";
-        let mut payload = b"\x87\xa4from\xcd\x03\xe9\xa3rid".to_vec();
-        payload.push(ROOM as u8);
-        payload.extend_from_slice(b"\xa3mid\xce");
-        let mid = payload.len();
-        payload.extend_from_slice(b"\0\0\0\0\xa5mtype\x1e\xa5mtime\xcf");
-        let mtime = payload.len();
-        payload.extend_from_slice(b"\0\0\0\0\0\0\0\0\xa3msg\xd9\x20a message of thirty-two letters.\xa5attrs\xa0");
-        let mut frame = header(1, method.len() as u8, payload.len());
-        frame.extend_from_slice(&[0; SEQ_LEN]);
-        frame.extend_from_slice(method);
-        let payload_at = frame.len();
-        frame.extend_from_slice(&payload);
-        RoomPush { frame, seq: HEADER_LEN, mid: payload_at + mid, mtime: payload_at + mtime }
-    }
+/// One such push, to be copied.
+struct Template(Vec<u8>);
 
+impl Template {
     /// Appends the push of this number. Its `mtime` is the moment of its making, in nanoseconds.
     fn append(&self, bytes: &mut Vec<u8>, number: u32, mtime: i64) {
         let start = bytes.len();
-        bytes.extend_from_slice(&self.frame);
+        bytes.extend_from_slice(&self.0);
         let frame = &mut bytes[start..];
-        frame[self.seq..][..4].copy_from_slice(&number.to_le_bytes());
-        frame[self.mid..][..4].copy_from_slice(&number.to_be_bytes());
-        frame[self.mtime..][..8].copy_from_slice(&mtime.to_be_bytes());
+        frame[HEADER_LEN..][..SEQ_LEN].copy_from_slice(&number.to_le_bytes());
+        frame[MID_AT..][..4].copy_from_slice(&number.to_be_bytes());
+        frame[MTIME_AT..][..8].copy_from_slice(&mtime.to_be_bytes());
     }
 }
 
