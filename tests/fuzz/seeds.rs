@@ -34,7 +34,9 @@ pub fn pushes() -> Vec<Vec<u8>> {
         [&[settings][..], &events].concat()
     };
     let sequences: Vec<_> = (0..250).map(|number| sequence(number % 8)).collect();
-    [frames_in("pushes"), sequences].concat()
+    // A listener fills a room; the network is down for a while, a message is missed, and the next is pushed.
+    let missed = [0, 0, 176, 3, 0, 14, 2, 13, 0, 3, 0, 14, 66, 12, 13, 3, 0, 8, 0xf0, 10, 0, 8, 0xf0].to_vec();
+    [frames_in("pushes"), sequences, vec![missed]].concat()
 }
 
 /// What can happen to an engine: at random, but after a connection was made, since chance alone makes few.
