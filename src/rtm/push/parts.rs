@@ -82,15 +82,6 @@ impl PushParts {
             }
         }
     }
-
-    /// When the server took the message, if it says so.
-    #[must_use]
-    pub fn mtime(&self) -> Option<i64> {
-        match self {
-            PushParts::Message { mtime, .. } => *mtime,
-            PushParts::Event { .. } => None,
-        }
-    }
 }
 
 #[cfg(test)]
