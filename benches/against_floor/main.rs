@@ -147,7 +147,7 @@ struct Row {
 struct Pair {
     library: Sample,
     floor: Sample,
-    /// What else is measured beside them, where several calls are in flight.
+    /// What else is measured beside them: for blocking calls, and where several calls are in flight.
     other: Option<Sample>,
 }
 
@@ -232,7 +232,7 @@ impl Way {
     /// What is measured beside it and its floor.
     fn other_name(self) -> Option<&'static str> {
         match self {
-            Way::Blocking(1) | Way::Submitted(1) | Way::Callbacks(1) => None,
+            Way::Submitted(1) | Way::Callbacks(1) => None,
             Way::Blocking(_) => Some("callers write themselves"),
             Way::Submitted(_) | Way::Callbacks(_) => Some("floor, a write each"),
         }
