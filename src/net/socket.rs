@@ -13,8 +13,6 @@ pub(super) struct Socket {
     stream: TcpStream,
     token: Token,
     is_readable: bool,
-    /// The peer sends no more, or there is an error: what is left to read ends with that.
-    is_ending: bool,
     is_writable: bool,
 }
 
@@ -23,7 +21,7 @@ impl Socket {
     pub(super) fn dial(address: SocketAddr, token: Token, registry: &Registry) -> io::Result<Socket> {
         let mut stream = TcpStream::connect(address)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Socket { stream, token, is_readable: false, is_ending: false, is_writable: false })
+        Ok(Socket { stream, token, is_readable: false, is_writable: false })
     }
 
     pub(super) fn token(&self) -> Token {
@@ -52,8 +50,7 @@ impl Socket {
 
     /// Notes an event.
     pub(super) fn note(&mut self, event: &Event) {
-        self.is_ending |= event.is_read_closed() || event.is_error();
-        self.is_readable |= event.is_readable() || self.is_ending;
+        self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.is_writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
@@ -73,13 +70,7 @@ impl Socket {
             return Ok(None);
         }
         let read = settled(|| self.stream.read(space));
-        self.is_readable = match read {
-            Ok(None) => false,
-            // A read that did not fill the space took all there was, and Unix has an event for what comes after it.
-            // Windows has one only after a read that would block.
-            Ok(Some(received)) => received == space.len() || self.is_ending || cfg!(not(unix)),
-            Err(_) => true,
-        };
+        self.is_readable = !matches!(read, Ok(None));
         read
     }
 
