@@ -48,7 +48,7 @@ impl Drop for Running {
 
 /// Something to run on a callback thread. Closures are jobs; a job that was allocated before there was anything to run
 /// has a type of its own.
-pub(super) trait Job: Send {
+pub(crate) trait Job: Send {
     /// Runs the job. Calls to the user's code are [`contained`].
     fn run(self: Box<Self>);
 }
@@ -80,6 +80,13 @@ impl Drop for Queued {
     }
 }
 
+/// What the threads take from their queue at a time.
+enum Work {
+    One(Queued),
+    /// Jobs that came together, for a single thread.
+    Many(Vec<Queued>),
+}
+
 /// Runs the user's code. A panic in it is logged, and ends here.
 pub(super) fn contained(what: &str, code: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
@@ -101,7 +108,8 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
 /// Takes jobs in.
 #[derive(Clone)]
 pub(crate) struct Callbacks {
-    jobs: Sender<Queued>,
+    work: Sender<Work>,
+    is_single_thread: bool,
     id: Id,
 }
 
@@ -112,26 +120,29 @@ impl Callbacks {
     ///
     /// The operating system refused a thread.
     pub(crate) fn start(count: usize, executor: Option<Executor>) -> Result<(Callbacks, CallbackThreads), SystemError> {
-        let (jobs, queue) = unbounded::<Queued>();
+        let (work, queue) = unbounded::<Work>();
         let (alive, ended) = crossbeam_channel::bounded::<Infallible>(0);
         let executor = executor.map(Arc::new);
         let id = LAST_ID.fetch_add(1, Ordering::Relaxed);
         let count = if executor.is_some() { 1 } else { count };
         for _ in 0..count {
             let (queue, executor, alive) = (queue.clone(), executor.clone(), alive.clone());
-            let work = move || {
+            let run = move || {
                 let _alive = alive;
                 let _running = Running::enter(id);
                 // What an executor has captured is dropped on this thread, and may be a client.
                 let executor = executor;
-                for job in queue {
-                    hand_over(job, executor.as_deref());
+                for work in queue {
+                    match work {
+                        Work::One(job) => hand_over(job, executor.as_deref()),
+                        Work::Many(jobs) => jobs.into_iter().for_each(|job| hand_over(job, executor.as_deref())),
+                    }
                 }
             };
-            let spawned = thread::Builder::new().name("rtm-callback".into()).spawn(work);
+            let spawned = thread::Builder::new().name("rtm-callback".into()).spawn(run);
             spawned.map_err(|error| SystemError::new("starting a callback thread", error))?;
         }
-        Ok((Callbacks { jobs, id }, CallbackThreads { ended }))
+        Ok((Callbacks { work, is_single_thread: count == 1, id }, CallbackThreads { ended }))
     }
 
     /// Without a thread, for models: the other end has the jobs, and dropping one runs it.
@@ -144,7 +155,21 @@ impl Callbacks {
     /// Hands in a job. Never blocks.
     pub(super) fn submit(&self, job: Box<dyn Job>) {
         // The threads live as long as a job can be handed in. Were they gone, dropping the job would run it.
-        let _ = self.jobs.send(Queued { job: Some(job), id: self.id });
+        let _ = self.work.send(Work::One(self.queued(job)));
+    }
+
+    /// Hands in jobs that came together, in their order. Never blocks. A single thread is woken once for all of them;
+    /// several share them.
+    pub(crate) fn submit_all(&self, jobs: &mut Vec<Box<dyn Job>>) {
+        if self.is_single_thread && jobs.len() > 1 {
+            let _ = self.work.send(Work::Many(jobs.drain(..).map(|job| self.queued(job)).collect()));
+        } else {
+            jobs.drain(..).for_each(|job| self.submit(job));
+        }
+    }
+
+    fn queued(&self, job: Box<dyn Job>) -> Queued {
+        Queued { job: Some(job), id: self.id }
     }
 
     /// Whether this thread is running one of these callbacks now.
@@ -191,6 +216,38 @@ mod tests {
         callbacks.submit(Box::new(move || _ = ran.send(is_inside_callback())));
         assert_eq!(runs.iter().collect::<Vec<_>>(), [true], "run by the executor's drop, and no second time");
         drop(callbacks);
+        drop(threads);
+    }
+
+    #[test]
+    fn jobs_that_are_handed_in_together_run_in_order_and_once() {
+        for executor in [None, Some(Box::new(|job: Box<dyn FnOnce() + Send>| job()) as Executor), Some(Box::new(drop))]
+        {
+            let (ran, runs) = unbounded();
+            let (callbacks, threads) = Callbacks::start(1, executor).unwrap();
+            let job = |number: u32| {
+                let ran = ran.clone();
+                Box::new(move || _ = ran.send(number)) as Box<dyn Job>
+            };
+            callbacks.submit_all(&mut (0..100).map(job).collect());
+            drop(ran);
+            assert!(runs.iter().eq(0..100));
+            drop(callbacks);
+            drop(threads);
+        }
+    }
+
+    #[test]
+    fn several_threads_share_the_jobs_that_are_handed_in_together() {
+        let (callbacks, threads) = Callbacks::start(2, None).unwrap();
+        let (there, meeting) = crossbeam_channel::bounded(0);
+        // Each of them waits for the other.
+        let send = Box::new(move || there.send(()).unwrap());
+        let receive = Box::new(move || meeting.recv().unwrap());
+        callbacks.submit_all(&mut vec![send, receive]);
+        drop(callbacks);
+        let ended = threads.ended.clone();
+        assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Err(crossbeam_channel::RecvTimeoutError::Disconnected));
         drop(threads);
     }
 

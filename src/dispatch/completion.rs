@@ -114,6 +114,11 @@ impl Completion {
             open.deliver(outcome);
         }
     }
+
+    /// The callback with its outcome, to be handed in with others. Any other outcome is delivered.
+    pub(crate) fn into_callback(mut self, outcome: Outcome) -> Option<Box<dyn Job>> {
+        self.open.take()?.into_callback(outcome)
+    }
 }
 
 /// A completion is dropped when its client ends with the call on its way.
@@ -137,6 +142,11 @@ impl Token for Completion {
 
 impl Open {
     fn deliver(self, outcome: Outcome) {
+        let shared = Arc::clone(&self.shared);
+        self.into_callback(outcome).into_iter().for_each(|job| shared.callbacks.submit(job));
+    }
+
+    fn into_callback(self, outcome: Outcome) -> Option<Box<dyn Job>> {
         let Open { shared, route, permit, is_counted, timer } = self;
         let is_awaited = match &route {
             OpenRoute::Reply(sender) => sender.is_awaited(),
@@ -147,7 +157,7 @@ impl Open {
         }
         permit.into_iter().for_each(|permit| shared.state.permits.release(permit));
         if !is_awaited {
-            return;
+            return None;
         }
         let outcome = shared.undelivered.charge(outcome);
         match route {
@@ -155,9 +165,10 @@ impl Open {
                 if let Err(abandoned) = sender.send(outcome) {
                     look_at(abandoned.take(), &shared);
                 }
+                None
             }
             OpenRoute::Callback { callback, permit, run } => {
-                shared.callbacks.submit(callback.0.with_outcome(Delivery { outcome, permit, run }));
+                Some(callback.0.with_outcome(Delivery { outcome, permit, run }))
             }
         }
     }

@@ -18,7 +18,7 @@ mod shared;
 mod undelivered;
 mod unfinished;
 
-pub(crate) use callbacks::{CallbackThreads, Callbacks, Executor};
+pub(crate) use callbacks::{CallbackThreads, Callbacks, Executor, Job};
 pub(crate) use clock::ServerClock;
 pub(crate) use completion::{Callback, Completion, Route};
 pub(crate) use hooks::{Event, Hooks, OnClosed, OnConnected};

@@ -12,7 +12,7 @@ use super::command::{Command, CommandQueue, CommandSender};
 use super::resolve;
 use super::socket::Socket;
 use super::yielding::Yielding;
-use crate::dispatch::{Completion, Event, Hooks, Sampler, Shared};
+use crate::dispatch::{Completion, Event, Hooks, Job, Sampler, Shared};
 use crate::engine::{Action, DialId, Engine, Outcome};
 use crate::error::{Stage, SystemError};
 use crate::rtm::methods::listen::SetListen;
@@ -24,6 +24,8 @@ const EVENTS: usize = 64;
 /// Neither a server that sends without a pause nor a large call may keep commands and deadlines waiting: a turn that has taken
 /// so long does not read or write again.
 const IO_PER_TURN: Duration = Duration::from_micros(250);
+/// At most so many callbacks are handed in together, lest the first of them wait for the last.
+const CALLBACKS_TOGETHER: usize = 64;
 /// Nor must callers that call without a pause keep the socket waiting.
 const COMMANDS_PER_TURN: usize = 4096;
 
@@ -50,6 +52,8 @@ pub(super) struct Driver {
     pub yielding: Yielding,
     /// Outcomes for threads that wait, while the engine's actions are carried out.
     pub replies: Vec<(Completion, Outcome)>,
+    /// Callbacks that are to be handed in together.
+    pub due_callbacks: Vec<Box<dyn Job>>,
     /// Bytes came, and none left since then, which would have acknowledged them.
     pub owes_acknowledgement: bool,
 }
@@ -166,57 +170,65 @@ impl Driver {
     /// Does what the engine asks for.
     fn act(&mut self, now: Instant) {
         while let Some(action) = self.engine.next_action() {
-            match action {
-                Action::Complete(completion, outcome) if completion.goes_to_a_thread() => {
-                    self.replies.push((completion, outcome));
-                }
-                Action::Complete(completion, outcome) => self.complete(completion, outcome),
-                Action::Resolve(attempt) => self.resolve(attempt, now),
-                Action::Dial(dial, address) => match Socket::dial(address, Token(dial), self.poll.registry()) {
-                    Ok(socket) => self.dials.push(socket),
-                    Err(error) => self.engine.handle_dial_failed(now, dial as DialId, error),
-                },
-                Action::Disconnect => {
-                    // Before any call learns that it ended.
-                    self.is_connected.store(false, Ordering::Release);
-                    self.connection = None;
-                    self.dials.clear();
-                }
-                Action::Opened(info) => {
-                    self.is_connected.store(true, Ordering::Release);
-                    self.hooks.tell(Event::Opened(info), &self.shared.callbacks);
-                }
-                Action::Ended(info, error) => self.hooks.tell(Event::Ended(info, error), &self.shared.callbacks),
-                Action::AskToListen(listen) => {
-                    let frame = (self.sign_listen)(&listen);
-                    self.engine.handle_listen_quest(now, frame);
-                }
-                Action::CompareClocks { server_ms } => {
-                    let was_off = self.shared.clock.correct(server_ms);
-                    // Not `now`: calls that begin after this time are signed with the corrected clock.
-                    self.engine.handle_clocks_compared(Instant::now(), was_off);
-                }
-                Action::Granted { connection, listener } => {
-                    self.shared.listeners.handle_granted(connection, listener);
-                }
-                Action::Refused { connection, listener, error } => {
-                    self.shared.listeners.handle_refused(connection, listener, &error);
-                }
-                Action::Pushed { connection, method, payload } => {
-                    self.shared.listeners.route(connection, method, payload, now);
-                }
+            // Callbacks that are due before it are handed in before it.
+            if !matches!(action, Action::Complete(..)) || self.due_callbacks.len() == CALLBACKS_TOGETHER {
+                self.shared.callbacks.submit_all(&mut self.due_callbacks);
             }
+            self.act_on(action, now);
         }
+        self.shared.callbacks.submit_all(&mut self.due_callbacks);
         // The last first: a thread with several calls waits for the oldest. If that came first, the thread would wake for it,
         // perhaps take this one's processor, and sleep again for the next.
         while let Some((completion, outcome)) = self.replies.pop() {
-            self.complete(completion, outcome);
+            completion.complete(outcome);
         }
     }
 
-    fn complete(&mut self, completion: Completion, outcome: Outcome) {
-        completion.complete(outcome);
-        self.yielding.record_completed();
+    fn act_on(&mut self, action: Action<Completion>, now: Instant) {
+        match action {
+            Action::Complete(completion, outcome) => {
+                self.yielding.record_completed();
+                if completion.goes_to_a_thread() {
+                    self.replies.push((completion, outcome));
+                } else {
+                    self.due_callbacks.extend(completion.into_callback(outcome));
+                }
+            }
+            Action::Resolve(attempt) => self.resolve(attempt, now),
+            Action::Dial(dial, address) => match Socket::dial(address, Token(dial), self.poll.registry()) {
+                Ok(socket) => self.dials.push(socket),
+                Err(error) => self.engine.handle_dial_failed(now, dial as DialId, error),
+            },
+            Action::Disconnect => {
+                // Before any call learns that it ended.
+                self.is_connected.store(false, Ordering::Release);
+                self.connection = None;
+                self.dials.clear();
+            }
+            Action::Opened(info) => {
+                self.is_connected.store(true, Ordering::Release);
+                self.hooks.tell(Event::Opened(info), &self.shared.callbacks);
+            }
+            Action::Ended(info, error) => self.hooks.tell(Event::Ended(info, error), &self.shared.callbacks),
+            Action::AskToListen(listen) => {
+                let frame = (self.sign_listen)(&listen);
+                self.engine.handle_listen_quest(now, frame);
+            }
+            Action::CompareClocks { server_ms } => {
+                let was_off = self.shared.clock.correct(server_ms);
+                // Not `now`: calls that begin after this time are signed with the corrected clock.
+                self.engine.handle_clocks_compared(Instant::now(), was_off);
+            }
+            Action::Granted { connection, listener } => {
+                self.shared.listeners.handle_granted(connection, listener);
+            }
+            Action::Refused { connection, listener, error } => {
+                self.shared.listeners.handle_refused(connection, listener, &error);
+            }
+            Action::Pushed { connection, method, payload } => {
+                self.shared.listeners.route(connection, method, payload, now);
+            }
+        }
     }
 
     fn resolve(&mut self, attempt: u64, now: Instant) {

@@ -79,6 +79,7 @@ impl IoThread {
             sampler,
             yielding: Yielding::default(),
             replies: Vec::new(),
+            due_callbacks: Vec::new(),
             owes_acknowledgement: false,
         };
         let run = move || {
