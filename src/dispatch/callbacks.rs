@@ -81,7 +81,7 @@ impl Drop for Queued {
 }
 
 /// What the threads take from their queue at a time.
-enum Work {
+pub(super) enum Work {
     One(Queued),
     /// Jobs that came together, for a single thread.
     Many(Vec<Queued>),
@@ -147,9 +147,9 @@ impl Callbacks {
 
     /// Without a thread, for models: the other end has the jobs, and dropping one runs it.
     #[cfg(all(loom, test))]
-    pub(super) fn in_model() -> (Callbacks, Receiver<Queued>) {
-        let (jobs, queue) = unbounded();
-        (Callbacks { jobs, id: 0 }, queue)
+    pub(super) fn in_model() -> (Callbacks, Receiver<Work>) {
+        let (work, queue) = unbounded();
+        (Callbacks { work, is_single_thread: true, id: 0 }, queue)
     }
 
     /// Hands in a job. Never blocks.

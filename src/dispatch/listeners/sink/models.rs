@@ -1,7 +1,7 @@
 //! Every order in which pushes, an executor's threads, and the end of a listener or of its client can meet.
 
 use super::*;
-use crate::dispatch::callbacks::Queued;
+use crate::dispatch::callbacks::Work;
 use crate::dispatch::listeners::arrivals::Arrived;
 use crate::fpnn::MapWriter;
 use crate::rtm::{PushMethod, PushRef};
@@ -14,7 +14,7 @@ use loom::thread::{self, JoinHandle};
 /// here and checked in the end.
 struct Model {
     sink: Arc<Sink>,
-    jobs: Receiver<Queued>,
+    jobs: Receiver<Work>,
     seen: Arc<Seen>,
 }
 
