@@ -81,6 +81,16 @@ impl Table {
         if !is_refused {
             self.accepted = Some(request);
         }
+        self.handle_answer(outcome);
+    }
+
+    /// Fails the request in flight, whatever the server would say.
+    fn fail(&mut self, error: Error) {
+        assert!(self.in_flight.take().is_some());
+        self.handle_answer(Err(error));
+    }
+
+    fn handle_answer(&mut self, outcome: Result<(), Error>) {
         let mut decisions = Vec::new();
         self.wishes.handle_answer(self.now, outcome, &mut decisions);
         self.note(decisions);
@@ -221,11 +231,7 @@ fn pause_is_over_though_nothing_is_left_to_ask_for() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     assert!(table.send());
-    table.in_flight = None;
-    let busy = Error::Answer(AnswerError::new(ErrorCode::RTM_EC_FREQUENCY_LIMITED, None, None));
-    let mut decisions = Vec::new();
-    table.wishes.handle_answer(table.now, Err(busy), &mut decisions);
-    table.note(decisions);
+    table.fail(Error::Answer(AnswerError::new(ErrorCode::RTM_EC_FREQUENCY_LIMITED, None, None)));
     assert_eq!(table.told(1), ["failed"]);
     table.now = table.wishes.next_due().unwrap();
     assert!(!table.send());
@@ -276,9 +282,7 @@ fn request_without_an_answer_is_made_again() {
     table.settle();
     table.wishes.remove(ListenerId(1));
     assert!(table.send());
-    let timeout = Error::Timeout(TimeoutError::new(Stage::WaitingForAnswer, TIMEOUT));
-    table.in_flight = None;
-    table.wishes.handle_answer(table.now, Err(timeout), &mut Vec::new());
+    table.fail(Error::Timeout(TimeoutError::new(Stage::WaitingForAnswer, TIMEOUT)));
     assert!(!table.send());
     table.now += Duration::from_secs(1);
     assert!(table.send());
@@ -292,11 +296,7 @@ fn busy_server_is_asked_again_a_moment_later() {
     table.reconnect();
     table.add(2, Listen::new().room(2));
     assert!(table.send());
-    table.in_flight = None;
-    let busy = Error::Answer(AnswerError::new(ErrorCode::RTM_EC_FREQUENCY_LIMITED, None, None));
-    let mut decisions = Vec::new();
-    table.wishes.handle_answer(table.now, Err(busy), &mut decisions);
-    table.note(decisions);
+    table.fail(Error::Answer(AnswerError::new(ErrorCode::RTM_EC_FREQUENCY_LIMITED, None, None)));
     assert_eq!((table.told(1), table.told(2)), (&["started"][..], &["failed"][..]));
     assert!(!table.send(), "not at once");
     table.now = table.wishes.next_due().unwrap();
