@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::call_outcome::CallOutcome;
-use super::callbacks::{Job, contained};
+use super::callbacks::{Callbacks, Job, contained};
 use super::metrics::CallTimer;
 use super::permits::{AcquireError, Permit};
 use super::reply::ReplySender;
@@ -111,13 +111,15 @@ impl Completion {
     /// Delivers the outcome. Never blocks, and never runs the user's code.
     pub(crate) fn complete(mut self, outcome: Outcome) {
         if let Some(open) = self.open.take() {
-            open.deliver(outcome);
+            open.deliver(outcome, Callbacks::submit);
         }
     }
 
-    /// The callback with its outcome, to be handed in with others. Any other outcome is delivered.
-    pub(crate) fn into_callback(mut self, outcome: Outcome) -> Option<Box<dyn Job>> {
-        self.open.take()?.into_callback(outcome)
+    /// Like [`complete`](Completion::complete), but a callback is added to those that are to be handed in together.
+    pub(crate) fn complete_with(mut self, outcome: Outcome, due_callbacks: &mut Vec<Box<dyn Job>>) {
+        if let Some(open) = self.open.take() {
+            open.deliver(outcome, |_, callback| due_callbacks.push(callback));
+        }
     }
 }
 
@@ -125,7 +127,7 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
-            open.deliver(Err(Error::closed(true)));
+            open.deliver(Err(Error::closed(true)), Callbacks::submit);
         }
     }
 }
@@ -141,12 +143,7 @@ impl Token for Completion {
 }
 
 impl Open {
-    fn deliver(self, outcome: Outcome) {
-        let shared = Arc::clone(&self.shared);
-        self.into_callback(outcome).into_iter().for_each(|job| shared.callbacks.submit(job));
-    }
-
-    fn into_callback(self, outcome: Outcome) -> Option<Box<dyn Job>> {
+    fn deliver(self, outcome: Outcome, hand_in: impl FnOnce(&Callbacks, Box<dyn Job>)) {
         let Open { shared, route, permit, is_counted, timer } = self;
         let is_awaited = match &route {
             OpenRoute::Reply(sender) => sender.is_awaited(),
@@ -157,7 +154,7 @@ impl Open {
         }
         permit.into_iter().for_each(|permit| shared.state.permits.release(permit));
         if !is_awaited {
-            return None;
+            return;
         }
         let outcome = shared.undelivered.charge(outcome);
         match route {
@@ -165,10 +162,9 @@ impl Open {
                 if let Err(abandoned) = sender.send(outcome) {
                     look_at(abandoned.take(), &shared);
                 }
-                None
             }
             OpenRoute::Callback { callback, permit, run } => {
-                Some(callback.0.with_outcome(Delivery { outcome, permit, run }))
+                hand_in(&shared.callbacks, callback.0.with_outcome(Delivery { outcome, permit, run }));
             }
         }
     }

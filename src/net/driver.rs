@@ -191,7 +191,7 @@ impl Driver {
                 if completion.goes_to_a_thread() {
                     self.replies.push((completion, outcome));
                 } else {
-                    self.due_callbacks.extend(completion.into_callback(outcome));
+                    completion.complete_with(outcome, &mut self.due_callbacks);
                 }
             }
             Action::Resolve(attempt) => self.resolve(attempt, now),
