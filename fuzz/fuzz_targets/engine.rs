@@ -4,5 +4,7 @@
 
 #[path = "../../tests/fuzz/engine/mod.rs"]
 mod engine;
+#[path = "../../tests/fuzz/feed.rs"]
+mod feed;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| engine::check(data));

@@ -2,6 +2,8 @@
 #![no_main]
 #![allow(dead_code, reason = "each target uses a part of the checks")]
 
+#[path = "../../tests/fuzz/feed.rs"]
+mod feed;
 #[path = "../../tests/fuzz/push/mod.rs"]
 mod push;
 

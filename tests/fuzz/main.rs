@@ -10,6 +10,7 @@ mod seeds;
 
 mod cut;
 mod engine;
+mod feed;
 mod gate;
 mod keys;
 mod package;

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, MethodName, PayloadReader, Quest};
 
+use super::super::feed::feed;
+
 const PUSH: MethodName<'static> = MethodName::literal("pushroommsg");
 /// What a server refuses with: for good, for a moment, for a second, and for a clock that is off. The last is known to
 /// nobody.
@@ -46,22 +48,15 @@ impl Default for Server {
 
 impl Server {
     /// Bytes come. Gives the tokens of the calls that are whole with them.
-    pub fn receive(&mut self, mut bytes: &[u8]) -> Vec<u32> {
+    pub fn receive(&mut self, bytes: &[u8]) -> Vec<u32> {
         let mut tokens = Vec::new();
-        while !bytes.is_empty() {
-            let space = self.decoder.space();
-            let taken = space.len().min(bytes.len());
-            space[..taken].copy_from_slice(&bytes[..taken]);
-            self.decoder.advance(taken);
-            bytes = &bytes[taken..];
-            while let Some(frame) = self.decoder.next_frame().expect("the engine writes sound frames") {
-                let Frame::Quest(Quest { seq: Some(seq), payload, .. }) = frame else { continue };
-                assert!(self.seqs.insert(seq), "the sequence number {seq} came twice");
-                let token = token_in(payload);
-                self.unanswered.push_back(Came { seq, token });
-                tokens.extend(token);
-            }
-        }
+        feed(&mut self.decoder, bytes, |frame| {
+            let Frame::Quest(Quest { seq: Some(seq), payload, .. }) = frame else { return };
+            assert!(self.seqs.insert(seq), "the sequence number {seq} came twice");
+            let token = token_in(payload);
+            self.unanswered.push_back(Came { seq, token });
+            tokens.extend(token);
+        });
         tokens
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, MethodName, Quest, read_answer};
 
+use super::super::feed::feed;
 use super::wish::{Item, Items};
 
 pub const NOT_ALLOWED: i32 = 200_021;
@@ -51,29 +52,20 @@ pub enum Reply {
 
 impl Server {
     /// Bytes come. `asked` are the parameters of the `setlisten`s among them, in their order.
-    pub fn receive(&mut self, mut bytes: &[u8], asked: &mut VecDeque<Items>) {
-        while !bytes.is_empty() {
-            let space = self.decoder.space();
-            let taken = space.len().min(bytes.len());
-            space[..taken].copy_from_slice(&bytes[..taken]);
-            self.decoder.advance(taken);
-            bytes = &bytes[taken..];
-            while let Some(frame) = self.decoder.next_frame().expect("the engine writes sound frames") {
-                match frame {
-                    Frame::Quest(Quest { seq: Some(seq), method: b"setlisten", .. }) => {
-                        self.asked.push_back((seq, asked.pop_front().expect("each is asked for once")));
-                    }
-                    Frame::Answer(answer) => {
-                        let (seq, is_known) = self.unanswered.pop_front().expect("one answer a push");
-                        let code = read_answer(answer.status, answer.flag, answer.payload, |_| Ok(()))
-                            .expect("the engine's answers can be read")
-                            .map_or_else(|error| error.code().value(), |()| 0);
-                        assert_eq!((answer.seq, code), (seq, if is_known { 0 } else { 20_004 }));
-                    }
-                    Frame::Quest(quest) => panic!("{quest:?}"),
-                }
+    pub fn receive(&mut self, bytes: &[u8], asked: &mut VecDeque<Items>) {
+        feed(&mut self.decoder, bytes, |frame| match frame {
+            Frame::Quest(Quest { seq: Some(seq), method: b"setlisten", .. }) => {
+                self.asked.push_back((seq, asked.pop_front().expect("each is asked for once")));
             }
-        }
+            Frame::Answer(answer) => {
+                let (seq, is_known) = self.unanswered.pop_front().expect("one answer a push");
+                let code = read_answer(answer.status, answer.flag, answer.payload, |_| Ok(()))
+                    .expect("the engine's answers can be read")
+                    .map_or_else(|error| error.code().value(), |()| 0);
+                assert_eq!((answer.seq, code), (seq, if is_known { 0 } else { 20_004 }));
+            }
+            Frame::Quest(quest) => panic!("{quest:?}"),
+        });
     }
 
     /// Everything that was pushed has its answer.
