@@ -88,17 +88,23 @@ pub(super) struct Wishes<T> {
     /// Of all wishes: what a later `setlisten` may have to name.
     wished: Union,
     is_connected: bool,
-    is_asking: bool,
-    /// A wish was taken away that the server may still be pushing for.
-    has_shrunk: bool,
-    /// The `setlisten` in flight takes wishes away.
-    takes_away: bool,
+    /// The `setlisten` in flight.
+    asking: Option<Asking>,
+    /// The server may push more than the union: now, or once it grants the `setlisten` in flight.
+    must_shrink: bool,
     /// How many undecided wishes are asked for at once.
     batch: usize,
     /// The server said "not now": when it is asked again.
     paused_until: Option<Instant>,
-    /// How many wishes the `setlisten` in flight asks for in addition. Some may have been taken away since.
-    asked_for: usize,
+}
+
+/// What is to be known of a `setlisten` in flight, should it not be granted.
+#[derive(Debug)]
+struct Asking {
+    /// How many wishes it asks for in addition to what is granted. Some may have been taken away since.
+    added: usize,
+    /// The server may push more than what is granted then.
+    must_shrink_if_refused: bool,
 }
 
 impl<T> Wishes<T> {
@@ -110,12 +116,10 @@ impl<T> Wishes<T> {
             union: Union::default(),
             wished: Union::default(),
             is_connected: false,
-            is_asking: false,
-            has_shrunk: false,
-            takes_away: false,
+            asking: None,
+            must_shrink: false,
             batch: usize::MAX,
             paused_until: None,
-            asked_for: 0,
         }
     }
 
@@ -131,7 +135,7 @@ impl<T> Wishes<T> {
 
     /// Whether a `setlisten` is in flight.
     pub(super) fn is_asking(&self) -> bool {
-        self.is_asking
+        self.asking.is_some()
     }
 
     /// Takes in a listener's wish.
@@ -157,7 +161,11 @@ impl<T> Wishes<T> {
         let wish = self.wishes.remove(&id)?;
         self.wished.remove(&wish.listen);
         if matches!(wish.standing, Standing::Asked | Standing::Granted) {
-            self.has_shrunk |= self.union.remove(&wish.listen);
+            self.must_shrink |= self.union.remove(&wish.listen);
+        }
+        if let (Standing::Granted, Some(asking)) = (wish.standing, &mut self.asking) {
+            // Even if the union is the same without it: what is being asked for may cover it, and may be refused.
+            asking.must_shrink_if_refused = true;
         }
         let waiter = wish.waiter?;
         self.deadlines.remove(&(waiter.deadline, id));
@@ -183,45 +191,42 @@ impl<T> Wishes<T> {
     /// The next `setlisten`, if one is due. Wishes that the server grants already are decided at once.
     pub(super) fn next_request(&mut self, now: Instant, decisions: &mut Vec<Decision<T>>) -> Option<SetListen> {
         let is_paused = self.paused_until.is_some_and(|until| now < until);
-        if !self.is_connected || self.is_asking || is_paused {
+        if !self.is_connected || self.is_asking() || is_paused {
             return None;
         }
         self.paused_until = None;
-        while !self.include_undecided() && !self.has_shrunk {
+        while !self.include_undecided() && !self.must_shrink {
             if !self.grant_asked(decisions) {
                 return None;
             }
         }
-        self.is_asking = true;
-        self.asked_for = self.wishes.values().filter(|wish| wish.standing == Standing::Asked).count();
-        self.takes_away = std::mem::take(&mut self.has_shrunk);
-        Some(self.union.to_parameters())
+        Some(self.ask(self.must_shrink))
     }
 
-    /// The `setlisten` in flight once more, if there is one. Wishes that were taken away meanwhile are left out.
-    pub(super) fn repeat_request(&self) -> Option<SetListen> {
-        self.is_asking.then(|| self.union.to_parameters())
+    /// The `setlisten` in flight once more, if there is one: the server has not looked at it. Wishes that were taken away
+    /// meanwhile are left out.
+    pub(super) fn repeat_request(&mut self) -> Option<SetListen> {
+        let Asking { must_shrink_if_refused, .. } = self.asking.take()?;
+        Some(self.ask(must_shrink_if_refused))
+    }
+
+    /// Asks for the union.
+    fn ask(&mut self, must_shrink_if_refused: bool) -> SetListen {
+        let added = self.wishes.values().filter(|wish| wish.standing == Standing::Asked).count();
+        self.asking = Some(Asking { added, must_shrink_if_refused });
+        self.must_shrink = false;
+        self.union.to_parameters()
     }
 
     /// The server answered the `setlisten` in flight, or never will.
     pub(super) fn handle_answer(&mut self, now: Instant, outcome: Result<(), Error>, decisions: &mut Vec<Decision<T>>) {
-        if !std::mem::take(&mut self.is_asking) {
-            return;
-        }
+        let Some(asking) = self.asking.take() else { return };
         match outcome {
             Ok(()) => {
                 self.batch = self.batch.saturating_mul(2);
                 self.grant_asked(decisions);
             }
-            Err(error) => {
-                // Without an answer nobody knows what the server does now, so that it is to be asked again.
-                self.takes_away |= matches!(error, Error::Timeout(_));
-                match error.retry() {
-                    Retry::Never => self.handle_refusal(&error, decisions),
-                    Retry::Now => self.pause(now, SHORTEST_PAUSE, &error, decisions),
-                    Retry::After(wait) => self.pause(now, wait.max(SHORTEST_PAUSE), &error, decisions),
-                }
-            }
+            Err(error) => self.handle_failure(now, &asking, &error, decisions),
         }
         if !self.wishes.values().any(|wish| wish.standing == Standing::Undecided) {
             self.batch = usize::MAX;
@@ -294,14 +299,22 @@ impl<T> Wishes<T> {
         decisions.len() > before
     }
 
-    /// The server would not say yes or no. New listeners are told so; for the others it is asked again.
-    fn pause(&mut self, now: Instant, wait: Duration, error: &Error, decisions: &mut Vec<Decision<T>>) {
-        self.paused_until = Some(now + wait);
-        self.has_shrunk |= self.takes_away;
-        for id in self.take_back_asked() {
-            if self.wishes.get(&id).is_some_and(|wish| wish.waiter.is_some()) {
-                self.refuse(id, error, decisions);
-            }
+    /// The server did not agree. It keeps what it granted before.
+    fn handle_failure(&mut self, now: Instant, asking: &Asking, error: &Error, decisions: &mut Vec<Decision<T>>) {
+        let asked = self.take_back_asked();
+        let retry = error.retry();
+        if retry == Retry::Never && asking.added == 0 {
+            // There is nobody to tell, and a server that refuses this will refuse it again. With the next change it is
+            // asked for what is wanted then.
+            log::debug!("the server refused to listen to less: {error}");
+            return;
+        }
+        // What was asked for in addition, and is gone, was never pushed; unless the server did what it was asked for.
+        self.must_shrink = asking.must_shrink_if_refused || error.may_have_executed();
+        match retry {
+            Retry::Never => self.handle_refusal(&asked, asking.added, error, decisions),
+            Retry::Now => self.pause(now, SHORTEST_PAUSE, &asked, error, decisions),
+            Retry::After(wait) => self.pause(now, wait.max(SHORTEST_PAUSE), &asked, error, decisions),
         }
     }
 
@@ -316,21 +329,30 @@ impl<T> Wishes<T> {
         asked
     }
 
-    /// The server keeps what it granted before: what was asked for in addition is taken back, and asked for in smaller
-    /// parts.
-    fn handle_refusal(&mut self, error: &Error, decisions: &mut Vec<Decision<T>>) {
-        let asked = self.take_back_asked();
-        match asked[..] {
-            // Nothing was added, so that there is nobody to tell. The server pushes more than is wanted.
-            [] => log::debug!("the server refused to listen to less: {error}"),
-            [id] if self.asked_for == 1 => {
-                self.has_shrunk |= self.takes_away;
+    /// The server said no to one or more of those `added` wishes of which `asked` are left. They are asked for in smaller
+    /// parts, until one stands alone.
+    fn handle_refusal(&mut self, asked: &[ListenerId], added: usize, error: &Error, decisions: &mut Vec<Decision<T>>) {
+        match *asked {
+            [] => {}
+            [id] if added == 1 => self.refuse(id, error, decisions),
+            // A single one may be left of several: it need not be the one that the refusal is meant for.
+            _ => self.batch = (asked.len() / 2).max(1),
+        }
+    }
+
+    /// The server said neither yes nor no: it is asked again, `wait` later. New listeners are told so.
+    fn pause(
+        &mut self,
+        now: Instant,
+        wait: Duration,
+        asked: &[ListenerId],
+        error: &Error,
+        decisions: &mut Vec<Decision<T>>,
+    ) {
+        self.paused_until = Some(now + wait);
+        for &id in asked {
+            if self.wishes.get(&id).is_some_and(|wish| wish.waiter.is_some()) {
                 self.refuse(id, error, decisions);
-            }
-            // The refusal may be meant for a wish that was taken away meanwhile, even if a single one is left.
-            _ => {
-                self.has_shrunk |= self.takes_away;
-                self.batch = (asked.len() / 2).max(1);
             }
         }
     }

@@ -19,8 +19,6 @@ pub struct Server {
     asked: VecDeque<(u32, Items)>,
     /// What was asked for last is pushed.
     pub granted: Items,
-    /// It has answered a `setlisten` with an error, or not at all.
-    pub has_refused: bool,
     /// Pushes that wait for their answers, and whether the client knows their methods.
     unanswered: VecDeque<(u32, bool)>,
     last_seq: u32,
@@ -32,7 +30,6 @@ impl Default for Server {
             decoder: Decoder::new(1024 * 1024),
             asked: VecDeque::new(),
             granted: Items::new(),
-            has_refused: false,
             unanswered: VecDeque::new(),
             last_seq: 0,
         }
@@ -46,8 +43,16 @@ pub enum Reply {
     Decide,
     /// It cannot tell yet; with one of several codes.
     NotNow(u8),
-    /// Never.
-    Nothing,
+    /// Never, whether it does what it is asked for or not.
+    Nothing { is_done: bool },
+}
+
+/// What the server made of a `setlisten`.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    /// It did not agree: it said so, or said nothing.
+    pub is_refusal: bool,
 }
 
 impl Server {
@@ -79,14 +84,14 @@ impl Server {
 
     /// The answer to the first `setlisten` that waits for one. What is pushed already is not refused; what is new must not be
     /// `forbidden`.
-    pub fn answer(&mut self, reply: Reply, forbidden: &Items) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let Some((seq, items)) = self.asked.pop_front() else { return bytes };
+    pub fn answer(&mut self, reply: Reply, forbidden: &Items) -> Answer {
+        let Some((seq, items)) = self.asked.pop_front() else { return Answer::default() };
         let is_new = |item: &&Item| !self.granted.contains(item) && !self.granted.contains(&item.all_of_its_kind());
         let is_refused = items.iter().filter(is_new).any(|item| forbidden.contains(item));
-        self.has_refused |= is_refused || !matches!(reply, Reply::Decide);
+        let mut bytes = Vec::new();
         match reply {
-            Reply::Nothing => {}
+            Reply::Nothing { is_done: true } if !is_refused => self.granted = items,
+            Reply::Nothing { .. } => {}
             Reply::NotNow(which) => {
                 let code = NOT_NOW[usize::from(which) % NOT_NOW.len()];
                 FrameWriter::error_answer(&mut bytes, seq, code, "not now");
@@ -97,7 +102,7 @@ impl Server {
                 FrameWriter::answer(&mut bytes, seq, 0).finish();
             }
         }
-        bytes
+        Answer { bytes, is_refusal: is_refused || !matches!(reply, Reply::Decide) }
     }
 
     /// A push of the method, in bytes.

@@ -15,7 +15,7 @@ use rtm_server_sdk::rtm::{PushMethod, Signer};
 use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Target};
 
 use super::ear::Ear;
-use super::server::{Reply, Server};
+use super::server::{Answer, Reply, Server};
 use super::wish::{Items, ROOMS, asked_for, listen, wish};
 
 pub use pushing::History;
@@ -171,15 +171,15 @@ impl World {
             _ if self.is_kind => Reply::Decide,
             0..=4 => Reply::Decide,
             5 | 6 => Reply::NotNow(detail / 8),
-            _ => Reply::Nothing,
+            _ => Reply::Nothing { is_done: detail >= 128 },
         };
         self.answer_with(reply);
     }
 
     fn answer_with(&mut self, reply: Reply) {
         self.refused_for.clone_from(&self.forbidden);
-        let bytes = self.server.answer(reply, &self.forbidden);
-        self.history.was_refused |= self.server.has_refused;
+        let Answer { bytes, is_refusal } = self.server.answer(reply, &self.forbidden);
+        self.history.was_refused |= is_refusal;
         // An answer to a quest that the engine has given up is no news to it.
         if !bytes.is_empty() && !self.server.is_asked() {
             self.asking_since = None;
@@ -248,6 +248,7 @@ impl World {
             }
         }
         self.server.check_answers();
+        self.check_granted();
     }
 
     fn carry_out(&mut self, action: Action<Waiter>) {

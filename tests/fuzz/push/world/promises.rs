@@ -8,7 +8,7 @@ use rtm_server_sdk::{Error, GapReason, Push};
 
 use super::super::ear::{Ear, Expected, Standing};
 use super::super::server::NOT_ALLOWED;
-use super::super::wish::{covers, union};
+use super::super::wish::{Items, covers, union};
 use super::{CONNECT_TIMEOUT, Waiter, World};
 
 impl World {
@@ -130,14 +130,19 @@ impl World {
                 filled.check_nothing_is_missing(&self.history);
             }
         }
+        assert_eq!(self.server.granted, self.granted());
+    }
+
+    /// What was granted on this connection is pushed, if nothing else.
+    pub(super) fn check_granted(&self) {
+        let granted = self.granted();
+        assert!(covers(&self.server.granted, &granted), "{:?}, but not all of {granted:?}", self.server.granted);
+    }
+
+    /// The union of what is granted.
+    fn granted(&self) -> Items {
         let granted = self.ears.values().filter(|ear| ear.standing == Some(Standing::Granted));
-        let wanted = union(granted.map(|ear| &ear.wish));
-        if self.server.has_refused {
-            // What was taken away beside a wish that was refused may still be pushed, until something else changes.
-            assert!(covers(&self.server.granted, &wanted), "{:?}, not {wanted:?}", self.server.granted);
-        } else {
-            assert_eq!(self.server.granted, wanted);
-        }
+        union(granted.map(|ear| &ear.wish))
     }
 
     pub fn close(mut self) {

@@ -1,0 +1,117 @@
+//! Listeners that go: in the end the server pushes the union of what is granted, no more.
+
+use super::*;
+
+impl Table {
+    /// Listener 1 has room 1. A wish for rooms 1 and 13 is asked for, and listener 1 goes.
+    fn with_a_wish_that_covers_one_that_has_gone() -> Table {
+        let mut table = Table::new(&[13]);
+        table.wishes.handle_connected();
+        table.add(1, Listen::new().room(1));
+        table.settle();
+        table.add(2, Listen::new().rooms(&[1, 13]));
+        assert!(table.send());
+        table.wishes.remove(ListenerId(1));
+        table
+    }
+
+    fn settle_after_a_pause(&mut self) {
+        self.now = self.wishes.next_due().unwrap();
+        self.settle();
+    }
+}
+
+#[test]
+fn wish_that_goes_while_one_that_covers_it_is_refused_is_not_pushed_for() {
+    let mut table = Table::with_a_wish_that_covers_one_that_has_gone();
+    table.settle();
+    assert_eq!(table.told(2), ["failed"]);
+    assert_eq!(table.rooms(), [] as [i64; 0]);
+}
+
+#[test]
+fn wish_that_goes_while_one_that_covers_it_is_put_off_is_not_pushed_for() {
+    let mut table = Table::with_a_wish_that_covers_one_that_has_gone();
+    table.fail(not_now());
+    assert_eq!(table.told(2), ["failed"]);
+    table.settle_after_a_pause();
+    assert_eq!(table.rooms(), [] as [i64; 0]);
+}
+
+#[test]
+fn wish_that_goes_before_one_is_refused_is_not_pushed_for() {
+    let mut table = Table::new(&[13]);
+    table.wishes.handle_connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.wishes.remove(ListenerId(1));
+    table.add(2, Listen::new().room(13));
+    table.settle();
+    assert_eq!((table.told(2), table.rooms()), (&["failed"][..], &[][..]));
+}
+
+#[test]
+fn wish_that_goes_while_it_is_refused_takes_no_shrinking_with_it() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.add(2, Listen::new().room(2));
+    table.settle();
+    table.wishes.remove(ListenerId(1));
+    table.add(3, Listen::new().room(2));
+    assert!(table.send());
+    table.wishes.remove(ListenerId(3));
+    table.fail(refusal());
+    table.settle();
+    assert_eq!(table.rooms(), [2]);
+}
+
+#[test]
+fn refused_wish_that_has_gone_needs_no_other_request() {
+    let mut table = Table::new(&[13]);
+    table.wishes.handle_connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.add(2, Listen::new().room(13));
+    assert!(table.send());
+    table.wishes.remove(ListenerId(2));
+    table.settle();
+    assert_eq!((table.requests, table.rooms()), (2, &[1][..]));
+}
+
+#[test]
+fn wish_that_may_have_been_granted_without_an_answer_is_not_pushed_for_when_it_goes() {
+    for fails_with in [no_answer(), Error::decode_failed("setlisten", DecodeError::NotAMap)] {
+        let mut table = Table::connected();
+        table.add(1, Listen::new().room(1));
+        table.add(2, Listen::new().room(2));
+        assert!(table.send());
+        table.accepted = table.in_flight.clone();
+        table.wishes.remove(ListenerId(1));
+        table.fail(fails_with);
+        table.now += Duration::from_secs(1);
+        table.wishes.remove(ListenerId(2));
+        table.settle();
+        assert_eq!(table.rooms(), [] as [i64; 0]);
+    }
+}
+
+#[test]
+fn server_that_refuses_to_listen_to_less_is_not_asked_for_ever() {
+    let mut table = Table::connected();
+    for id in 1..=3 {
+        table.add(id, Listen::new().room(id as i64));
+    }
+    table.settle();
+    table.wishes.remove(ListenerId(3));
+    assert!(table.send());
+    table.fail(refusal());
+    assert!(!table.send());
+    table.add(4, Listen::new().room(4));
+    assert!(table.send());
+    table.fail(refusal());
+    assert!(!table.send());
+    assert_eq!(table.told(4), ["failed"]);
+    table.add(5, Listen::new().room(5));
+    table.settle();
+    assert_eq!((table.requests, table.rooms()), (4, &[1, 2, 5][..]), "with the next change it is");
+}
