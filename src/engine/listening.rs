@@ -94,7 +94,7 @@ pub(super) struct Wishes<T> {
     must_shrink: bool,
     /// How many undecided wishes are asked for at once.
     batch: usize,
-    /// The server said "not now": when it is asked again.
+    /// The server said "not now", or nothing: when it is asked again.
     paused_until: Option<Instant>,
 }
 
@@ -340,7 +340,7 @@ impl<T> Wishes<T> {
         }
     }
 
-    /// The server said neither yes nor no: it is asked again, `wait` later. New listeners are told so.
+    /// The server said neither yes nor no: it is asked again, `wait` later.
     fn pause(
         &mut self,
         now: Instant,
@@ -350,6 +350,10 @@ impl<T> Wishes<T> {
         decisions: &mut Vec<Decision<T>>,
     ) {
         self.paused_until = Some(now + wait);
+        // It said nothing at all: those who wait for their first grant go on waiting, in their own time.
+        if matches!(error, Error::Timeout(_)) {
+            return;
+        }
         for &id in asked {
             if self.wishes.get(&id).is_some_and(|wish| wish.waiter.is_some()) {
                 self.refuse(id, error, decisions);

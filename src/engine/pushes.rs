@@ -70,9 +70,11 @@ impl<T: Token> Engine<T> {
         self.ask_to_listen(now);
     }
 
-    /// Gives up what is late. In the handshake, it is the attempt to connect that has a deadline.
+    /// Gives up what is late. In the handshake, it is the attempt to connect that has a deadline; later the server is asked
+    /// again.
     pub(super) fn check_listening(&mut self, now: Instant) {
-        let stage = if self.wishes.is_asking() { Stage::WaitingForAnswer } else { self.stage() };
+        let is_up_to_the_server = self.wishes.is_asking() || matches!(self.state, State::Ready(_));
+        let stage = if is_up_to_the_server { Stage::WaitingForAnswer } else { self.stage() };
         let mut decisions = Vec::new();
         self.wishes.handle_timeout(now, stage, &mut decisions);
         if !decisions.is_empty() || self.wishes.ends_pause(now) {

@@ -43,6 +43,16 @@ impl Rig {
         self.receive(&bytes);
     }
 
+    /// A client that gives up a request after this time, and has a server that is silent but alive.
+    fn online_with_connect_timeout(connect_timeout: Duration) -> Rig {
+        let mut rig = Rig::with(|settings| {
+            settings.connect_timeout = connect_timeout;
+            settings.keep_alive = KeepAlive::disabled();
+        });
+        rig.connect();
+        rig
+    }
+
     /// A client that listens.
     fn listening() -> Rig {
         let mut rig = Rig::online();
@@ -177,6 +187,32 @@ fn server_that_does_not_answer_fails_the_new_listener_in_its_time() {
     rig.answer(ping);
     rig.pass(6 * SECOND);
     assert!(rig.seen().iter().any(|seen| matches!(seen, Seen::Quest { method, .. } if method == "setlisten")));
+}
+
+#[test]
+fn listener_waits_through_requests_that_are_not_answered() {
+    let mut rig = Rig::online_with_connect_timeout(2 * SECOND);
+    rig.listen(1, Listen::new().room(1));
+    let late = rig.seen_listen();
+    rig.pass(2 * SECOND + 100 * MILLI);
+    let seq = rig.seen_listen();
+    rig.answer(late);
+    assert!(rig.codes().is_empty() && rig.told.is_empty(), "the server may have done something else since");
+    rig.answer(seq);
+    assert_eq!((rig.codes(), &rig.told[..]), (vec![(1, 0)], &["1: 1 granted".to_owned()][..]));
+}
+
+#[test]
+fn listener_that_is_never_answered_ends_in_its_own_time() {
+    // With the last one, its time ends while nothing is in flight.
+    for connect_timeout in [SECOND, 2 * SECOND, 30 * SECOND, 4_950 * MILLI] {
+        let mut rig = Rig::online_with_connect_timeout(connect_timeout);
+        rig.listen(1, Listen::new().room(1));
+        rig.pass(5 * SECOND - MILLI);
+        assert!(rig.codes().is_empty(), "{connect_timeout:?}");
+        rig.pass(MILLI);
+        assert_eq!(rig.error().to_string(), "timed out after 5s, waiting for the answer", "{connect_timeout:?}");
+    }
 }
 
 #[test]

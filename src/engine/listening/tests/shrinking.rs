@@ -79,6 +79,17 @@ fn refused_wish_that_has_gone_needs_no_other_request() {
 }
 
 #[test]
+fn new_wish_that_is_not_answered_is_asked_for_again() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    assert!(table.send());
+    table.fail(no_answer());
+    assert_eq!(table.told(1), [] as [&str; 0], "it has its own time");
+    table.settle_after_a_pause();
+    assert_eq!((table.told(1), table.rooms()), (&["started"][..], &[1][..]));
+}
+
+#[test]
 fn wish_that_may_have_been_granted_without_an_answer_is_not_pushed_for_when_it_goes() {
     for fails_with in [no_answer(), Error::decode_failed("setlisten", DecodeError::NotAMap)] {
         let mut table = Table::connected();

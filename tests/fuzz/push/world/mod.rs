@@ -27,6 +27,13 @@ const QUEUES: [usize; 4] = [1, 3, 16, 1024];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiter(u64);
 
+/// The time that a listener has for its first grant.
+#[derive(Debug, Clone, Copy)]
+struct Starting {
+    deadline: Instant,
+    timeout: Duration,
+}
+
 impl Token for Waiter {
     fn begin_sending(&self) -> bool {
         true
@@ -52,8 +59,8 @@ pub struct World {
     /// When the engine asked last, and has not heard since.
     asking_since: Option<Instant>,
     ears: BTreeMap<u64, Ear>,
-    /// Who waits for the first grant, and until when.
-    starting: BTreeMap<u64, Instant>,
+    /// Who waits for the first grant.
+    starting: BTreeMap<u64, Starting>,
     /// The number of the connection, and of the last one that listeners had a sign of.
     connection: u64,
     entered: u64,
@@ -136,7 +143,7 @@ impl World {
         self.ears.insert(id.0, Ear::new(listener, wish, fills_gaps, queue));
         let timeout = Duration::from_secs(1 + u64::from(detail % 8) * 3);
         let deadline = self.now + timeout;
-        self.starting.insert(id.0, deadline);
+        self.starting.insert(id.0, Starting { deadline, timeout });
         let wait_for_ready = detail % 3 == 0;
         let wish = NewWish { id, listen, deadline, timeout, wait_for_ready, token: Waiter(id.0) };
         self.engine.handle_listen(self.now, wish);
@@ -228,7 +235,7 @@ impl World {
             self.act();
         }
         self.now = end;
-        let late = self.starting.values().find(|deadline| **deadline <= end);
+        let late = self.starting.values().find(|starting| starting.deadline <= end);
         assert!(late.is_none(), "a listener that starts outlives its deadline");
     }
 

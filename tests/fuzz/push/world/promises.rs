@@ -9,7 +9,7 @@ use rtm_server_sdk::{Error, GapReason, Push};
 use super::super::ear::{Ear, Expected, Standing};
 use super::super::server::NOT_ALLOWED;
 use super::super::wish::{Items, covers, union};
-use super::{CONNECT_TIMEOUT, Waiter, World};
+use super::{Waiter, World};
 
 impl World {
     /// What an action of the engine promises to listeners, before it is carried out.
@@ -76,7 +76,7 @@ impl World {
         if waiter == Waiter(0) {
             return;
         }
-        let deadline = self.starting.remove(&waiter.0).expect("each has one outcome");
+        let own = self.starting.remove(&waiter.0).expect("each has one outcome");
         let Some(ear) = self.ears.get_mut(&waiter.0) else { return };
         match outcome {
             Ok(_) => {
@@ -89,10 +89,10 @@ impl World {
             }
             Err(error) => {
                 match &error {
-                    // A `setlisten` that is not answered is given up after the time for connecting.
+                    // A server that does not answer is asked again: it is the listener's own time that counts.
                     Error::Timeout(error) => {
-                        let is_own = error.timeout() != CONNECT_TIMEOUT;
-                        assert!(deadline <= self.now || !is_own, "{ear:?} ends early: {error}");
+                        assert!(own.deadline <= self.now, "{ear:?} ends early: {error}");
+                        assert_eq!(error.timeout(), own.timeout, "{ear:?}");
                     }
                     Error::Answer(answer) if answer.code().value() == NOT_ALLOWED => {
                         assert!(!ear.wish.is_disjoint(&self.refused_for), "refused for what others want: {ear:?}");
