@@ -6,8 +6,9 @@ mod common;
 use std::time::Duration;
 
 use rmpv::Value;
-use rtm_server_sdk::{Client, Error, KeepAlive};
+use rtm_server_sdk::{Client, Error, KeepAlive, ReconnectPolicy};
 
+use common::answering::AnsweringServer;
 use common::fixtures;
 use common::scripted::{Connection, ScriptedServer};
 use common::watchdog::guarded;
@@ -134,6 +135,37 @@ fn dead_server_is_found_and_the_error_says_so() {
         let methods: Vec<_> = connection.packets().try_iter().map(|packet| packet.method).collect();
         assert_eq!(methods, ["getroominfo", "*ping", "*ping", "*ping"]);
         eventually("the client notices", || client.stats().failed_closed == 1);
+    });
+}
+
+/// The client stops reading at the first answer that nobody takes.
+#[test]
+fn silence_of_a_client_that_does_not_read_is_not_its_servers() {
+    guarded(|| {
+        let server = AnsweringServer::with(|quest| {
+            let result = match quest.method.as_str() {
+                "getroominfo" => wire::map([("oinfo", "x".repeat(1_000).into())]),
+                other => wire::plausible_result(other),
+            };
+            Some(wire::answer(quest.seq(), &result))
+        });
+        let builder = fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never());
+        let client = builder.keep_alive(brisk()).max_undelivered(1).build().unwrap();
+        // A server that the machine holds up is given up before it answers: then there is another connection.
+        let untaken = loop {
+            let pending = client.get_room_info(1).submit();
+            eventually("the call has ended", || client.stats().in_flight == 0);
+            if client.is_connected() {
+                break pending;
+            }
+        };
+        let connections = client.stats().connections;
+        // Several times what a silent server has.
+        let behind = client.add_room_member(1, 1).timeout(Duration::from_secs(1)).call();
+        assert!(matches!(behind, Err(Error::Timeout(_))), "{behind:?}");
+        assert!(client.is_connected());
+        assert_eq!(untaken.wait().unwrap().oinfo.map(|info| info.len()), Some(1_000));
+        assert_eq!(client.stats().connections, connections);
     });
 }
 

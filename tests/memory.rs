@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 use rtm_server_sdk::error::{CloseReason, ProtocolError};
-use rtm_server_sdk::{Client, Error, KeepAlive, Listen, Push, ReconnectPolicy};
+use rtm_server_sdk::{Client, Error, Listen, Push, ReconnectPolicy};
 
 use common::eventually;
 use common::fixtures;
@@ -76,11 +76,9 @@ fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
     // The answer that is being received may exceed the limit, twice over while its buffer grows; the server holds one.
     within("answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost", LIMIT + 5 * ANSWER, || {
         let server = ScriptedServer::start();
-        // Made before the keep-alive begins to count.
         let mut answer = wire::answer(0, &wire::map([("oinfo", "x".repeat(ANSWER).into())]));
-        let keep_alive = KeepAlive::default().interval(SHORT).timeout(SHORT).tries(1);
         let builder = fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never());
-        let client = builder.keep_alive(keep_alive).max_undelivered(LIMIT).build().unwrap();
+        let client = builder.max_undelivered(LIMIT).build().unwrap();
         let pending: Vec<_> = (0..CALLS as i64).map(|rid| client.get_room_info(rid).submit()).collect();
         let connection = server.accept();
         let quests = connection.take(CALLS);
@@ -93,7 +91,7 @@ fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
         });
         // As much as there may be has come: the client stops reading.
         eventually("the limit is reached", || client.stats().bytes_in as usize > LIMIT);
-        // A call behind all that has its own time, many times that of the keep-alive.
+        // A call behind all that has its own time.
         let outcome = client.add_room_member(1, 1).timeout(10 * SHORT).call();
         assert!(matches!(outcome, Err(Error::Timeout(_))), "{outcome:?}");
         assert!((client.stats().bytes_in as usize) < LIMIT + 2 * ANSWER, "it reads on");

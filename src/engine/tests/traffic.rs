@@ -209,6 +209,16 @@ fn pings_that_are_never_answered_do_not_pile_up() {
 }
 
 #[test]
+fn server_is_not_silent_while_nobody_reads() {
+    let mut rig = Rig::online();
+    for _ in 0..100 {
+        rig.engine.handle_reading_paused(rig.now);
+        rig.pass(19 * SECOND);
+    }
+    assert_eq!((rig.seen(), rig.ended.len()), (vec![], 0));
+}
+
+#[test]
 fn queue_is_sent_in_order_once_the_server_reads_again() {
     let mut rig = Rig::online();
     for token in 1..=10_000 {
