@@ -13,10 +13,12 @@ use std::time::Duration;
 use rtm_server_sdk::gate::Gate;
 
 use common::fixtures::{self, PID, SECRET};
-use common::proxy::{Fault, FaultProxy};
+use common::proxy::{Direction, Event, Fault, FaultProxy};
 use common::watchdog::guarded_for;
 
 const ROWS: usize = 20_000;
+/// Some hundreds of rows.
+const BYTES_BEFORE_THE_OUTAGE: usize = 50_000;
 const OUTAGE: Duration = Duration::from_secs(3);
 
 /// Builds the example, which cargo does not do for one test alone, and returns where it is.
@@ -37,10 +39,14 @@ fn batch_job_ends_with_every_row_done_after_an_outage_of_three_seconds() {
     guarded_for(Duration::from_secs(300), || {
         let program = example();
         let gate = Gate::builder().project(PID, SECRET).bind("127.0.0.1:0").unwrap();
-        let is_away = Arc::new(AtomicBool::new(false));
+        let is_back = Arc::new(AtomicBool::new(false));
         let proxy = {
-            let is_away = Arc::clone(&is_away);
-            let fault = move |_| if is_away.load(Ordering::SeqCst) { Fault::CloseAtOnce } else { Fault::None };
+            let is_back = Arc::clone(&is_back);
+            let fault = move |connection| match connection {
+                0 => Fault::Cut(Direction::ToServer, BYTES_BEFORE_THE_OUTAGE),
+                _ if is_back.load(Ordering::SeqCst) => Fault::None,
+                _ => Fault::CloseAtOnce,
+            };
             FaultProxy::start(gate.local_addr(), fault)
         };
         let mut job = Command::new(program);
@@ -48,13 +54,11 @@ fn batch_job_ends_with_every_row_done_after_an_outage_of_three_seconds() {
         job.env("RTM_ENDPOINT", proxy.endpoint()).env("RTM_PID", PID.to_string()).env("RTM_SECRET", SECRET);
         let job = job.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
 
-        common::eventually("the job is under way", || gate.stats().executed("addroommember") > 500);
-        is_away.store(true, Ordering::SeqCst);
-        proxy.end_all();
-        let executed_before = gate.stats().executed("addroommember");
-        assert!(executed_before < ROWS as u64, "the outage came too late");
+        proxy.wait_for(Event::Struck(0));
         thread::sleep(OUTAGE);
-        is_away.store(false, Ordering::SeqCst);
+        let executed_before = gate.stats().executed("addroommember");
+        assert!((1..ROWS as u64).contains(&executed_before), "{executed_before} rows before the outage");
+        is_back.store(true, Ordering::SeqCst);
 
         let output = job.wait_with_output().unwrap();
         let printed = String::from_utf8_lossy(&output.stdout);
