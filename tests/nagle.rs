@@ -17,6 +17,9 @@ use common::wire::{self, Splitter};
 /// A new connection acknowledges at once for a while, whatever anybody asks for.
 const WARM_UP: usize = 30;
 const ROUNDS: usize = 21;
+const TRIES: usize = 10;
+/// The least for which Linux puts off an acknowledgement.
+const HELD_BACK: Duration = Duration::from_millis(40);
 
 #[test]
 fn answers_of_a_server_with_nagles_algorithm_are_not_held_back() {
@@ -41,17 +44,16 @@ fn answers_of_a_server_with_nagles_algorithm_are_not_held_back() {
             }
         });
         let client = fixtures::client(endpoint);
-        let mut took: Vec<Duration> = (0..WARM_UP + ROUNDS)
-            .map(|_| {
-                let begin = Instant::now();
-                let calls = [1, 2].map(|uid| client.add_room_member(1, uid).submit());
-                calls.into_iter().for_each(|call| call.wait().unwrap());
-                begin.elapsed()
-            })
-            .skip(WARM_UP)
-            .collect();
-        took.sort();
-        assert!(took[ROUNDS / 2] < Duration::from_millis(20), "{took:?}");
+        let is_quick = || {
+            let begin = Instant::now();
+            let calls = [1, 2].map(|uid| client.add_room_member(1, uid).submit());
+            calls.into_iter().for_each(|call| call.wait().unwrap());
+            begin.elapsed() < HELD_BACK
+        };
+        let most_are_quick = |rounds: usize| (0..rounds).filter(|_| is_quick()).count() > rounds / 2;
+        most_are_quick(WARM_UP);
+        // What holds answers back does so in every round, and a loaded machine in some.
+        assert!((0..TRIES).any(|_| most_are_quick(ROUNDS)), "most answers were held back");
         drop(client);
         server.join().unwrap();
     });
