@@ -15,9 +15,9 @@ use rtm_server_sdk::{
 use common::answering::AnsweringServer;
 use common::dead_ends::ClosedPort;
 use common::fixtures::{PID, SECRET};
-use common::receive;
 use common::scripted::ScriptedServer;
 use common::watchdog::guarded;
+use common::{eventually, receive};
 
 fn is_shareable<T: Send + Sync + 'static>() {}
 fn is_send<T: Send>() {}
@@ -142,7 +142,7 @@ fn builder_has_its_settings() {
         let executor = |job: Box<dyn FnOnce() + Send>| job();
         let client = Client::builder(1, "secret", server.endpoint()).callback_executor(executor).build().unwrap();
         assert!(!client.is_connected(), "`build` makes no connection");
-        assert_eq!(server.accepted(), 1);
+        eventually("the other client's connection is accepted", || server.accepted() == 1);
     });
 }
 
