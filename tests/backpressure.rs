@@ -117,6 +117,15 @@ fn never_more_than_the_limit_are_in_flight() {
     });
 }
 
+/// Takes the quest of a call that timed out. A busy machine may not even have sent it.
+fn timed_out(outcome: Result<(), Error>, connection: &Connection) {
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, Error::Timeout(_)), "{error:?}");
+    if error.may_have_executed() {
+        connection.next();
+    }
+}
+
 #[test]
 fn room_is_given_back_on_every_path() {
     guarded(|| {
@@ -137,13 +146,11 @@ fn room_is_given_back_on_every_path() {
         connection.send(&wire::answer_of_bytes(connection.next().seq(), 0, &[0xc1]));
         assert!(matches!(unreadable.wait(), Err(Error::Decode { .. })));
 
-        assert!(matches!(client.add_room_member(1, 3).timeout(SHORT).call(), Err(Error::Timeout { .. })));
-        connection.next();
+        timed_out(client.add_room_member(1, 3).timeout(SHORT).call(), &connection);
         // On a busy machine the caller may see the end of its time a little before the I/O thread does.
         eventually("the place is given back", || client.stats().in_flight == 0);
         client.add_room_member(1, 4).timeout(SHORT).callback(into(&sender));
-        connection.next();
-        assert!(matches!(receive(&outcomes, "the callback"), Err(Error::Timeout { .. })));
+        timed_out(receive(&outcomes, "the callback"), &connection);
 
         assert!(matches!(client.set_room_info(1, None, None).call(), Err(Error::InvalidArgument { .. })));
 

@@ -48,6 +48,7 @@ fn operator_is_warned_once_and_told_how_far_the_clock_is_off() {
         let [warning] = &warnings[..] else { panic!("{warnings:?}") };
         let figure = warning.split_once("this machine's clock is ").and_then(|(_, rest)| rest.split_once(" s behind"));
         let seconds: f64 = figure.unwrap_or_else(|| panic!("{warning}")).0.parse().unwrap();
-        assert!((89.0..92.0).contains(&seconds), "{warning}");
+        // Less by the time that the server's answer was on its way.
+        assert!((60.0..91.0).contains(&seconds), "{warning}");
     });
 }

@@ -15,7 +15,7 @@ use rtm_server_sdk::{CipherMode, Client, ClientBuilder, Encryption, Error, KeepA
 use common::fixtures::{self, PID, SECRET};
 use common::proxy::{Direction, Fault, FaultProxy};
 use common::watchdog::{guarded, guarded_for};
-use common::{SOON, receive};
+use common::{PATIENCE, SOON, eventually, receive};
 
 use Direction::{ToClient, ToServer};
 
@@ -138,12 +138,20 @@ fn nothing_but_the_key_exchange_leaves_before_the_session_is_keyed() {
     guarded(|| {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let key = GateKey::generate(Curve::Secp256k1).unwrap();
-        let client = builder(&silent.local_addr().unwrap().to_string(), &encryption(&key)).build().unwrap();
+        let client = builder(&silent.local_addr().unwrap().to_string(), &encryption(&key))
+            .connect_timeout(2 * PATIENCE)
+            .build()
+            .unwrap();
+        let is_in_key_exchange =
+            |error: &Error| matches!(error, Error::Timeout(error) if error.stage() == Stage::KeyExchange);
+        eventually("calls wait for the key exchange", || {
+            is_in_key_exchange(&client.add_room_member(1, 0).timeout(WAIT).call().unwrap_err())
+        });
         let calls: Vec<_> = (0..10).map(|uid| client.add_room_member(1, uid).timeout(5 * WAIT).submit()).collect();
         let (mut connection, _) = silent.accept().unwrap();
         for call in calls {
             let error = call.wait().unwrap_err();
-            assert!(matches!(&error, Error::Timeout(error) if error.stage() == Stage::KeyExchange), "{error}");
+            assert!(is_in_key_exchange(&error), "{error}");
             assert!(!error.may_have_executed());
         }
         drop(client);

@@ -12,12 +12,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{LevelFilter, Log, Metadata, Record};
 use rtm_server_sdk::error::Stage;
-use rtm_server_sdk::{Client, Error};
+use rtm_server_sdk::{Client, Error, Pending};
 
 use common::answering::AnsweringServer;
-use common::fixtures;
-use common::scripted::ScriptedServer;
+use common::fixtures::{self, sent_and_timed_out};
+use common::scripted::{Connection, ScriptedServer};
 use common::watchdog::guarded;
+use common::wire::Packet;
 use common::{PATIENCE, eventually, receive};
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -131,11 +132,30 @@ fn call_that_may_have_left_says_so() {
         let server = ScriptedServer::start();
         let client = connected(&server);
         let (caught, let_go) = hold_at(logger, "quest ");
-        let pending = client.add_room_member(1, 1).timeout(SHORT).submit();
+        sent_and_timed_out(|| client.add_room_member(1, 1).timeout(SHORT).submit().wait());
         receive(&caught, "the I/O thread");
-        assert_eq!(stage_of(pending.wait()), (Stage::WaitingForAnswer, true));
         drop(let_go);
     });
+}
+
+/// A call that was sent, its quest, and how often it was tried. A try is followed by a call that has all the time that
+/// it needs, and is answered: where the quest of that comes first, the machine held up the try for too long.
+fn submit_until_sent(client: &Client, connection: &Connection) -> (Pending<()>, Packet, u64) {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let pending = client.add_room_member(1, 1).timeout(4 * SHORT).submit();
+        let behind = client.add_room_member(1, 2).submit();
+        let first = connection.next();
+        if first.int("uid") == 1 {
+            connection.answer(&connection.next());
+            behind.wait().unwrap();
+            return (pending, first, tries);
+        }
+        connection.answer(&first);
+        behind.wait().unwrap();
+        assert!(!stage_of(pending.wait()).1);
+    }
 }
 
 #[test]
@@ -144,10 +164,9 @@ fn call_that_its_caller_gave_up_does_not_count_as_answered() {
         let server = ScriptedServer::start();
         let client = connected(&server);
         let connection = server.accept();
-        let pending = client.add_room_member(1, 1).timeout(4 * SHORT).submit();
-        let quest = connection.next();
+        let (pending, quest, tries) = submit_until_sent(&client, &connection);
         let (caught, let_go) = hold_at(logger, "quest ");
-        let other = client.add_room_member(1, 2).submit();
+        let other = client.add_room_member(1, 3).submit();
         receive(&caught, "the I/O thread");
         // Its answer is there, but the I/O thread does not get to read it in time.
         connection.answer(&quest);
@@ -155,8 +174,10 @@ fn call_that_its_caller_gave_up_does_not_count_as_answered() {
         drop(let_go);
         connection.answer(&connection.next());
         other.wait().unwrap();
+        // Both answers may come in one read, of which the last is handed over first.
+        eventually("the late answer is counted", || client.stats().late_answers == 1);
         let stats = client.stats();
-        assert_eq!((stats.answered, stats.failed_timeout, stats.late_answers), (1, 1, 1));
+        assert_eq!((stats.answered, stats.failed_timeout), (tries + 1, tries));
     });
 }
 

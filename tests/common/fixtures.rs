@@ -1,6 +1,7 @@
 //! Clients for the tests, and ways to gather what their calls come to.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -8,6 +9,7 @@ use rtm_server_sdk::{Client, ClientBuilder, Error, Pending, RoomInfo};
 
 use super::PATIENCE;
 use super::vectors::{Inputs, number};
+use super::watchdog::waiting_for;
 
 pub const PID: i32 = 80_000_001;
 pub const SECRET: &str = "secret-key-for-tests";
@@ -19,6 +21,19 @@ pub fn client(endpoint: impl Into<String>) -> Client {
 
 pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
     Client::builder(PID, SECRET, endpoint).quest_timeout(2 * PATIENCE)
+}
+
+/// The error of a call that was sent and then timed out. `make` makes the call, which nobody answers, and has another try
+/// where the machine held it up for so long that it was not sent in its time.
+pub fn sent_and_timed_out<T: Debug>(mut make: impl FnMut() -> Result<T, Error>) -> Error {
+    let _note = waiting_for("a call to be sent within its time");
+    loop {
+        match make().unwrap_err() {
+            error @ Error::Timeout(_) if error.may_have_executed() => return error,
+            Error::Timeout(_) => {}
+            error => panic!("{error:?}"),
+        }
+    }
 }
 
 /// A callback that sends what it gets. If it is dropped without having run, the channel closes.
