@@ -1,352 +1,289 @@
-//! Catching rooms up from their history: what is to be read, and who gets it.
+//! One room that is caught up from its history: which page is read next, and which of its rows are wanted by whom. No I/O.
 //!
-//! The threads that read are the client's (`client/catch_up.rs`). Each row is entered into the memory of messages once, and
-//! given to every listener that catches the room up.
+//! The history has the messages of a room in the order in which the server pushes them. It is read from a little before the last
+//! message that was seen, up to the first one that was pushed on the new connection.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::Duration;
 
-use rustc_hash::FxHashMap;
-
-use super::duplicates::{MessageKey, RowVerdict};
-use super::rooms::{Base, OVERLAP_MS, RoomTrack};
-use super::{Listeners, Tables};
+use super::rooms::{Mark, Position};
 use crate::engine::ListenerId;
-use crate::error::Error;
+use crate::error::{Error, Retry};
 use crate::rtm::Message;
+use crate::rtm::methods::history::{History, HistoryPage};
 
-/// A slow room must not hold up the others, nor must many rooms flood the server.
-const MOST_THREADS: usize = 4;
+/// The history is read again from this much before the last message, in milliseconds: where the servers' clocks differ,
+/// a message may bear an earlier time than one that came before it.
+pub(super) const OVERLAP_MS: i64 = 5_000;
+/// The server keeps so many messages of a room. In a room that was empty, this many may be the rest of more.
+const KEPT_MESSAGES: usize = 500;
+/// How often a page is asked for that the server does not give, although it says that asking again may help.
+const MOST_TRIES: u32 = 5;
+/// The longest wait before such a page is asked for again.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Something to be read from a history.
-#[derive(Debug, Clone)]
-pub(crate) enum Work {
-    /// Find out what the newest messages of a room are, so that a later catch-up knows where to begin.
-    FindNewest { rid: i64, connection: u64 },
-    /// Catch a room up.
-    CatchUp(CatchUp),
+/// From where on a room is to be read.
+#[derive(Debug)]
+pub(super) struct Base {
+    /// The last message that was seen.
+    pub last: Position,
+    /// Every message that came since then is remembered, so that a row tells by itself whether it was delivered.
+    pub remembers: bool,
+    /// How far the room is settled, for those for whom that is near.
+    pub settled: Vec<Settled>,
+}
+
+/// Up to this message, the history is none of these listeners' concern.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub mark: Mark,
+    pub listeners: Vec<ListenerId>,
+    passage: Passage,
+}
+
+/// Where the reading is, seen from a mark.
+#[derive(Debug, PartialEq, Eq)]
+enum Passage {
+    /// The mark's own row has not been found. It may have been deleted: then its time is what counts.
+    Unknown,
+    /// Its row was read, and is still to be handed over.
+    Ahead,
+    Passed,
 }
 
 /// What a room missed before a connection was made.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct CatchUp {
     pub rid: i64,
     /// The number of that connection.
     pub connection: u64,
-    /// Where to begin; `None` if nothing is known of the room.
-    pub base: Option<Base>,
-    /// The time of the last row that was handed over. A row without a time stands where the one before it does.
-    at: i64,
+    /// The connection that the next page is read on has a number above this.
+    pub after: u64,
+    /// The connection that a page is being read on.
+    read_on: u64,
     /// The latest time that a row had, or the message before the first row.
-    reached: Option<i64>,
+    pub reached: Option<i64>,
+    /// Where to begin; `None` if nothing is known of the room.
+    base: Option<Base>,
+    step: Step,
+    /// How often the page was asked for.
+    tries: u32,
+    /// The time of the last row that was read. A row without a time stands where the one before it does.
+    at: i64,
+    /// Rows that were read and are still to be handed over.
+    rows: VecDeque<Row>,
 }
 
-impl Work {
-    fn rid(&self) -> i64 {
-        match self {
-            Work::FindNewest { rid, .. } => *rid,
-            Work::CatchUp(catch_up) => catch_up.rid,
-        }
-    }
+/// A message of the history, with its place.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub mark: Mark,
+    pub message: Message,
+}
+
+/// What is read next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// The page that this query asks for; the first, unless some have been handed over.
+    Page { query: History, is_first: bool },
+    /// Whether the history has anything as old as the message that was seen last.
+    Older { then: Option<History> },
+    /// Nothing.
+    End,
+}
+
+/// What a page comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// More is to be read before anything is handed over.
+    Nothing,
+    /// The rows can be handed over.
+    Rows,
+    /// The rows can be handed over, behind a gap: the history does not reach back to what was seen.
+    RowsBehindGap,
 }
 
 impl CatchUp {
-    fn new(rid: i64, connection: u64, base: Option<Base>) -> CatchUp {
+    pub(super) fn new(rid: i64, connection: u64, base: Option<Base>) -> CatchUp {
         let reached = base.as_ref().filter(|base| !base.is_beginning()).map(|base| base.last.mtime);
-        let mut catch_up = CatchUp { rid, connection, base, at: 0, reached };
-        catch_up.at = catch_up.begin();
-        catch_up
-    }
-
-    /// The time from which on the history is to be read.
-    pub(crate) fn begin(&self) -> i64 {
-        self.base.as_ref().map_or(0, |base| base.last.mtime.saturating_sub(OVERLAP_MS).max(0))
-    }
-}
-
-/// How far a catch-up has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// The history may have more.
-    GoesOn,
-    /// From here on everything was pushed.
-    UpToDate,
-}
-
-/// What the catch-up threads ask and tell.
-impl Listeners {
-    /// Whether another thread must be started that does the work. The caller starts it.
-    pub(crate) fn must_start_thread(&self) -> bool {
-        let mut tables = self.tables.lock();
-        let must_start = !tables.is_closed && tables.threads < MOST_THREADS.min(tables.rooms.len());
-        tables.threads += usize::from(must_start);
-        must_start
-    }
-
-    /// The thread could not be started.
-    pub(crate) fn forget_thread(&self) {
-        self.tables.lock().threads -= 1;
-    }
-
-    /// Waits for work; `None` once there can be none: the thread is to end. The histories of several rooms are read at once,
-    /// that of one room by one thread after the other.
-    pub(crate) fn next_work(&self) -> Option<Work> {
-        let mut tables = self.tables.lock();
-        loop {
-            if tables.is_closed || tables.rooms.is_empty() {
-                tables.threads -= 1;
-                tables.work.clear();
-                return None;
-            }
-            let Tables { work, busy_rooms, .. } = &mut *tables;
-            match work.iter().position(|work| !busy_rooms.contains(&work.rid())).and_then(|at| work.remove(at)) {
-                Some(work) => {
-                    busy_rooms.push(work.rid());
-                    return Some(work);
-                }
-                None => self.changed.wait(&mut tables),
-            }
-        }
-    }
-
-    /// The work that [`next_work`](Listeners::next_work) gave is done.
-    pub(crate) fn end_work(&self, work: &Work) {
-        self.tables.lock().busy_rooms.retain(|rid| *rid != work.rid());
-        self.changed.notify_all();
-    }
-
-    /// Waits until the server listens to the room, on a connection with a number above `after`. `None` if it never will for
-    /// this catch-up: the room was refused, or nobody wants it any more.
-    ///
-    /// # Errors
-    ///
-    /// The client was closed.
-    pub(crate) fn wait_granted(&self, rid: i64, after: u64) -> Result<Option<u64>, Error> {
-        let mut tables = self.tables.lock();
-        loop {
-            if tables.is_closed {
-                return Err(Error::closed(false));
-            }
-            let connection = tables.connection;
-            let Some(track) = tables.rooms.get(&rid) else { return Ok(None) };
-            if track.granted == connection && connection > after {
-                return Ok(Some(connection));
-            }
-            if connection > after && tables.is_refused(track) {
-                return Ok(None);
-            }
-            self.changed.wait(&mut tables);
-        }
-    }
-
-    /// Gives a page of the history to everybody who catches the room up.
-    pub(crate) fn take_rows(&self, catch_up: &mut CatchUp, rows: Vec<Message>, now: Instant) -> Progress {
-        let mut tables = self.tables.lock();
-        let mut progress = Progress::GoesOn;
-        for row in rows {
-            catch_up.at = row.mtime.unwrap_or(catch_up.at);
-            catch_up.reached = catch_up.reached.max(Some(catch_up.at));
-            if tables.take_row(catch_up, row, now) == Progress::UpToDate {
-                progress = Progress::UpToDate;
-                break;
-            }
-        }
-        let touched = tables.take_touched();
-        drop(tables);
-        touched.iter().for_each(super::Sink::wake);
-        progress
-    }
-
-    /// Tells everybody who catches the room up that something may be missing in this place.
-    pub(crate) fn tell_gap(&self, catch_up: &CatchUp, error: Option<&Error>) {
-        let mut tables = self.tables.lock();
-        if let Some(track) = tables.rooms.get_mut(&catch_up.rid) {
-            track.settle();
-        }
-        for id in tables.participants(catch_up) {
-            tables.give(id, |sink| sink.queue.push_catch_up_gap(catch_up.connection, catch_up.reached, error.cloned()));
-        }
-    }
-
-    /// The catch-up is over.
-    pub(crate) fn finish(&self, catch_up: &CatchUp) {
-        let mut tables = self.tables.lock();
-        for id in tables.participants(catch_up) {
-            tables.give(id, |sink| sink.queue.finish_room(catch_up.connection));
-        }
-        // A room of which nothing is known yet must not begin its next catch-up like this one.
-        if tables.rooms.get(&catch_up.rid).is_some_and(RoomTrack::is_unknown) {
-            let connection = tables.connection;
-            tables.work.push_back(Work::FindNewest { rid: catch_up.rid, connection });
-        }
-        let touched = tables.take_touched();
-        drop(tables);
-        touched.iter().for_each(super::Sink::wake);
-    }
-
-    /// The newest messages of the room were read, or could not be. They count only if the connection is still the same.
-    pub(crate) fn handle_newest(&self, rid: i64, connection: u64, newest: Option<&[Message]>, now: Instant) {
-        let mut tables = self.tables.lock();
-        let is_same = tables.connection == connection;
-        if let Some(track) = tables.rooms.get_mut(&rid) {
-            track.awaits_newest = false;
-            if let Some(newest) = newest.filter(|_| is_same) {
-                track.record_newest(&in_time(newest), now);
-            }
-        }
-        drop(tables);
-        self.changed.notify_all();
-    }
-
-    /// Waits until it is known where the catch-ups of the listener's rooms will begin, or until `deadline`.
-    pub(crate) fn wait_newest(&self, id: ListenerId, deadline: Instant) {
-        let mut tables = self.tables.lock();
-        while tables.awaits_newest(id) && !tables.is_closed {
-            if self.changed.wait_until(&mut tables, deadline).timed_out() {
-                return;
-            }
-        }
-    }
-}
-
-impl Tables {
-    /// Plans the catch-ups of all rooms that somebody misses messages of.
-    pub(super) fn plan_catch_ups(&mut self, connection: u64) {
-        let mut bases = self.take_overtaken(connection);
-        for (&rid, track) in &mut self.rooms {
-            track.enter_connection(connection);
-            track.awaits_newest = false;
-            let is_missed = |id| self.listeners.get(id).is_some_and(|entry| entry.was_there_before(connection));
-            if track.listeners.iter().any(is_missed) {
-                let base = bases.remove(&rid).unwrap_or_else(|| track.base(&self.duplicates));
-                self.work.push_back(Work::CatchUp(CatchUp::new(rid, connection, base)));
-            }
-        }
-    }
-
-    /// Takes back the catch-ups that nobody has begun, and that the ones after the connection of this number can do as well:
-    /// nothing has come since from their rooms, and nobody has joined. Gives where each was to begin. So a server that comes
-    /// and goes does not pile them up.
-    fn take_overtaken(&mut self, connection: u64) -> FxHashMap<i64, Option<Base>> {
-        let Tables { work, rooms, listeners, .. } = self;
-        let is_overtaken = |catch_up: &CatchUp| {
-            let Some(track) = rooms.get(&catch_up.rid) else { return false };
-            let mut missing = track.listeners.iter().filter_map(|id| listeners.get(id));
-            track.is_quiet_since(catch_up.connection)
-                && missing
-                    .all(|entry| entry.was_there_before(catch_up.connection) || !entry.was_there_before(connection))
+        let begin = base.as_ref().map_or(0, |base| base.last.mtime.saturating_sub(OVERLAP_MS).max(0));
+        let step = match base {
+            Some(_) => Step::Page { query: History::oldest().between(begin, 0), is_first: true },
+            None => Step::End,
         };
-        let mut overtaken = Vec::new();
-        work.retain(|work| match work {
-            Work::FindNewest { .. } => false,
-            Work::CatchUp(catch_up) if is_overtaken(catch_up) => {
-                overtaken.push(catch_up.clone());
-                false
-            }
-            Work::CatchUp(_) => true,
-        });
-        for catch_up in &overtaken {
-            for id in self.participants(catch_up) {
-                self.give(id, |sink| sink.queue.finish_room(catch_up.connection));
-            }
-        }
-        overtaken.into_iter().map(|catch_up| (catch_up.rid, catch_up.base)).collect()
+        let after = connection.saturating_sub(1);
+        CatchUp { rid, connection, after, read_on: 0, reached, base, step, tries: 0, at: begin, rows: VecDeque::new() }
     }
 
-    pub(super) fn note_granted(&mut self, connection: u64, id: ListenerId) {
-        let Some(entry) = self.listeners.get_mut(&id) else { return };
-        entry.first_granted.get_or_insert(connection);
-        if !entry.fills_gaps {
-            return;
-        }
-        for &rid in &entry.listen.rooms.named {
-            let Some(track) = self.rooms.get_mut(&rid) else { continue };
-            track.granted = connection;
-            // Only a room that nobody misses anything of begins at its newest message.
-            if track.is_unknown() && entry.first_granted == Some(connection) && !track.awaits_newest {
-                track.awaits_newest = true;
-                self.work.push_front(Work::FindNewest { rid, connection });
-            }
+    /// As it was planned, for a later connection.
+    pub(super) fn for_connection(self, connection: u64) -> CatchUp {
+        CatchUp::new(self.rid, connection, self.base)
+    }
+
+    /// The query for the page that is read next; `None` if there is nothing to read.
+    pub(crate) fn query(&self) -> Option<History> {
+        match (&self.step, &self.base) {
+            (Step::Page { query, .. }, _) => Some(query.clone()),
+            (Step::Older { .. }, Some(base)) => Some(History::latest().between(0, base.last.mtime).count(1)),
+            _ => None,
         }
     }
 
-    pub(super) fn note_refused(&mut self, connection: u64, id: ListenerId) {
-        let Some(entry) = self.listeners.get_mut(&id).filter(|entry| entry.fills_gaps) else { return };
-        entry.refused = connection;
-        for rid in &entry.listen.rooms.named {
-            if let Some(track) = self.rooms.get_mut(rid).filter(|track| track.granted < connection) {
-                // The refusal tells of what is missing until the room is granted again.
-                track.settle();
+    /// Whether a page was read.
+    pub(super) fn has_begun(&self) -> bool {
+        !matches!(self.step, Step::Page { is_first: true, .. } | Step::End) || !self.rows.is_empty()
+    }
+
+    /// The next page is read on the connection of this number.
+    pub(super) fn on(mut self, connection: u64) -> CatchUp {
+        self.read_on = connection;
+        self
+    }
+
+    /// Whether the history has been read to its end.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.step == Step::End
+    }
+
+    /// A page was read.
+    pub(super) fn receive(&mut self, page: HistoryPage) -> Received {
+        self.tries = 0;
+        match std::mem::replace(&mut self.step, Step::End) {
+            Step::Page { is_first: true, .. } => self.receive_first(page),
+            Step::Page { is_first: false, .. } => {
+                self.hold(page.messages);
+                self.go_on(page.next, false);
+                Received::Rows
+            }
+            Step::Older { then } => {
+                self.go_on(then, false);
+                if page.messages.is_empty() { Received::RowsBehindGap } else { Received::Rows }
+            }
+            Step::End => Received::Rows,
+        }
+    }
+
+    /// The first page, or one behind it that is needed to judge the rows of the first.
+    fn receive_first(&mut self, page: HistoryPage) -> Received {
+        self.hold(page.messages);
+        let Some(base) = &mut self.base else { return Received::Rows };
+        base.settled.iter_mut().for_each(|settled| settled.look_ahead(&self.rows));
+        if page.next.is_some() && self.rows.len() < KEPT_MESSAGES && base.needs_more_than(&self.rows) {
+            self.go_on(page.next, true);
+            return Received::Nothing;
+        }
+        if base.is_beginning() {
+            let is_rest_of_more = self.rows.len() >= KEPT_MESSAGES;
+            self.go_on(page.next, false);
+            return if is_rest_of_more { Received::RowsBehindGap } else { Received::Rows };
+        }
+        if self.rows.iter().any(|row| row.mark.mtime <= base.last.mtime) {
+            self.go_on(page.next, false);
+            return Received::Rows;
+        }
+        self.step = Step::Older { then: page.next };
+        Received::Nothing
+    }
+
+    fn go_on(&mut self, next: Option<History>, is_first: bool) {
+        self.step = next.map_or(Step::End, |query| Step::Page { query, is_first });
+    }
+
+    fn hold(&mut self, messages: Vec<Message>) {
+        for message in messages {
+            self.at = message.mtime.unwrap_or(self.at);
+            self.rows.push_back(Row { mark: Mark { mtime: self.at, from: message.from, mid: message.mid }, message });
+        }
+    }
+
+    /// The next row to be handed over.
+    pub(super) fn next_row(&mut self) -> Option<Row> {
+        let row = self.rows.pop_front()?;
+        self.reached = self.reached.max(Some(row.mark.mtime));
+        Some(row)
+    }
+
+    /// Whether a row was delivered, by what is known of the message that was seen last.
+    pub(super) fn was_seen(&self, mark: Mark) -> bool {
+        let was_seen = |base: &Base| base.last.is_of(mark) || (!base.remembers && mark.mtime < base.last.mtime);
+        self.base.as_ref().is_some_and(was_seen)
+    }
+
+    /// Whether a row is older than the last message that was seen.
+    pub(super) fn is_before_last(&self, mark: Mark) -> bool {
+        self.base.as_ref().is_none_or(|base| mark.mtime < base.last.mtime)
+    }
+
+    /// Takes out those for whom the room is settled up to the row, which is the next.
+    pub(super) fn retain_concerned(&mut self, mark: Mark, listeners: &mut Vec<ListenerId>) {
+        for settled in self.base.iter_mut().flat_map(|base| &mut base.settled) {
+            if settled.covers(mark) {
+                listeners.retain(|id| !settled.listeners.contains(id));
             }
         }
     }
 
-    fn take_row(&mut self, catch_up: &CatchUp, row: Message, now: Instant) -> Progress {
-        let CatchUp { rid, connection, base, at, .. } = catch_up;
-        let at = *at;
-        if base.as_ref().is_some_and(|base| base.covers(at, row.from, row.mid)) {
-            return Progress::GoesOn;
+    /// The page could not be read. Whether it is to be asked for again; if the connection was lost, on the next.
+    pub(super) fn asks_again_after(&mut self, error: &Error) -> bool {
+        self.tries += 1;
+        if matches!(error, Error::ConnectionClosed(_) | Error::Connect(_) | Error::NotConnected(_)) {
+            self.after = self.read_on;
+            return true;
         }
-        let key = MessageKey { target: row.target, from: row.from, mid: row.mid };
-        let mut participants = self.participants(catch_up);
-        match self.duplicates.check_row(key, *connection, now) {
-            RowVerdict::Pushed => return Progress::UpToDate,
-            RowVerdict::Seen => return Progress::GoesOn,
-            RowVerdict::New => {}
-            RowVerdict::CaughtUp(earlier) => {
-                // What is older than the last message before the connection is older than the listening of those who joined.
-                if base.as_ref().is_none_or(|base| base.is_reached_by(at)) {
-                    return Progress::GoesOn;
-                }
-                let has_it =
-                    |id: &ListenerId| self.listeners.get(id).is_none_or(|entry| entry.was_there_before(earlier));
-                participants.retain(|id| !has_it(id));
-                self.duplicates.note_caught_up(key, *connection);
-            }
-        }
-        let misses_it = |id: &ListenerId| self.listeners.get(id).is_some_and(|entry| entry.joined_since(*connection));
-        if let Some(track) = self.rooms.get_mut(rid) {
-            // Those who joined since are not given it: if it is not pushed to them, the next catch-up has to begin before it.
-            if !track.listeners.iter().any(misses_it) {
-                track.record(at, row.from, row.mid, now);
-            }
-        }
-        let row = Arc::new(row);
-        for id in participants {
-            self.give(id, |sink| sink.queue.push_row(*connection, &row));
-        }
-        Progress::GoesOn
-    }
-
-    /// Whether everybody was refused who misses messages of the room on this connection. While a wish is undecided, the
-    /// room may still be granted.
-    pub(super) fn is_refused(&self, track: &RoomTrack) -> bool {
-        let mut missing = track.listeners.iter().filter_map(|id| self.listeners.get(id));
-        missing.all(|entry| !entry.was_there_before(self.connection) || entry.refused == self.connection)
-    }
-
-    /// Everybody who misses what the catch-up brings.
-    fn participants(&self, catch_up: &CatchUp) -> Vec<ListenerId> {
-        let Some(track) = self.rooms.get(&catch_up.rid) else { return Vec::new() };
-        let takes_part =
-            |id: &&ListenerId| self.listeners.get(*id).is_some_and(|entry| entry.was_there_before(catch_up.connection));
-        track.listeners.iter().filter(takes_part).copied().collect()
-    }
-
-    fn awaits_newest(&self, id: ListenerId) -> bool {
-        let Some(entry) = self.listeners.get(&id) else { return false };
-        let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|track| track.awaits_newest);
-        entry.listen.rooms.named.iter().any(is_awaited)
+        self.tries < MOST_TRIES && error.retry() != Retry::Never
     }
 }
 
-/// The time, sender and id of the newest messages of a room, which come newest first. One without a time stands where the one
-/// before it does.
-fn in_time(newest: &[Message]) -> Vec<(i64, i64, i64)> {
-    let mut at = 0;
-    let timed = newest.iter().rev().map(|row| {
-        at = row.mtime.unwrap_or(at);
-        (at, row.from, row.mid)
-    });
-    timed.collect()
+/// How long to wait before a page is asked for again that failed with this error.
+pub(crate) fn wait_after(error: &Error) -> Duration {
+    match error.retry() {
+        Retry::After(wait) => wait.min(LONGEST_WAIT),
+        Retry::Now | Retry::Never => Duration::ZERO,
+    }
+}
+
+impl Base {
+    /// Whether the room was empty when the listening began, so that no row can show that the history reaches back.
+    fn is_beginning(&self) -> bool {
+        self.last.keys.is_empty()
+    }
+
+    /// Whether the rows that follow these have a say in whether the first of these are wanted.
+    fn needs_more_than(&self, rows: &VecDeque<Row>) -> bool {
+        let may_come = |settled: &Settled| {
+            let is_behind = |row: &Row| row.mark.mtime > settled.mark.mtime.saturating_add(OVERLAP_MS);
+            settled.passage == Passage::Unknown && !rows.back().is_some_and(is_behind)
+        };
+        self.is_beginning() || self.settled.iter().any(may_come)
+    }
+}
+
+impl Settled {
+    pub(super) fn new(mark: Mark, listener: ListenerId) -> Settled {
+        Settled { mark, listeners: vec![listener], passage: Passage::Unknown }
+    }
+
+    fn look_ahead(&mut self, rows: &VecDeque<Row>) {
+        if rows.iter().any(|row| self.is_at(row.mark)) {
+            self.passage = Passage::Ahead;
+        }
+    }
+
+    fn is_at(&self, mark: Mark) -> bool {
+        (mark.from, mark.mid) == (self.mark.from, self.mark.mid)
+    }
+
+    /// Whether the next row is the mark's own, or stands before it.
+    fn covers(&mut self, mark: Mark) -> bool {
+        match self.passage {
+            Passage::Unknown => mark.mtime <= self.mark.mtime,
+            Passage::Ahead => {
+                if self.is_at(mark) {
+                    self.passage = Passage::Passed;
+                }
+                true
+            }
+            Passage::Passed => false,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{CatchUp, Listeners, Progress, Push, Sink, Taken, Work};
+use super::{Listeners, Push, Sink, Taken};
 use crate::engine::{Action, Counters, ListenerId};
 use crate::error::Error;
 use crate::rtm::Message;
@@ -57,62 +57,18 @@ impl OfflineListeners {
         None
     }
 
-    /// Does what a catch-up thread would do next without waiting. `read` gives all messages of a room, oldest first. Says
-    /// whether there was anything to do.
+    /// Does what a catch-up thread would do next without waiting: reads one page. `read` gives all messages of a room, oldest
+    /// first. Says whether there was anything to do.
     pub fn catch_up(&self, now: Instant, read: impl FnOnce(i64) -> Vec<Message>) -> bool {
-        match self.next_work() {
-            None => return false,
-            Some(Work::FindNewest { rid, connection }) => {
-                self.0.handle_newest(rid, connection, Some(&read(rid)), now);
-            }
-            Some(Work::CatchUp(mut catch_up)) => {
-                if self.is_granted(&catch_up) == Some(true) {
-                    let rows = read(catch_up.rid);
-                    self.read_missed(&mut catch_up, rows, now);
-                }
-                self.0.finish(&catch_up);
-            }
-        }
+        let Some(work) = self.0.tables.lock().take_work() else { return false };
+        let page = work.query().map(|query| Ok(query.page_of(&read(work.rid()))));
+        self.0.finish_work(work, page, now);
         true
     }
 
     /// The client is closed.
     pub fn close(&self) {
         self.0.close();
-    }
-
-    /// What need not be waited for.
-    fn next_work(&self) -> Option<Work> {
-        let work = self.0.tables.lock().work.pop_front()?;
-        match &work {
-            Work::CatchUp(catch_up) if self.is_granted(catch_up).is_none() => {
-                self.0.tables.lock().work.push_front(work);
-                None
-            }
-            _ => Some(work),
-        }
-    }
-
-    /// Whether the server listens to the room; `None` while that is to be waited for.
-    fn is_granted(&self, catch_up: &CatchUp) -> Option<bool> {
-        let tables = self.0.tables.lock();
-        let Some(track) = tables.rooms.get(&catch_up.rid) else { return Some(false) };
-        if track.granted == tables.connection {
-            return Some(true);
-        }
-        tables.is_refused(track).then_some(false)
-    }
-
-    /// Reads on from the last message that is known, as the client does, page after page.
-    fn read_missed(&self, catch_up: &mut CatchUp, rows: Vec<Message>, now: Instant) {
-        let Some(base) = &catch_up.base else { return self.0.tell_gap(catch_up, None) };
-        let is_reached = |row: &Message| row.mtime.is_some_and(|mtime| base.is_reached_by(mtime));
-        if !base.is_beginning() && !rows.iter().any(is_reached) {
-            self.0.tell_gap(catch_up, None);
-        }
-        let begin = catch_up.begin();
-        let missed = rows.into_iter().filter(|row| row.mtime.is_some_and(|mtime| mtime >= begin)).collect();
-        let _: Progress = self.0.take_rows(catch_up, missed, now);
     }
 }
 

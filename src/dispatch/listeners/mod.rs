@@ -12,12 +12,16 @@ mod push;
 mod queue;
 mod rooms;
 mod routes;
+mod rows;
 mod sink;
+mod work;
 
-pub(crate) use catch_up::{CatchUp, Progress, Work};
+pub(crate) use catch_up::wait_after;
 pub use push::{Gap, GapReason, Push};
 pub(crate) use queue::{Queue, Taken};
+pub(crate) use rows::Page;
 pub(crate) use sink::{Handler, Sink};
+pub(crate) use work::Work;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,7 +37,7 @@ use crate::rtm::methods::listen::Listen;
 use crate::rtm::{MessageRef, PushMethod, PushRef, Target};
 use arrivals::{Arrivals, Arrived, SharedArrivals};
 use duplicates::{Duplicates, MessageKey, PushVerdict};
-use rooms::RoomTrack;
+use rooms::{Mark, RoomTrack};
 use routes::Routes;
 
 /// See the [module](self).
@@ -54,7 +58,8 @@ struct Tables {
     duplicates: Duplicates,
     /// The rooms that some listener catches up.
     rooms: FxHashMap<i64, RoomTrack>,
-    work: VecDeque<Work>,
+    /// The rooms that a catch-up thread will look at.
+    ready: VecDeque<i64>,
     /// The number of the connection that was last heard of.
     connection: u64,
     /// Pushes that are not in the queues yet.
@@ -76,8 +81,8 @@ struct Entry {
     fills_gaps: bool,
     /// The number of the connection that the wish was first granted on.
     first_granted: Option<u64>,
-    /// The number of the connection that the wish was last refused on.
-    refused: u64,
+    /// The number of the connection that the wish was last refused on, and why.
+    refused: Option<(u64, Error)>,
     is_touched: bool,
     /// Pushes that are not in the queue yet.
     arrivals: Arrivals,
@@ -142,7 +147,7 @@ impl Listeners {
         tables.routes.add(id, &listen);
         if fills_gaps {
             for &rid in &listen.rooms.named {
-                tables.rooms.entry(rid).or_insert_with(RoomTrack::new).listeners.push(id);
+                tables.rooms.entry(rid).or_default().add(id);
             }
         }
         let entry = Entry {
@@ -150,7 +155,7 @@ impl Listeners {
             listen,
             fills_gaps,
             first_granted: None,
-            refused: 0,
+            refused: None,
             is_touched: false,
             arrivals: Arrivals::default(),
         };
@@ -166,14 +171,18 @@ impl Listeners {
         if entry.fills_gaps {
             for rid in &entry.listen.rooms.named {
                 let Some(track) = tables.rooms.get_mut(rid) else { continue };
-                track.listeners.retain(|other| *other != id);
-                if track.listeners.is_empty() {
+                track.remove(id);
+                if track.is_empty() {
                     tables.rooms.remove(rid);
                 }
+                // Those who are left may all have been refused.
+                tables.look_at_room(*rid);
             }
         }
+        let touched = tables.take_touched();
         drop(tables);
         self.changed.notify_all();
+        touched.iter().for_each(Sink::wake);
     }
 
     /// A push came on the connection of this number.
@@ -215,7 +224,7 @@ impl Listeners {
         let mut tables = self.tables.lock();
         tables.enter_connection(connection);
         tables.give(id, |sink| sink.queue.push_gap(GapReason::Refused, Some(error.clone())));
-        tables.note_refused(connection, id);
+        tables.note_refused(connection, id, error);
         drop(tables);
         self.changed.notify_all();
     }
@@ -244,7 +253,6 @@ impl Listeners {
     pub(crate) fn close(&self) {
         let mut tables = self.tables.lock();
         tables.is_closed = true;
-        tables.work.clear();
         tables.deliver_arrivals();
         let sinks: Vec<Arc<Sink>> = tables.listeners.values().map(|entry| Arc::clone(&entry.sink)).collect();
         drop(tables);
@@ -288,7 +296,10 @@ impl Tables {
         let key = MessageKey { target: message.target, from: message.from, mid: message.mid };
         match self.duplicates.check_push(key, connection, now) {
             PushVerdict::New => {}
-            PushVerdict::Duplicate => found.clear(),
+            PushVerdict::Duplicate => {
+                found.clear();
+                return false;
+            }
             PushVerdict::CaughtUp(caught_up) => {
                 let Target::Room(rid) = message.target else { return false };
                 found.retain(|id| {
@@ -299,7 +310,7 @@ impl Tables {
         }
         if let (Target::Room(rid), Some(mtime)) = (message.target, message.mtime) {
             if let Some(track) = self.rooms.get_mut(&rid) {
-                track.record(mtime, message.from, message.mid, now);
+                track.record_push(Mark { mtime, from: message.from, mid: message.mid }, now);
             }
         }
         !found.is_empty()

@@ -139,8 +139,9 @@ impl Queue {
         let mut inbox = self.inbox.lock();
         inbox.drop_spent_catch_ups();
         if !inbox.is_closed && rooms > 0 {
+            let items = inbox.take_last_gap().into_iter().collect();
             inbox.items.push_back(Item::CatchUp);
-            inbox.catch_ups.push_back(CatchUp { connection, rooms_left: rooms, items: VecDeque::new() });
+            inbox.catch_ups.push_back(CatchUp { connection, rooms_left: rooms, items });
         }
     }
 

@@ -1,79 +1,91 @@
-//! The rooms that are caught up after a reconnect: how far each was seen, and what is to be read of its history.
+//! The rooms that are caught up after a reconnect: who catches each up, how far it was seen, and what is to be read of it.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::catch_up::{Base, CatchUp, OVERLAP_MS, Settled};
 use super::duplicates::Duplicates;
 use crate::engine::ListenerId;
 
-/// The history is read again from this much before the last message, in milliseconds: where the servers' clocks differ,
-/// a message may bear an earlier time than one that came before it.
-pub(super) const OVERLAP_MS: i64 = 5_000;
 /// The most messages of one millisecond that are told apart by it.
 const MOST_KEYS: usize = 1024;
 
-/// The last message of a room that is known, by its time in milliseconds.
-#[derive(Debug, Clone)]
-pub(crate) struct Position {
+/// A message of a room, as a place in its history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// In milliseconds.
     pub mtime: i64,
-    /// Sender and id of the messages of that very millisecond.
-    pub keys: Vec<(i64, i64)>,
-    seen_at: Instant,
+    pub from: i64,
+    pub mid: i64,
 }
 
-/// How far a room was seen.
-#[derive(Debug)]
+/// The last message of a room that is known, by its time in milliseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Position {
+    pub mtime: i64,
+    /// The messages of that very millisecond, by sender and id, in the order in which they came.
+    pub keys: Vec<(i64, i64)>,
+    pub seen_at: Instant,
+}
+
+/// A room that somebody catches up.
+#[derive(Debug, Default)]
 pub(super) struct RoomTrack {
-    /// Who catches the room up.
-    pub listeners: Vec<ListenerId>,
+    members: Vec<Member>,
     /// The number of the connection that the room was last granted on.
     pub granted: u64,
-    /// Somebody is finding out what its newest messages are.
+    /// Its newest messages are to be found out.
     pub awaits_newest: bool,
-    /// The number of the connection that `last` was seen on.
+    /// The catch-ups that are to be done, one after the other.
+    pub plans: VecDeque<CatchUp>,
+    /// A thread will look at it.
+    pub is_queued: bool,
+    /// The number of the last connection.
     connection: u64,
     /// A message has come since that connection was made.
     has_news: bool,
     /// The last message; `None` while nothing is known of the room.
     last: Option<Position>,
-    /// The last message of the connections before.
-    before: Option<Position>,
-    /// The newest messages when the listening began.
-    newest: Option<Position>,
-    /// Rows up to this time are settled: delivered, told as a gap, or older than the listening.
-    settled: i64,
 }
 
-/// From where on a room is to be read.
-#[derive(Debug, Clone)]
-pub(crate) struct Base {
-    pub last: Position,
-    newest: Option<Position>,
-    /// Rows up to this time are not wanted.
-    pub settled: i64,
+/// A listener that catches the room up.
+#[derive(Debug)]
+struct Member {
+    id: ListenerId,
+    /// Up to this message the history is none of its concern: it is older than the listening, or was delivered or told as
+    /// a gap.
+    settled_to: Option<Mark>,
+    /// The next push takes that place: what came before it on this connection was pushed, and what came before the connection
+    /// is what its catch-up is for.
+    awaits_first: bool,
 }
 
 impl RoomTrack {
-    pub(super) fn new() -> RoomTrack {
-        RoomTrack {
-            listeners: Vec::new(),
-            granted: 0,
-            awaits_newest: false,
-            connection: 0,
-            has_news: false,
-            last: None,
-            before: None,
-            newest: None,
-            settled: i64::MIN,
-        }
+    pub(super) fn add(&mut self, id: ListenerId) {
+        let settled_to = self.last.as_ref().and_then(Position::mark);
+        self.members.push(Member { id, settled_to, awaits_first: true });
     }
 
-    /// A new connection begins: what came before is what its catch-up starts from.
+    pub(super) fn remove(&mut self, id: ListenerId) {
+        self.members.retain(|member| member.id != id);
+    }
+
+    /// Whether nobody catches the room up.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Who catches the room up.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = ListenerId> {
+        self.members.iter().map(|member| member.id)
+    }
+
+    /// A new connection begins.
     pub(super) fn enter_connection(&mut self, connection: u64) {
-        if self.connection < connection {
-            self.connection = connection;
-            self.has_news = false;
-            self.before.clone_from(&self.last);
-        }
+        self.connection = connection;
+        self.has_news = false;
+        self.awaits_newest = false;
+        self.members.iter_mut().for_each(|member| member.awaits_first = true);
     }
 
     /// Whether the connection of this number is the last, and no message has come since it was made.
@@ -86,130 +98,80 @@ impl RoomTrack {
         self.last.is_none()
     }
 
-    /// A message came, by push or out of the history.
-    pub(super) fn record(&mut self, mtime: i64, from: i64, mid: i64, now: Instant) {
+    /// A message was pushed.
+    pub(super) fn record_push(&mut self, mark: Mark, now: Instant) {
         self.has_news = true;
+        for member in self.members.iter_mut().filter(|member| member.awaits_first) {
+            member.awaits_first = false;
+            member.settled_to = Some(mark);
+        }
+        self.record_row(mark, now);
+    }
+
+    /// A message came out of the history.
+    pub(super) fn record_row(&mut self, mark: Mark, now: Instant) {
         match &mut self.last {
-            Some(last) if mtime < last.mtime => last.seen_at = now,
-            Some(last) if mtime == last.mtime => {
-                last.seen_at = now;
-                // A server whose clock stands still must not fill the memory.
-                if last.keys.len() < MOST_KEYS {
-                    last.keys.push((from, mid));
-                }
-            }
-            Some(last) => *last = Position { mtime, keys: vec![(from, mid)], seen_at: now },
-            None => {
-                // What is older than the first message that was pushed is older than the listening.
-                self.settled = self.settled.max(mtime - 1);
-                self.last = Some(Position { mtime, keys: vec![(from, mid)], seen_at: now });
-            }
+            Some(last) => last.record(mark, now),
+            None => self.last = Some(Position::of(mark, now)),
         }
     }
 
-    /// The newest messages that the history had when the listening began, by time, sender and id; none for an empty room.
-    pub(super) fn record_newest(&mut self, newest: &[(i64, i64, i64)], now: Instant) {
+    /// The newest messages that the history had when the listening began, oldest first; none for an empty room.
+    pub(super) fn record_newest(&mut self, newest: &[Mark], now: Instant) {
         if self.last.is_some() {
             return;
         }
-        let mtime = newest.iter().map(|(mtime, ..)| *mtime).max().unwrap_or(0);
+        let mtime = newest.iter().map(|mark| mark.mtime).max().unwrap_or(0);
         if mtime == 0 && !newest.is_empty() {
             // None of them has a time: where the room stands cannot be told.
             return;
         }
-        let keys = newest.iter().filter(|row| row.0 == mtime).map(|&(_, from, mid)| (from, mid)).collect();
-        self.settled = self.settled.max(mtime - 1);
-        let newest = Position { mtime, keys, seen_at: now };
-        self.newest = Some(newest.clone());
-        self.last = Some(newest);
-    }
-
-    /// What came before is told as a gap: it is not looked for again.
-    pub(super) fn settle(&mut self) {
-        if let Some(last) = &self.last {
-            self.settled = self.settled.max(last.mtime);
-        }
+        let keys = newest.iter().filter(|mark| mark.mtime == mtime).map(|mark| (mark.from, mark.mid)).collect();
+        self.last = Some(Position { mtime, keys, seen_at: now });
+        let newest = newest.last().copied();
+        self.members.iter_mut().for_each(|member| member.settled_to = member.settled_to.or(newest));
     }
 
     /// Where a catch-up begins; `None` while nothing is known of the room.
     pub(super) fn base(&self, duplicates: &Duplicates) -> Option<Base> {
-        let last = self.before.clone()?;
-        // Where the memory of messages does not reach back far enough, rows before the last message cannot be told from
-        // those that were delivered.
-        let settled = if duplicates.reaches_back_to(last.seen_at) { self.settled } else { last.mtime - 1 };
-        Some(Base { settled: settled.max(self.settled), newest: self.newest.clone(), last })
+        let last = self.last.clone()?;
+        let remembers = duplicates.reaches_back_to(last.seen_at);
+        let begin = last.mtime.saturating_sub(OVERLAP_MS);
+        let mut settled: Vec<Settled> = Vec::new();
+        for member in &self.members {
+            let Some(mark) = member.settled_to.filter(|mark| mark.mtime >= begin) else { continue };
+            match settled.iter_mut().find(|settled| settled.mark == mark) {
+                Some(settled) => settled.listeners.push(member.id),
+                None => settled.push(Settled::new(mark, member.id)),
+            }
+        }
+        Some(Base { last, remembers, settled })
     }
 }
 
-impl Base {
-    /// Whether a row need not be looked at: it was delivered, or is not wanted.
-    pub(crate) fn covers(&self, mtime: i64, from: i64, mid: i64) -> bool {
-        let is_of = |position: &Position| position.mtime == mtime && position.keys.contains(&(from, mid));
-        mtime <= self.settled || is_of(&self.last) || self.newest.as_ref().is_some_and(is_of)
+impl Position {
+    fn of(Mark { mtime, from, mid }: Mark, seen_at: Instant) -> Position {
+        Position { mtime, keys: vec![(from, mid)], seen_at }
     }
 
-    /// Whether a row shows that the history reaches back to what was seen.
-    pub(crate) fn is_reached_by(&self, mtime: i64) -> bool {
-        mtime <= self.last.mtime
+    fn record(&mut self, mark: Mark, now: Instant) {
+        if mark.mtime > self.mtime {
+            *self = Position::of(mark, now);
+            return;
+        }
+        self.seen_at = now;
+        // A server whose clock stands still must not fill the memory.
+        if mark.mtime == self.mtime && self.keys.len() < MOST_KEYS {
+            self.keys.push((mark.from, mark.mid));
+        }
     }
 
-    /// Whether the room was empty when the listening began, so that no row can show that.
-    pub(crate) fn is_beginning(&self) -> bool {
-        self.last.keys.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn catch_up_begins_where_the_connection_before_ended() {
-        let (duplicates, now) = (Duplicates::default(), Instant::now());
-        let mut track = RoomTrack::new();
-        track.enter_connection(1);
-        track.record(1_000, 7, 1, now);
-        track.record(1_000, 7, 2, now);
-        track.record(900, 7, 3, now);
-        track.enter_connection(2);
-        track.record(2_000, 7, 4, now);
-        let base = track.base(&duplicates).unwrap();
-        assert_eq!(base.last.mtime, 1_000);
-        assert!(base.covers(1_000, 7, 1) && base.covers(1_000, 7, 2));
-        assert!(!base.covers(1_000, 7, 9), "another message of the same millisecond");
-        assert!(base.covers(999, 7, 9), "older than the listening");
+    /// The last of its messages; `None` for a room that was empty.
+    fn mark(&self) -> Option<Mark> {
+        self.keys.last().map(|&(from, mid)| Mark { mtime: self.mtime, from, mid })
     }
 
-    #[test]
-    fn what_was_there_before_the_listening_is_not_caught_up() {
-        let (duplicates, now) = (Duplicates::default(), Instant::now());
-        let mut track = RoomTrack::new();
-        assert!(track.is_unknown());
-        track.record_newest(&[(1_000, 7, 2), (990, 7, 1)], now);
-        track.record(1_100, 7, 4, now);
-        track.enter_connection(2);
-        let base = track.base(&duplicates).unwrap();
-        assert!(base.covers(990, 7, 1) && base.covers(1_000, 7, 2));
-        assert!(!base.covers(1_000, 7, 3) && !base.covers(1_101, 7, 5));
-        assert!(!base.is_beginning() && base.is_reached_by(1_100) && !base.is_reached_by(1_101));
-    }
-
-    #[test]
-    fn everything_in_a_room_that_was_empty_is_caught_up() {
-        let mut track = RoomTrack::new();
-        track.record_newest(&[], Instant::now());
-        track.enter_connection(2);
-        let base = track.base(&Duplicates::default()).unwrap();
-        assert!(base.is_beginning() && !base.covers(1, 7, 1));
-    }
-
-    #[test]
-    fn rows_told_as_a_gap_are_not_delivered_later() {
-        let mut track = RoomTrack::new();
-        track.record(1_000, 7, 1, Instant::now());
-        track.record(2_000, 7, 2, Instant::now());
-        track.settle();
-        track.enter_connection(2);
-        assert!(track.base(&Duplicates::default()).unwrap().covers(1_500, 7, 3));
+    pub(super) fn is_of(&self, mark: Mark) -> bool {
+        self.mtime == mark.mtime && self.keys.contains(&(mark.from, mark.mid))
     }
 }

@@ -116,6 +116,23 @@ impl History {
         self.types_and_times(params).optional_int("lastid", self.last_id)
     }
 
+    /// The page that a server answers with that has these messages, oldest first.
+    #[cfg(feature = "unstable-internals")]
+    pub(crate) fn page_of(&self, stored: &[Message]) -> HistoryPage {
+        let (begin, end) = self.times.unwrap_or_default();
+        let is_in_time = |mtime: i64| begin <= mtime && (end == 0 || mtime <= end);
+        let is_behind = |id: i64| self.last_id.is_none_or(|last| if self.newest_first { id < last } else { id > last });
+        let mut rows: Vec<(i64, &Message)> = (1..).zip(stored).collect();
+        if self.newest_first {
+            rows.reverse();
+        }
+        rows.retain(|(id, row)| is_in_time(row.mtime.unwrap_or_default()) && is_behind(*id));
+        rows.truncate(self.count.into());
+        let is_full = rows.len() == usize::from(self.count);
+        let next = rows.last().filter(|_| is_full).map(|(id, _)| History { last_id: Some(*id), ..self.clone() });
+        HistoryPage { messages: rows.into_iter().map(|(_, row)| row.clone()).collect(), next }
+    }
+
     /// The query for the page behind one with this cursor. `None` where the cursor has not moved: asking again would
     /// give the same page for ever.
     fn behind(&self, cursor: &Cursor) -> Option<History> {

@@ -177,11 +177,9 @@ pub struct Filled {
 #[derive(Debug, Default)]
 struct Room {
     heard: BTreeSet<i64>,
-    /// The last message that was heard, or was there when the server agreed; `None` before. What is older may be heard or
-    /// not.
-    last: Option<i64>,
-    /// The newest message when the server agreed.
-    begun: i64,
+    last_heard: i64,
+    /// Up to this message none is missing without a gap; the newest message when the server agreed, at first.
+    complete_to: Option<i64>,
     has_gap: bool,
 }
 
@@ -194,7 +192,7 @@ impl Filled {
     pub fn begin(&mut self, history: &History) {
         for (rid, room) in &mut self.rooms {
             let newest = history.said.get(rid).and_then(|said| said.last()).map_or(0, |message| message.mid);
-            (room.last, room.begun) = (Some(newest), newest);
+            room.complete_to = Some(newest);
         }
     }
 
@@ -219,22 +217,20 @@ impl Filled {
 impl Room {
     fn hear(&mut self, mid: i64, rid: i64, history: &History) {
         assert!(self.heard.insert(mid), "message {mid} comes twice");
-        if self.last.is_some_and(|last| mid > last) {
+        // A message that is pushed again may be one that nobody wanted before.
+        assert!(self.last_heard < mid || history.is_repeated, "message {mid} comes behind {}", self.last_heard);
+        self.last_heard = self.last_heard.max(mid);
+        if self.complete_to.is_some_and(|last| last < mid) {
             self.check_up_to(mid, rid, history);
-            self.last = Some(mid);
+            self.complete_to = Some(mid);
             self.has_gap = false;
-        } else {
-            // It was there before the listener, or comes again, or comes when others have been heard.
-            let is_late = self.last.is_some_and(|_| self.begun < mid);
-            assert!(!is_late || history.is_repeated || history.was_refused, "message {mid} comes late");
         }
     }
 
-    /// No message is missing between the last one and `mid`, unless that was told. Where a room was refused and granted
-    /// again, the gap may stand elsewhere.
+    /// No message is missing before `mid`, unless that was told.
     fn check_up_to(&self, mid: i64, rid: i64, history: &History) {
-        let (Some(last), false, Some(said)) = (self.last, self.has_gap, history.said.get(&rid)) else { return };
-        if !history.is_true || history.was_refused {
+        let (Some(last), false, Some(said)) = (self.complete_to, self.has_gap, history.said.get(&rid)) else { return };
+        if !history.is_true {
             return;
         }
         let is_missing =

@@ -47,14 +47,6 @@ pub enum Reply {
     Nothing { is_done: bool },
 }
 
-/// What the server made of a `setlisten`.
-#[derive(Debug, Default)]
-pub struct Answer {
-    pub bytes: Vec<u8>,
-    /// It did not agree: it said so, or said nothing.
-    pub is_refusal: bool,
-}
-
 impl Server {
     /// Bytes come. `asked` are the parameters of the `setlisten`s among them, in their order.
     pub fn receive(&mut self, bytes: &[u8], asked: &mut VecDeque<Items>) {
@@ -84,8 +76,8 @@ impl Server {
 
     /// The answer to the first `setlisten` that waits for one. What is pushed already is not refused; what is new must not be
     /// `forbidden`.
-    pub fn answer(&mut self, reply: Reply, forbidden: &Items) -> Answer {
-        let Some((seq, items)) = self.asked.pop_front() else { return Answer::default() };
+    pub fn answer(&mut self, reply: Reply, forbidden: &Items) -> Vec<u8> {
+        let Some((seq, items)) = self.asked.pop_front() else { return Vec::new() };
         let is_new = |item: &&Item| !self.granted.contains(item) && !self.granted.contains(&item.all_of_its_kind());
         let is_refused = items.iter().filter(is_new).any(|item| forbidden.contains(item));
         let mut bytes = Vec::new();
@@ -102,7 +94,7 @@ impl Server {
                 FrameWriter::answer(&mut bytes, seq, 0).finish();
             }
         }
-        Answer { bytes, is_refusal: is_refused || !matches!(reply, Reply::Decide) }
+        bytes
     }
 
     /// A push of the method, in bytes.

@@ -66,6 +66,18 @@ impl Inbox {
         }
     }
 
+    /// Takes back the last catch-up if it is done and came to nothing but a gap, which another catch-up is about to follow.
+    pub(super) fn take_last_gap(&mut self) -> Option<Item> {
+        let is_gap = |catch_up: &CatchUp| {
+            catch_up.rooms_left == 0 && catch_up.items.len() == 1 && matches!(catch_up.items[0], Item::CatchUpGap(..))
+        };
+        if !matches!(self.items.back(), Some(Item::CatchUp)) || !self.catch_ups.back().is_some_and(is_gap) {
+            return None;
+        }
+        self.items.pop_back();
+        self.catch_ups.pop_back()?.items.pop_front()
+    }
+
     /// The catch-up of the connection of this number, unless it is done.
     pub(super) fn catch_up(&mut self, connection: u64) -> Option<&mut CatchUp> {
         self.catch_ups.iter_mut().find(|catch_up| catch_up.connection == connection && catch_up.rooms_left > 0)

@@ -7,11 +7,10 @@ fn missed_messages_come_out_of_the_history_before_what_is_new() {
     let (hub, ear) = Hub::reconnected();
     hub.push(5);
     assert_eq!(ear.heard(), ["1"], "what is new waits for what was missed");
-    let mut catch_up = hub.next_catch_up();
-    assert_eq!(hub.rows(&mut catch_up, [1, 2, 3]), Progress::GoesOn);
+    hub.page(hub.next_catch_up(), [1, 2, 3]);
     assert_eq!(ear.heard(), ["2", "3"], "at once");
-    assert_eq!(hub.rows(&mut catch_up, [4, 5, 6]), Progress::UpToDate);
-    hub.finish(catch_up);
+    hub.page(hub.next_catch_up(), [4, 5, 6]);
+    assert!(hub.next_work().is_none(), "what comes behind 5 is pushed");
     hub.push(6);
     assert_eq!(ear.heard(), ["4", "5", "6"]);
 }
@@ -20,10 +19,8 @@ fn missed_messages_come_out_of_the_history_before_what_is_new() {
 fn catch_up_that_fails_is_a_gap_in_its_place() {
     let (mut hub, ear) = Hub::reconnected();
     hub.push(9);
-    let mut catch_up = hub.next_catch_up();
-    hub.rows(&mut catch_up, [2]);
-    hub.listeners.tell_gap(&catch_up, Some(&error()));
-    hub.finish(catch_up);
+    hub.page(hub.next_catch_up(), [1, 2]);
+    hub.fail(hub.next_catch_up(), error());
     assert_eq!(ear.heard(), ["1", "2", "Reconnected 0 since 2000 with an error", "9"]);
     // What was told as missing is not delivered later, out of its order.
     hub.reconnect(&[&ear]);
@@ -37,10 +34,7 @@ fn room_that_was_quiet_is_caught_up_from_where_the_listening_began() {
     let ear = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest(&[3, 2]);
     hub.reconnect(&[&ear]);
-    let mut catch_up = hub.next_catch_up();
-    assert_eq!(catch_up.base.as_ref().unwrap().last.mtime, 3_000);
-    hub.rows(&mut catch_up, [1, 2, 3, 4]);
-    hub.finish(catch_up);
+    hub.catch_up([1, 2, 3, 4]);
     assert_eq!(ear.heard(), ["4"]);
 }
 
@@ -62,13 +56,11 @@ fn closing_ends_a_catch_up_with_a_gap() {
     let (hub, ear) = Hub::reconnected();
     assert!(hub.listeners.must_start_thread());
     hub.push(5);
-    let mut catch_up = hub.next_catch_up();
-    hub.rows(&mut catch_up, [2]);
+    hub.page(hub.next_catch_up(), [1, 2]);
     hub.listeners.close();
     // How far other rooms have got is not known here, so that the gap begins where the catch-up did.
     assert_eq!(ear.heard(), ["1", "2", "Reconnected 0 since 1000 with an error", "5"]);
     assert!(hub.listeners.next_work().is_none());
-    assert!(matches!(hub.listeners.wait_granted(ROOM, 0), Err(Error::Closed(_))));
 }
 
 #[test]
@@ -76,9 +68,7 @@ fn refused_room_is_not_waited_for() {
     let (mut hub, ear) = Hub::filling();
     hub.connection += 1;
     hub.listeners.handle_refused(hub.connection, ear.id, &error());
-    let catch_up = hub.next_catch_up();
-    assert_eq!(hub.listeners.wait_granted(ROOM, 1).unwrap(), None);
-    hub.finish(catch_up);
+    assert!(hub.next_work().is_none());
     assert_eq!(ear.heard(), ["1", "Refused 0 since 1000 with an error"]);
 }
 
@@ -89,11 +79,10 @@ fn room_is_waited_for_while_another_listener_to_it_is_undecided() {
     let granted = hub.listen(Listen::new().room(ROOM), true);
     hub.connection += 1;
     hub.listeners.handle_refused(hub.connection, refused.id, &error());
-    let tables = hub.listeners.tables.lock();
-    assert!(!tables.is_refused(&tables.rooms[&ROOM]) && tables.is_refused(&tables.rooms[&13]));
-    drop(tables);
+    assert!(hub.next_work().is_none());
     hub.listeners.handle_granted(hub.connection, granted.id);
-    assert_eq!(hub.listeners.wait_granted(ROOM, 1).unwrap(), Some(2));
+    assert_eq!(hub.next_catch_up().rid, ROOM);
+    assert!(hub.next_work().is_none());
 }
 
 #[test]
@@ -101,12 +90,11 @@ fn message_without_a_time_stands_where_the_one_before_it_does() {
     let mut hub = Hub::new();
     let ear = hub.listen(Listen::new().room(ROOM), true);
     let untimed = |mid| Message { mtime: None, ..row(mid) };
-    hub.find_newest_rows(&[row(3), untimed(2), row(1)]);
+    hub.find_newest_rows(vec![row(3), untimed(2), row(1)]);
     hub.push(4);
     hub.reconnect(&[&ear]);
-    let mut catch_up = hub.next_catch_up();
-    hub.take(&mut catch_up, [row(1), untimed(2), row(3), row(4), untimed(5), untimed(6), row(7)]);
-    hub.finish(catch_up);
+    let rows = vec![row(1), untimed(2), row(3), row(4), untimed(5), untimed(6), row(7)];
+    hub.give(hub.next_work().unwrap(), rows, None);
     assert_eq!(ear.heard(), ["4", "5", "6", "7"]);
 }
 
@@ -114,9 +102,10 @@ fn message_without_a_time_stands_where_the_one_before_it_does() {
 fn room_whose_messages_have_no_time_cannot_be_caught_up() {
     let mut hub = Hub::new();
     let ear = hub.listen(Listen::new().room(ROOM), true);
-    hub.find_newest_rows(&[2, 1].map(|mid| Message { mtime: None, ..row(mid) }));
+    hub.find_newest_rows([2, 1].map(|mid| Message { mtime: None, ..row(mid) }).into());
     hub.reconnect(&[&ear]);
-    assert!(hub.next_catch_up().base.is_none());
+    hub.do_blind_catch_up();
+    assert_eq!(ear.heard(), ["Reconnected 0 since 0"]);
 }
 
 #[test]
@@ -137,7 +126,9 @@ fn several_rooms_are_caught_up_at_once_and_each_in_its_order() {
     assert!(begun.iter().all(|catch_up| catch_up.rid != sixth.rid));
     let last = begun.remove(4);
     let rid = last.rid;
-    hub.finish(last);
+    hub.end(last, []);
+    let older = hub.next_catch_up();
+    hub.end(older, [1]);
     let again = hub.next_catch_up();
     assert_eq!((again.rid, again.connection), (rid, 3));
 }
@@ -152,12 +143,39 @@ fn gap_of_a_room_begins_with_the_last_message_of_that_room() {
     hub.reconnect(&[&ear]);
     let mut catch_ups = [hub.next_catch_up(), hub.next_catch_up()];
     catch_ups.sort_by_key(|catch_up| catch_up.rid);
-    let [one, mut two] = catch_ups;
+    let [one, two] = catch_ups;
     let of_two = |mid| Message { target: Target::Room(2), ..row(mid) };
-    hub.take(&mut two, [of_two(8), of_two(9)]);
-    hub.listeners.tell_gap(&one, Some(&error()));
-    hub.listeners.tell_gap(&two, Some(&error()));
-    hub.finish(one);
-    hub.finish(two);
+    let next = two.query();
+    hub.give(Work::CatchUp(Box::new(two)), [2, 8, 9].map(of_two).into(), next);
+    hub.fail(one, error());
+    hub.fail(hub.next_catch_up(), error());
     assert_eq!(ear.heard(), ["1", "2", "8", "9", "Reconnected 0 since 1000 with an error"]);
+}
+
+#[test]
+fn rooms_that_are_not_granted_yet_hold_up_no_others() {
+    let mut hub = Hub::new();
+    let slow = hub.listen(Listen::new().rooms(&[1, 2, 3, 4]), true);
+    let fast = hub.listen(Listen::new().room(ROOM), true);
+    (0..5).for_each(|_| hub.find_newest(&[]));
+    hub.reconnect(&[&fast]);
+    assert_eq!(hub.next_catch_up().rid, ROOM);
+    assert!(hub.next_work().is_none());
+    hub.listeners.handle_granted(hub.connection, slow.id);
+    let mut rooms: Vec<i64> = (0..4).map(|_| hub.next_catch_up().rid).collect();
+    rooms.sort_unstable();
+    assert_eq!(rooms, [1, 2, 3, 4]);
+}
+
+#[test]
+fn history_that_is_not_given_now_is_asked_for_again_and_not_for_ever() {
+    let (hub, ear) = Hub::reconnected();
+    let busy = || Error::from_answer(ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL, "busy");
+    for _ in 0..4 {
+        hub.fail(hub.next_catch_up(), busy());
+    }
+    assert_eq!(ear.heard(), ["1"]);
+    hub.fail(hub.next_catch_up(), busy());
+    assert!(hub.next_work().is_none());
+    assert_eq!(ear.heard(), ["Reconnected 0 since 1000 with an error"]);
 }

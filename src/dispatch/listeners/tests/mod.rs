@@ -1,13 +1,17 @@
 //! Routing, queues, gaps and catch-ups, without a socket or a thread. Here stands what the tests need.
 
 mod again_and_again;
+mod beginnings;
 mod catching_up;
 mod delivery;
 mod gaps;
 
+use super::catch_up::CatchUp;
 use super::*;
 use crate::code::ErrorCode;
+use crate::error::CloseReason;
 use crate::fpnn::MapWriter;
+use crate::rtm::methods::history::{History, HistoryPage};
 use crate::rtm::{Message, MessageType};
 
 const ROOM: i64 = 42;
@@ -93,42 +97,57 @@ impl Hub {
 
     /// The room's newest messages are found out.
     fn find_newest(&self, newest: &[i64]) {
-        self.find_newest_rows(&newest.iter().map(|&mid| row(mid)).collect::<Vec<Message>>());
+        self.find_newest_rows(newest.iter().copied().map(row).collect());
     }
 
-    fn find_newest_rows(&self, newest: &[Message]) {
-        let work = self.listeners.next_work().unwrap();
-        let Work::FindNewest { rid, connection } = &work else { panic!("{work:?}") };
-        self.listeners.handle_newest(*rid, *connection, Some(newest), self.now);
-        self.listeners.end_work(&work);
+    fn find_newest_rows(&self, newest: Vec<Message>) {
+        let work = self.next_work().unwrap();
+        assert!(matches!(work, Work::FindNewest { .. }), "{work:?}");
+        self.give(work, newest, None);
+    }
+
+    /// What a thread would do next without waiting.
+    fn next_work(&self) -> Option<Work> {
+        self.listeners.tables.lock().take_work()
     }
 
     fn next_catch_up(&self) -> CatchUp {
-        match self.listeners.next_work() {
-            Some(Work::CatchUp(catch_up)) => catch_up,
+        match self.next_work() {
+            Some(Work::CatchUp(catch_up)) => *catch_up,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Gives the catch-up these messages of the history.
-    fn rows(&self, catch_up: &mut CatchUp, mids: impl IntoIterator<Item = i64>) -> Progress {
-        self.take(catch_up, mids.into_iter().map(row))
+    /// The page that was asked for has these messages, and then there is the next query.
+    fn give(&self, work: Work, messages: Vec<Message>, next: Option<History>) {
+        self.listeners.finish_work(work, Some(Ok(HistoryPage { messages, next })), self.now);
     }
 
-    fn take(&self, catch_up: &mut CatchUp, rows: impl IntoIterator<Item = Message>) -> Progress {
-        self.listeners.take_rows(catch_up, rows.into_iter().collect(), self.now)
+    fn fail(&self, catch_up: CatchUp, error: Error) {
+        self.listeners.finish_work(Work::CatchUp(Box::new(catch_up)), Some(Err(error)), self.now);
     }
 
-    fn finish(&self, catch_up: CatchUp) {
-        self.listeners.finish(&catch_up);
-        self.listeners.end_work(&Work::CatchUp(catch_up));
+    /// Gives a catch-up its last page.
+    fn end(&self, catch_up: CatchUp, mids: impl IntoIterator<Item = i64>) {
+        self.give(Work::CatchUp(Box::new(catch_up)), mids.into_iter().map(row).collect(), None);
     }
 
-    /// The next catch-up, from its beginning to its end.
+    /// Gives a catch-up a page behind which there is another.
+    fn page(&self, catch_up: CatchUp, mids: impl IntoIterator<Item = i64>) {
+        let next = catch_up.query();
+        self.give(Work::CatchUp(Box::new(catch_up)), mids.into_iter().map(row).collect(), next);
+    }
+
+    /// The next catch-up is of a room of which nothing is known, so that there is no page to read.
+    fn do_blind_catch_up(&self) {
+        let work = self.next_work().unwrap();
+        assert!(work.query().is_none());
+        self.listeners.finish_work(work, None, self.now);
+    }
+
+    /// The next catch-up, all in one page.
     fn catch_up(&self, mids: impl IntoIterator<Item = i64>) {
-        let mut catch_up = self.next_catch_up();
-        self.rows(&mut catch_up, mids);
-        self.finish(catch_up);
+        self.end(self.next_catch_up(), mids);
     }
 }
 
@@ -182,4 +201,8 @@ fn row(mid: i64) -> Message {
 
 fn error() -> Error {
     Error::from_answer(ErrorCode::RTM_EC_PERMISSION_DENIED, "no")
+}
+
+fn lost() -> Error {
+    Error::connection_closed(CloseReason::Peer, false)
 }

@@ -15,8 +15,8 @@ use rtm_server_sdk::rtm::{PushMethod, Signer};
 use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Target};
 
 use super::ear::Ear;
-use super::server::{Answer, Reply, Server};
-use super::wish::{Items, ROOMS, asked_for, listen, wish};
+use super::server::{Reply, Server};
+use super::wish::{Items, asked_for, listen, wish};
 
 pub use pushing::History;
 
@@ -121,7 +121,7 @@ impl World {
         match kind % 16 {
             0 | 1 => self.start(detail),
             2 => self.drop_ear(detail),
-            3..=5 => self.say(i64::from(detail) % ROOMS),
+            3..=5 => self.say(detail),
             6 => self.push_other(detail),
             7 => self.push_again(detail),
             8 | 9 => self.hear(detail),
@@ -185,8 +185,7 @@ impl World {
 
     fn answer_with(&mut self, reply: Reply) {
         self.refused_for.clone_from(&self.forbidden);
-        let Answer { bytes, is_refusal } = self.server.answer(reply, &self.forbidden);
-        self.history.was_refused |= is_refusal;
+        let bytes = self.server.answer(reply, &self.forbidden);
         // An answer to a quest that the engine has given up is no news to it.
         if !bytes.is_empty() && !self.server.is_asked() {
             self.asking_since = None;

@@ -7,6 +7,7 @@ use rtm_server_sdk::fpnn::{MapWriter, MethodName, PayloadReader};
 use rtm_server_sdk::rtm::{PushMethod, PushRef};
 use rtm_server_sdk::{Message, MessageType, Target};
 
+use super::super::wish::ROOMS;
 use super::World;
 
 const METHODS: [MethodName<'static>; 6] = [
@@ -25,13 +26,11 @@ pub struct History {
     pub is_true: bool,
     /// The server has pushed some things more than once.
     pub is_repeated: bool,
-    /// The server has refused something, or has not answered.
-    pub was_refused: bool,
 }
 
 impl History {
     pub(super) fn new() -> History {
-        History { said: BTreeMap::new(), is_true: true, is_repeated: false, was_refused: false }
+        History { said: BTreeMap::new(), is_true: true, is_repeated: false }
     }
 }
 
@@ -45,10 +44,11 @@ impl World {
     }
 
     /// Somebody says something in a room. It is pushed if the server pushes the room, and stored.
-    pub(super) fn say(&mut self, rid: i64) {
+    pub(super) fn say(&mut self, detail: u8) {
+        let rid = i64::from(detail) % ROOMS;
         self.last_mid += 1;
-        // No two messages have the same time.
-        self.pass(Duration::from_millis(1));
+        // Some messages come in one millisecond.
+        self.pass(Duration::from_millis(u64::from(detail / 4 % 2)));
         let mtime = i64::try_from(1_700_000_000_000 + (self.now - self.began).as_millis()).expect("a time");
         let message = Message {
             target: Target::Room(rid),

@@ -1,0 +1,184 @@
+//! What was read of a history: who gets which row, and who is told of what cannot be had.
+//!
+//! Each row is entered into the memory of messages once, and given to every listener that catches the room up.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::catch_up::{CatchUp, Received, Row};
+use super::duplicates::{MessageKey, RowVerdict};
+use super::rooms::Mark;
+use super::{Listeners, Sink, Tables, Work};
+use crate::engine::ListenerId;
+use crate::error::Error;
+use crate::rtm::Message;
+use crate::rtm::methods::history::HistoryPage;
+
+/// What a page of the history that was asked for comes to.
+pub(crate) type Page = Result<HistoryPage, Error>;
+
+/// How far a catch-up has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The history may have more.
+    GoesOn,
+    /// From here on everything was pushed.
+    UpToDate,
+}
+
+impl Listeners {
+    /// A thread has done the work that [`next_work`](Listeners::next_work) gave. `page` is the page that its query asks for, if
+    /// it has one.
+    pub(crate) fn finish_work(&self, work: Work, page: Option<Page>, now: Instant) {
+        let mut tables = self.tables.lock();
+        let rid = work.rid();
+        match work {
+            Work::FindNewest { connection, .. } => tables.take_newest(rid, connection, page, now),
+            Work::CatchUp(catch_up) => tables.take_page(*catch_up, page, now),
+        }
+        tables.busy_rooms.retain(|busy| *busy != rid);
+        tables.look_at_room(rid);
+        let touched = tables.take_touched();
+        drop(tables);
+        self.changed.notify_all();
+        touched.iter().for_each(Sink::wake);
+    }
+}
+
+impl Tables {
+    /// The newest messages of a room were read, or could not be. They count only if the connection is still the same.
+    fn take_newest(&mut self, rid: i64, connection: u64, page: Option<Page>, now: Instant) {
+        let is_same = self.connection == connection;
+        let Some(track) = self.rooms.get_mut(&rid).filter(|_| is_same) else { return };
+        track.awaits_newest = false;
+        if let Some(Ok(page)) = page {
+            track.record_newest(&in_time(&page.messages), now);
+        }
+    }
+
+    /// Goes on with a catch-up: to its next page, or to its end.
+    fn take_page(&mut self, mut catch_up: CatchUp, page: Option<Page>, now: Instant) {
+        let received = match page {
+            None => Received::RowsBehindGap,
+            Some(Ok(page)) => catch_up.receive(page),
+            Some(Err(error)) if catch_up.asks_again_after(&error) => Received::Nothing,
+            Some(Err(error)) => {
+                log::warn!("room {} could not be caught up: {error}", catch_up.rid);
+                self.tell_gap(&catch_up, Some(error));
+                return self.finish_room(&catch_up);
+            }
+        };
+        if received == Received::RowsBehindGap {
+            self.tell_gap(&catch_up, None);
+        }
+        let is_up_to_date = received != Received::Nothing && self.take_rows(&mut catch_up, now) == Progress::UpToDate;
+        if is_up_to_date || catch_up.is_at_end() || self.participants(&catch_up).is_empty() {
+            return self.finish_room(&catch_up);
+        }
+        if let Some(track) = self.rooms.get_mut(&catch_up.rid) {
+            track.plans.push_front(catch_up);
+        }
+    }
+
+    fn take_rows(&mut self, catch_up: &mut CatchUp, now: Instant) -> Progress {
+        while let Some(row) = catch_up.next_row() {
+            if self.take_row(catch_up, row, now) == Progress::UpToDate {
+                return Progress::UpToDate;
+            }
+        }
+        Progress::GoesOn
+    }
+
+    fn take_row(&mut self, catch_up: &mut CatchUp, Row { mark, message }: Row, now: Instant) -> Progress {
+        let CatchUp { rid, connection, .. } = *catch_up;
+        let mut concerned = self.participants(catch_up);
+        catch_up.retain_concerned(mark, &mut concerned);
+        if concerned.is_empty() || catch_up.was_seen(mark) {
+            return Progress::GoesOn;
+        }
+        let key = MessageKey { target: message.target, from: message.from, mid: message.mid };
+        match self.duplicates.check_row(key, connection, now) {
+            RowVerdict::Pushed => return Progress::UpToDate,
+            RowVerdict::Seen => return Progress::GoesOn,
+            RowVerdict::New => {}
+            RowVerdict::CaughtUp(earlier) => {
+                // What is older than the last message before the connection is older than the listening of those who joined.
+                if catch_up.is_before_last(mark) {
+                    return Progress::GoesOn;
+                }
+                concerned.retain(|id| self.listeners.get(id).is_some_and(|entry| !entry.was_there_before(earlier)));
+                self.duplicates.note_caught_up(key, connection);
+            }
+        }
+        let joined_since = |id| self.listeners.get(&id).is_some_and(|entry| entry.joined_since(connection));
+        // Those who joined since are not given the row: if it is not pushed to them, their catch-up has to begin before it.
+        if let Some(track) = self.rooms.get_mut(&rid).filter(|track| !track.listeners().any(joined_since)) {
+            track.record_row(mark, now);
+        }
+        let message = Arc::new(message);
+        for id in concerned {
+            self.give(id, |sink| sink.queue.push_row(connection, &message));
+        }
+        Progress::GoesOn
+    }
+
+    /// Tells everybody who catches the room up that something may be missing in this place.
+    fn tell_gap(&mut self, catch_up: &CatchUp, error: Option<Error>) {
+        for id in self.participants(catch_up) {
+            self.give(id, |sink| sink.queue.push_catch_up_gap(catch_up.connection, catch_up.reached, error.clone()));
+        }
+    }
+
+    /// The catch-up is over.
+    pub(super) fn finish_room(&mut self, catch_up: &CatchUp) {
+        for id in self.participants(catch_up) {
+            self.give(id, |sink| sink.queue.finish_room(catch_up.connection));
+        }
+    }
+
+    /// If the room is refused, its catch-ups are over. The refusal is told by a gap of its own; but where the room was pushed
+    /// before it, or it came on a later connection, that one stands behind what is missing.
+    pub(super) fn end_refused(&mut self, rid: i64) {
+        let Some(error) = self.refusal(rid) else { return };
+        let Some(track) = self.rooms.get_mut(&rid) else { return };
+        for catch_up in std::mem::take(&mut track.plans) {
+            let is_told = self.rooms.get(&rid).is_some_and(|track| track.is_quiet_since(catch_up.connection));
+            if !is_told {
+                self.tell_gap(&catch_up, Some(error.clone()));
+            }
+            self.finish_room(&catch_up);
+        }
+    }
+
+    /// Why everybody was refused on this connection who misses messages of the room. `None` while somebody was not: while a
+    /// wish is undecided, the room may still be granted.
+    fn refusal(&self, rid: i64) -> Option<Error> {
+        let mut error = None;
+        for entry in self.rooms.get(&rid)?.listeners().filter_map(|id| self.listeners.get(&id)) {
+            if entry.was_there_before(self.connection) {
+                let (connection, refusal) = entry.refused.as_ref()?;
+                error = (*connection == self.connection).then(|| refusal.clone());
+                error.as_ref()?;
+            }
+        }
+        error
+    }
+
+    /// Everybody who misses what the catch-up brings.
+    fn participants(&self, catch_up: &CatchUp) -> Vec<ListenerId> {
+        let Some(track) = self.rooms.get(&catch_up.rid) else { return Vec::new() };
+        let takes_part =
+            |id: &ListenerId| self.listeners.get(id).is_some_and(|entry| entry.was_there_before(catch_up.connection));
+        track.listeners().filter(takes_part).collect()
+    }
+}
+
+/// The newest messages of a room, which come newest first, oldest first. One without a time stands where the one before it does.
+fn in_time(newest: &[Message]) -> Vec<Mark> {
+    let mut at = 0;
+    let timed = newest.iter().rev().map(|row| {
+        at = row.mtime.unwrap_or(at);
+        Mark { mtime: at, from: row.from, mid: row.mid }
+    });
+    timed.collect()
+}

@@ -1,0 +1,193 @@
+//! What the catch-up threads do, and when: which rooms are to be caught up, and which of them can be read now.
+//!
+//! The threads are the client's (`client/catch_up.rs`). They take work, read a page, and give it back with the page. A room that the
+//! server has not granted on the current connection keeps no thread waiting.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::catch_up::CatchUp;
+use super::{Entry, Listeners, Tables};
+use crate::engine::ListenerId;
+use crate::error::Error;
+use crate::rtm::methods::history::History;
+
+/// A slow room must not hold up the others, nor must many rooms flood the server.
+const MOST_THREADS: usize = 4;
+
+/// Something to be read from a history.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Find out what the newest messages of a room are, so that a later catch-up knows where to begin.
+    FindNewest { rid: i64, connection: u64 },
+    /// Catch a room up.
+    CatchUp(Box<CatchUp>),
+}
+
+impl Work {
+    pub(crate) fn rid(&self) -> i64 {
+        match self {
+            Work::FindNewest { rid, .. } => *rid,
+            Work::CatchUp(catch_up) => catch_up.rid,
+        }
+    }
+
+    /// The query for the page that is to be read; `None` if it is done without one.
+    pub(crate) fn query(&self) -> Option<History> {
+        match self {
+            Work::FindNewest { .. } => Some(History::latest()),
+            Work::CatchUp(catch_up) => catch_up.query(),
+        }
+    }
+}
+
+impl Listeners {
+    /// Whether another thread must be started that does the work. The caller starts it.
+    pub(crate) fn must_start_thread(&self) -> bool {
+        let mut tables = self.tables.lock();
+        let must_start = !tables.is_closed && tables.threads < MOST_THREADS.min(tables.rooms.len());
+        tables.threads += usize::from(must_start);
+        must_start
+    }
+
+    /// The thread could not be started.
+    pub(crate) fn forget_thread(&self) {
+        self.tables.lock().threads -= 1;
+    }
+
+    /// Waits for work; `None` once there can be none: the thread is to end. The histories of several rooms are read at once,
+    /// that of one room by one thread after the other.
+    pub(crate) fn next_work(&self) -> Option<Work> {
+        let mut tables = self.tables.lock();
+        loop {
+            if tables.is_closed || tables.rooms.is_empty() {
+                tables.threads -= 1;
+                return None;
+            }
+            match tables.take_work() {
+                Some(work) => return Some(work),
+                None => self.changed.wait(&mut tables),
+            }
+        }
+    }
+
+    /// Waits until it is known where the catch-ups of the listener's rooms will begin, or until `deadline`.
+    pub(crate) fn wait_newest(&self, id: ListenerId, deadline: Instant) {
+        let mut tables = self.tables.lock();
+        while tables.awaits_newest(id) && !tables.is_closed {
+            if self.changed.wait_until(&mut tables, deadline).timed_out() {
+                return;
+            }
+        }
+    }
+}
+
+impl Tables {
+    /// The next work that can be done now.
+    pub(super) fn take_work(&mut self) -> Option<Work> {
+        while let Some(rid) = self.ready.pop_front() {
+            let Some(track) = self.rooms.get_mut(&rid) else { continue };
+            track.is_queued = false;
+            if self.busy_rooms.contains(&rid) || !self.is_ready(rid) {
+                continue;
+            }
+            let connection = self.connection;
+            let Some(track) = self.rooms.get_mut(&rid) else { continue };
+            let work = match track.plans.pop_front() {
+                Some(catch_up) => Work::CatchUp(Box::new(catch_up.on(connection))),
+                None => Work::FindNewest { rid, connection },
+            };
+            self.busy_rooms.push(rid);
+            return Some(work);
+        }
+        None
+    }
+
+    /// Something has happened to the room: its catch-ups may be over, or a thread may have something to do.
+    pub(super) fn look_at_room(&mut self, rid: i64) {
+        if self.busy_rooms.contains(&rid) {
+            return;
+        }
+        self.end_refused(rid);
+        if !self.is_ready(rid) {
+            return;
+        }
+        let Some(track) = self.rooms.get_mut(&rid) else { return };
+        if !std::mem::replace(&mut track.is_queued, true) {
+            self.ready.push_back(rid);
+        }
+    }
+
+    /// Whether there is something to do for the room that need not wait. A history is read once the server listens to the room,
+    /// so that nothing can be missed behind the last page.
+    fn is_ready(&self, rid: i64) -> bool {
+        let Some(track) = self.rooms.get(&rid).filter(|track| track.granted == self.connection) else { return false };
+        match track.plans.front() {
+            Some(catch_up) => self.connection > catch_up.after,
+            None => track.awaits_newest,
+        }
+    }
+
+    fn awaits_newest(&self, id: ListenerId) -> bool {
+        let Some(entry) = self.listeners.get(&id) else { return false };
+        let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|track| track.awaits_newest);
+        entry.listen.rooms.named.iter().any(is_awaited)
+    }
+
+    /// Plans the catch-ups of all rooms that somebody misses messages of.
+    pub(super) fn plan_catch_ups(&mut self, connection: u64) {
+        let missed: Vec<i64> = self.rooms.keys().copied().filter(|&rid| self.is_missed(rid, connection)).collect();
+        let overtaken: Vec<Option<CatchUp>> = missed.iter().map(|&rid| self.take_overtaken(rid, connection)).collect();
+        self.rooms.values_mut().for_each(|track| track.enter_connection(connection));
+        for (rid, overtaken) in missed.into_iter().zip(overtaken) {
+            let Some(track) = self.rooms.get_mut(&rid) else { continue };
+            let planned = match overtaken {
+                Some(catch_up) => catch_up.for_connection(connection),
+                None => CatchUp::new(rid, connection, track.base(&self.duplicates)),
+            };
+            track.plans.push_back(planned);
+        }
+    }
+
+    fn is_missed(&self, rid: i64, connection: u64) -> bool {
+        let is_missed = |id| self.listeners.get(&id).is_some_and(|entry| entry.was_there_before(connection));
+        self.rooms.get(&rid).is_some_and(|track| track.listeners().any(is_missed))
+    }
+
+    /// Takes back the last catch-up of a room if nobody has begun it, and if the one after the connection of this number can do
+    /// it as well: nothing has come since, and nobody has joined. So a server that comes and goes does not pile them up.
+    fn take_overtaken(&mut self, rid: i64, connection: u64) -> Option<CatchUp> {
+        let track = self.rooms.get(&rid)?;
+        let catch_up = track.plans.back()?;
+        let is_same = |entry: &Entry| entry.was_there_before(catch_up.connection) == entry.was_there_before(connection);
+        let is_same_for_all = track.listeners().filter_map(|id| self.listeners.get(&id)).all(is_same);
+        if catch_up.has_begun() || !track.is_quiet_since(catch_up.connection) || !is_same_for_all {
+            return None;
+        }
+        let overtaken = self.rooms.get_mut(&rid)?.plans.pop_back()?;
+        self.finish_room(&overtaken);
+        Some(overtaken)
+    }
+
+    pub(super) fn note_granted(&mut self, connection: u64, id: ListenerId) {
+        let Some(entry) = self.listeners.get_mut(&id) else { return };
+        entry.first_granted.get_or_insert(connection);
+        if !entry.fills_gaps {
+            return;
+        }
+        let listen = Arc::clone(&entry.listen);
+        for &rid in &listen.rooms.named {
+            let Some(track) = self.rooms.get_mut(&rid) else { continue };
+            track.granted = connection;
+            track.awaits_newest |= track.is_unknown();
+            self.look_at_room(rid);
+        }
+    }
+
+    pub(super) fn note_refused(&mut self, connection: u64, id: ListenerId, error: &Error) {
+        let Some(entry) = self.listeners.get_mut(&id).filter(|entry| entry.fills_gaps) else { return };
+        entry.refused = Some((connection, error.clone()));
+        let listen = Arc::clone(&entry.listen);
+        listen.rooms.named.iter().for_each(|&rid| self.look_at_room(rid));
+    }
+}
