@@ -1,5 +1,7 @@
 //! How results look in terminals of 40 and 80 columns.
 
+use std::time::Duration;
+
 use unicode_width::UnicodeWidthStr;
 
 use super::fake::{Act, FakeServer};
@@ -86,7 +88,13 @@ fn summary_of_a_run_with_failures_fits_terminals_of_40_and_80_columns() {
 #[test]
 fn progress_fits_a_terminal_of_40_columns() {
     const ROWS: usize = 20_000;
-    let server = FakeServer::start(|_| Act::done());
+    let server = FakeServer::start(|quest| {
+        // The run is to take longer than it lets pass without a word, on the fastest machine too.
+        if quest % ROWS == ROWS / 2 {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Act::done()
+    });
     let scratch = Scratch::new();
     let rows: String = (0..ROWS).map(|user| format!("42,{user}\n")).collect();
     let file = scratch.write("rows.csv", &rows);
