@@ -3,77 +3,22 @@
 //! The server is asked for the union of all wishes, with one `setlisten` in flight at most. It forgets the union with the
 //! connection, so that each connection begins by asking for everything. A union that is refused is asked for again in
 //! smaller parts, until the wishes that cannot be granted stand alone; the others are not harmed by them. A server that is
-//! busy, or limits calls, is asked again a moment later.
+//! busy, limits calls or does not answer is asked again a moment later.
 
+mod failure;
 mod union;
+mod wish;
+
+pub use wish::{ListenerId, NewWish};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::error::{ArgumentError, Error, Retry, Stage, TimeoutError};
-use crate::rtm::methods::listen::{Listen, MOST_NAMED_BYTES, SetListen};
+use crate::error::{ArgumentError, Error, Stage, TimeoutError};
+use crate::rtm::methods::listen::{MOST_NAMED_BYTES, SetListen};
 use union::Union;
-
-/// A server that says "not now" is asked again after this long at the earliest.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-
-/// Names one listener of a client. Numbers count up and are never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ListenerId(pub u64);
-
-/// A new listener's wish.
-#[derive(Debug)]
-pub struct NewWish<T> {
-    pub id: ListenerId,
-    pub listen: Arc<Listen>,
-    /// When the time of the first grant runs out.
-    pub deadline: Instant,
-    /// The time that it had, for its error.
-    pub timeout: Duration,
-    /// Whether it waits for the next connection, through failed attempts, as calls may (`ClientBuilder::wait_for_ready`).
-    pub wait_for_ready: bool,
-    /// Who waits for the first grant.
-    pub token: T,
-}
-
-/// What became of a wish.
-#[derive(Debug)]
-pub(super) enum Decision<T> {
-    /// The server granted it. The first time, with the token of the caller that waits for it.
-    Granted(ListenerId, Option<T>),
-    /// The server refused a wish that it had granted on an earlier connection. The wish stays.
-    Refused(ListenerId, Error),
-    /// The first grant did not come. The wish is gone.
-    Failed(T, Error),
-}
-
-#[derive(Debug)]
-struct Wish<T> {
-    listen: Arc<Listen>,
-    standing: Standing,
-    /// Until the first grant.
-    waiter: Option<Waiter<T>>,
-}
-
-#[derive(Debug)]
-struct Waiter<T> {
-    token: T,
-    deadline: Instant,
-    timeout: Duration,
-    wait_for_ready: bool,
-}
-
-/// What the server said to a wish on this connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// Nothing yet: it was not asked.
-    Undecided,
-    /// It is being asked.
-    Asked,
-    Granted,
-    Refused,
-}
+pub(super) use wish::Decision;
+use wish::{Standing, Waiter, Wish};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -297,82 +242,6 @@ impl<T> Wishes<T> {
             decisions.push(Decision::Granted(id, waiter.map(|waiter| waiter.token)));
         }
         decisions.len() > before
-    }
-
-    /// The server did not agree. It keeps what it granted before.
-    fn handle_failure(&mut self, now: Instant, asking: &Asking, error: &Error, decisions: &mut Vec<Decision<T>>) {
-        let asked = self.take_back_asked();
-        let retry = error.retry();
-        if retry == Retry::Never && asking.added == 0 {
-            // There is nobody to tell, and a server that refuses this will refuse it again. With the next change it is
-            // asked for what is wanted then.
-            log::debug!("the server refused to listen to less: {error}");
-            return;
-        }
-        // What was asked for in addition, and is gone, was never pushed; unless the server did what it was asked for.
-        self.must_shrink = asking.must_shrink_if_refused || error.may_have_executed();
-        match retry {
-            Retry::Never => self.handle_refusal(&asked, asking.added, error, decisions),
-            Retry::Now => self.pause(now, SHORTEST_PAUSE, &asked, error, decisions),
-            Retry::After(wait) => self.pause(now, wait.max(SHORTEST_PAUSE), &asked, error, decisions),
-        }
-    }
-
-    /// Takes back what was asked for in addition to what the server grants.
-    fn take_back_asked(&mut self) -> Vec<ListenerId> {
-        let mut asked = Vec::new();
-        for (&id, wish) in self.wishes.iter_mut().filter(|(_, wish)| wish.standing == Standing::Asked) {
-            wish.standing = Standing::Undecided;
-            self.union.remove(&wish.listen);
-            asked.push(id);
-        }
-        asked
-    }
-
-    /// The server said no to one or more of those `added` wishes of which `asked` are left. They are asked for in smaller
-    /// parts, until one stands alone.
-    fn handle_refusal(&mut self, asked: &[ListenerId], added: usize, error: &Error, decisions: &mut Vec<Decision<T>>) {
-        match *asked {
-            [] => {}
-            [id] if added == 1 => self.refuse(id, error, decisions),
-            // A single one may be left of several: it need not be the one that the refusal is meant for.
-            _ => self.batch = (asked.len() / 2).max(1),
-        }
-    }
-
-    /// The server said neither yes nor no: it is asked again, `wait` later.
-    fn pause(
-        &mut self,
-        now: Instant,
-        wait: Duration,
-        asked: &[ListenerId],
-        error: &Error,
-        decisions: &mut Vec<Decision<T>>,
-    ) {
-        self.paused_until = Some(now + wait);
-        // It said nothing at all: those who wait for their first grant go on waiting, in their own time.
-        if matches!(error, Error::Timeout(_)) {
-            return;
-        }
-        for &id in asked {
-            if self.wishes.get(&id).is_some_and(|wish| wish.waiter.is_some()) {
-                self.refuse(id, error, decisions);
-            }
-        }
-    }
-
-    fn refuse(&mut self, id: ListenerId, error: &Error, decisions: &mut Vec<Decision<T>>) {
-        match self.wishes.get_mut(&id) {
-            // It is not in the union, so that nothing but the wish itself has to go.
-            Some(wish) if wish.waiter.is_some() => {
-                decisions.extend(self.remove(id).map(|token| Decision::Failed(token, error.clone())));
-            }
-            Some(wish) => {
-                wish.standing = Standing::Refused;
-                decisions.push(Decision::Refused(id, error.clone()));
-            }
-            None => {}
-        }
     }
 }
 

@@ -4,11 +4,12 @@ mod any_order;
 mod shrinking;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::*;
 use crate::code::ErrorCode;
 use crate::error::{AnswerError, DecodeError};
-use crate::rtm::methods::listen::Subjects;
+use crate::rtm::methods::listen::{Listen, Subjects};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
