@@ -36,7 +36,10 @@ pub fn pushes() -> Vec<Vec<u8>> {
     let sequences: Vec<_> = (0..250).map(|number| sequence(number % 8)).collect();
     // A listener fills a room; the network is down for a while, a message is missed, and the next is pushed.
     let missed = [0, 0, 176, 3, 0, 14, 2, 13, 0, 3, 0, 14, 66, 12, 13, 3, 0, 8, 0xf0, 10, 0, 8, 0xf0].to_vec();
-    [frames_in("pushes"), sequences, vec![missed]].concat()
+    // A listener goes while another that covers it is being asked for, which is refused, or is not answered but granted.
+    let refused = [6, 0, 0, 11, 0, 14, 13, 0, 5, 2, 0, 11, 0].to_vec();
+    let granted = [6, 0, 0, 11, 0, 0, 5, 2, 1, 11, 0x87, 12, 13, 12, 13].to_vec();
+    [frames_in("pushes"), sequences, vec![missed, refused, granted]].concat()
 }
 
 /// What can happen to an engine: at random, but after a connection was made, since chance alone makes few.

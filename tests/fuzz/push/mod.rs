@@ -3,8 +3,8 @@
 //! The same input is taken twice: as a stream of frames, and as a sequence of what can happen between a server that
 //! pushes, the engine, and listeners that come and go, on simulated time. Whatever happens, each push is answered; each
 //! listener gets what it asked for, once and in order, and is told of what it does not get in that very place; one
-//! `setlisten` is in flight at most; a refusal fails those alone who asked for what is refused; and in the end the server
-//! pushes the union of what is wanted, no more and no less.
+//! `setlisten` is in flight at most; a refusal fails those alone who asked for what is refused; a listener's time is its own;
+//! and once nothing is in flight the server pushes the union of what is granted, no more and no less.
 
 mod ear;
 mod server;

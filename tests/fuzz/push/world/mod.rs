@@ -58,6 +58,8 @@ pub struct World {
     asked: VecDeque<Items>,
     /// When the engine asked last, and has not heard since.
     asking_since: Option<Instant>,
+    /// The engine waits a moment before it asks again.
+    is_put_off: bool,
     ears: BTreeMap<u64, Ear>,
     /// Who waits for the first grant.
     starting: BTreeMap<u64, Starting>,
@@ -103,6 +105,7 @@ impl World {
             refused_for: Items::new(),
             asked: VecDeque::new(),
             asking_since: None,
+            is_put_off: false,
             ears: BTreeMap::new(),
             starting: BTreeMap::new(),
             connection: 0,
@@ -188,7 +191,8 @@ impl World {
         let bytes = self.server.answer(reply, &self.forbidden);
         // An answer to a quest that the engine has given up is no news to it.
         if !bytes.is_empty() && !self.server.is_asked() {
-            self.asking_since = None;
+            let since = self.asking_since.take();
+            self.is_put_off = matches!(reply, Reply::NotNow(_)) || since.is_some_and(|since| self.has_given_up(since));
         }
         self.receive(&bytes);
     }
@@ -276,9 +280,10 @@ impl World {
             }
             Some(Action::Disconnect) => self.forget_connection(),
             Some(Action::AskToListen(listen)) => {
-                let is_late = |since: Instant| self.now >= since + CONNECT_TIMEOUT;
-                assert!(self.asking_since.is_none_or(is_late), "two `setlisten`s at once");
+                let is_free = self.asking_since.is_none_or(|since| self.has_given_up(since));
+                assert!(is_free, "two `setlisten`s at once");
                 self.asking_since = Some(self.now);
+                self.is_put_off = false;
                 self.asked.push_back(asked_for(&listen));
                 let quest = set_listen(&listen).sign(&Signer::new(1, "secret"), 1, 1);
                 self.engine.handle_listen_quest(self.now, quest);
@@ -287,10 +292,15 @@ impl World {
         }
     }
 
+    /// Whether the engine waits no longer for an answer to what it asked then.
+    fn has_given_up(&self, asking_since: Instant) -> bool {
+        self.now >= asking_since + CONNECT_TIMEOUT
+    }
+
     fn forget_connection(&mut self) {
         self.server = Server::default();
         self.asked.clear();
-        self.asking_since = None;
+        (self.asking_since, self.is_put_off) = (None, false);
         self.pushed.clear();
         self.ears.values_mut().for_each(|ear| ear.standing = None);
     }

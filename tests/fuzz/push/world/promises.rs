@@ -133,10 +133,13 @@ impl World {
         assert_eq!(self.server.granted, self.granted());
     }
 
-    /// What was granted on this connection is pushed, if nothing else.
+    /// What was granted on this connection is pushed; and nothing else, unless the engine is about to change that.
     pub(super) fn check_granted(&self) {
-        let granted = self.granted();
-        assert!(covers(&self.server.granted, &granted), "{:?}, but not all of {granted:?}", self.server.granted);
+        let (pushed, granted) = (&self.server.granted, self.granted());
+        assert!(covers(pushed, &granted), "{pushed:?}, but not all of {granted:?}");
+        if self.asking_since.is_none() && !self.is_put_off {
+            assert_eq!(*pushed, granted);
+        }
     }
 
     /// The union of what is granted.
