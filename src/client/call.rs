@@ -373,7 +373,7 @@ fn deadline_after(timeout: Duration) -> Instant {
 fn timed_out(timeout: Duration, gave_up: GaveUp, state: &ClientState) -> Error {
     let stage = match gave_up {
         GaveUp::Unsent => *state.unsent_stage.lock(),
-        GaveUp::Sent | GaveUp::Delivered => Stage::WaitingForAnswer,
+        GaveUp::Sent => Stage::WaitingForAnswer,
     };
     Error::timed_out(stage, timeout)
 }

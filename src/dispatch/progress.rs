@@ -20,8 +20,6 @@ pub(crate) enum GaveUp {
     Unsent,
     /// It may have left.
     Sent,
-    /// Its outcome is on the way.
-    Delivered,
 }
 
 impl Progress {
@@ -35,13 +33,11 @@ impl Progress {
         self.0.fetch_or(DELIVERED, Ordering::AcqRel) & GIVEN_UP == 0
     }
 
-    /// The caller gives up.
-    pub(super) fn give_up(&self) -> GaveUp {
-        match self.0.fetch_or(GIVEN_UP, Ordering::AcqRel) {
-            before if before & DELIVERED != 0 => GaveUp::Delivered,
-            before if before & SENT != 0 => GaveUp::Sent,
-            _ => GaveUp::Unsent,
-        }
+    /// The caller gives up. Says too whether the outcome is on its way all the same.
+    pub(super) fn give_up(&self) -> (GaveUp, bool) {
+        let before = self.0.fetch_or(GIVEN_UP, Ordering::AcqRel);
+        let gave_up = if before & SENT == 0 { GaveUp::Unsent } else { GaveUp::Sent };
+        (gave_up, before & DELIVERED != 0)
     }
 
     /// Makes this the progress of another call, for a caller that got the outcome of the one before.
@@ -57,7 +53,7 @@ mod tests {
     #[test]
     fn call_that_was_given_up_is_not_sent() {
         let progress = Progress::default();
-        assert_eq!(progress.give_up(), GaveUp::Unsent);
+        assert_eq!(progress.give_up(), (GaveUp::Unsent, false));
         assert!(!progress.begin_sending());
         assert!(!progress.deliver());
     }
@@ -66,7 +62,7 @@ mod tests {
     fn call_that_may_have_left_is_told_so() {
         let progress = Progress::default();
         assert!(progress.begin_sending());
-        assert_eq!(progress.give_up(), GaveUp::Sent);
+        assert_eq!(progress.give_up(), (GaveUp::Sent, false));
         assert!(!progress.deliver());
     }
 
@@ -74,6 +70,6 @@ mod tests {
     fn outcome_on_its_way_is_waited_for() {
         let progress = Progress::default();
         assert!(progress.begin_sending() && progress.deliver());
-        assert_eq!(progress.give_up(), GaveUp::Delivered);
+        assert_eq!(progress.give_up(), (GaveUp::Sent, true));
     }
 }

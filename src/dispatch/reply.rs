@@ -106,8 +106,8 @@ fn wait_or_give_up(
         return Ok(outcome);
     }
     match progress.give_up() {
-        GaveUp::Delivered => receive(Instant::now() + IMMINENT).ok_or(GaveUp::Delivered),
-        gave_up => Err(gave_up),
+        (gave_up, true) => receive(Instant::now() + IMMINENT).ok_or(gave_up),
+        (gave_up, false) => Err(gave_up),
     }
 }
 
@@ -173,6 +173,19 @@ mod tests {
         let (_sender, reply) = PendingReply::new();
         assert!(matches!(reply.wait(deadline), Err(GaveUp::Unsent)));
         assert!(Instant::now() >= deadline);
+    }
+
+    #[test]
+    fn call_that_was_not_sent_is_not_said_to_have_been_though_its_outcome_is_on_the_way() {
+        for is_sent in [false, true] {
+            let reply = CallReply::of_this_thread();
+            let sender = reply.sender();
+            assert!(!is_sent || sender.begin_sending());
+            // Held up between this and the outcome itself.
+            assert!(sender.is_awaited());
+            let gave_up = reply.wait(Instant::now()).map(drop).unwrap_err();
+            assert_eq!(gave_up, if is_sent { GaveUp::Sent } else { GaveUp::Unsent });
+        }
     }
 
     #[test]
