@@ -67,29 +67,46 @@ fn message_id_that_was_used_by_another_is_a_failure() {
     assert_eq!(summary["failed_by_code"]["200053"], 1);
 }
 
-#[test]
-fn server_that_limits_calls_gets_every_row() {
-    const LIMIT: usize = 500;
+/// What a server with a limit refused: how many calls, in how many seconds.
+#[derive(Default)]
+struct Refusals {
+    calls: AtomicU64,
+    seconds: AtomicU64,
+}
+
+/// Takes `limit` calls in each second that begins with a call.
+fn limited_server(limit: usize, refusals: Arc<Refusals>) -> FakeServer {
     let mut second = (Instant::now(), 0);
-    let refused = Arc::new(AtomicU64::new(0));
-    let count_refused = Arc::clone(&refused);
-    let server = FakeServer::start(move |_| {
+    FakeServer::start(move |_| {
         if second.0.elapsed() >= Duration::from_secs(1) {
             second = (Instant::now(), 0);
         }
         second.1 += 1;
-        if second.1 <= LIMIT {
+        if second.1 <= limit {
             return Act::done();
         }
-        count_refused.fetch_add(1, Ordering::SeqCst);
+        refusals.calls.fetch_add(1, Ordering::SeqCst);
+        refusals.seconds.fetch_add(u64::from(second.1 == limit + 1), Ordering::SeqCst);
         Act::Refuse(200_010)
-    });
-    let summary = run(tool(&server.endpoint(), &["bulk", "add", "-", "--json"]), &rows(1200)).expect(0).json();
+    })
+}
+
+#[test]
+fn server_that_limits_calls_gets_every_row() {
+    const WINDOW: u64 = 50;
+    /// One at a time, each a tenth of a second behind the outcome of the last.
+    const PROBES: u64 = 10;
+    let refusals = Arc::new(Refusals::default());
+    let server = limited_server(500, Arc::clone(&refusals));
+    let args = ["bulk", "add", "-", "--window", &WINDOW.to_string(), "--json"];
+    let summary = run(tool(&server.endpoint(), &args), &rows(1200)).expect(0).json();
     let count = |name: &str| summary[name].as_u64().unwrap();
     assert_eq!((count("done"), count("failed")), (1200, 0));
     // On a machine that makes fewer calls than the server takes, there are none.
-    assert_eq!(count("over_the_rate"), refused.load(Ordering::SeqCst));
-    assert!(count("over_the_rate") < 400, "{summary}");
+    let [refused, seconds] = [&refusals.calls, &refusals.seconds].map(|counter| counter.load(Ordering::SeqCst));
+    assert_eq!(count("over_the_rate"), refused);
+    // What was in flight when a second's first call was refused, and probes.
+    assert!(refused <= seconds * (WINDOW + PROBES), "{refused} in {seconds} seconds: {summary}");
 }
 
 #[test]
