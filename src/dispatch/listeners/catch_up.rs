@@ -27,7 +27,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub(super) struct Base {
     /// The last message that was seen.
     pub last: Position,
-    /// Every message that came since then is remembered, so that a row tells by itself whether it was delivered.
+    /// Every message from the overlap on is remembered, so that a row tells by itself whether it was delivered.
     pub remembers: bool,
     /// How far the room is settled, for those for whom that is near.
     pub settled: Vec<Settled>,

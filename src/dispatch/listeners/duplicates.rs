@@ -102,9 +102,9 @@ impl Duplicates {
         }
     }
 
-    /// Whether every message that came at `seen_at` or later is still remembered.
-    pub(super) fn reaches_back_to(&self, seen_at: Instant) -> bool {
-        self.forgotten_until.is_none_or(|forgotten_until| forgotten_until < seen_at)
+    /// Whether every message that came at `came_at` or later is still remembered.
+    pub(super) fn reaches_back_to(&self, came_at: Instant) -> bool {
+        self.forgotten_until.is_none_or(|forgotten_until| forgotten_until < came_at)
     }
 
     fn get_mut(&mut self, key: &MessageKey) -> Option<&mut Sighting> {
@@ -123,8 +123,9 @@ impl Duplicates {
             Entry::Occupied(known) => Some(known.into_mut()),
             Entry::Vacant(vacant) => {
                 vacant.insert(sighting);
-                let (first, _) = self.young.times.unwrap_or((now, now));
-                self.young.times = Some((first, now));
+                // Several threads enter messages, each with the time at which it looked at the clock.
+                let (first, last) = self.young.times.unwrap_or((now, now));
+                self.young.times = Some((first, last.max(now)));
                 None
             }
         }

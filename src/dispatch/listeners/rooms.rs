@@ -25,7 +25,16 @@ pub(super) struct Position {
     pub mtime: i64,
     /// The messages of that very millisecond, by sender and id, in the order in which they came.
     pub keys: Vec<(i64, i64)>,
-    pub seen_at: Instant,
+    /// Messages whose times lie at most the overlap before this one came no earlier than the first of these, which lie that far
+    /// apart.
+    landmarks: [Landmark; 2],
+}
+
+/// A message that was the last of its room when it came.
+#[derive(Debug, Clone, Copy)]
+struct Landmark {
+    mtime: i64,
+    came_at: Instant,
 }
 
 /// A room that somebody catches up.
@@ -127,7 +136,7 @@ impl RoomTrack {
             return;
         }
         let keys = newest.iter().filter(|mark| mark.mtime == mtime).map(|mark| (mark.from, mark.mid)).collect();
-        self.last = Some(Position { mtime, keys, seen_at: now });
+        self.last = Some(Position { mtime, keys, landmarks: [Landmark { mtime, came_at: now }; 2] });
         let newest = newest.last().copied();
         self.members.iter_mut().for_each(|member| member.settled_to = member.settled_to.or(newest));
     }
@@ -135,7 +144,7 @@ impl RoomTrack {
     /// Where a catch-up begins; `None` while nothing is known of the room.
     pub(super) fn base(&self, duplicates: &Duplicates) -> Option<Base> {
         let last = self.last.clone()?;
-        let remembers = duplicates.reaches_back_to(last.seen_at);
+        let remembers = duplicates.reaches_back_to(last.overlap_came_at());
         let begin = last.mtime.saturating_sub(OVERLAP_MS);
         let mut settled: Vec<Settled> = Vec::new();
         for member in &self.members {
@@ -150,20 +159,35 @@ impl RoomTrack {
 }
 
 impl Position {
-    fn of(Mark { mtime, from, mid }: Mark, seen_at: Instant) -> Position {
-        Position { mtime, keys: vec![(from, mid)], seen_at }
+    fn of(Mark { mtime, from, mid }: Mark, came_at: Instant) -> Position {
+        Position { mtime, keys: vec![(from, mid)], landmarks: [Landmark { mtime, came_at }; 2] }
     }
 
     fn record(&mut self, mark: Mark, now: Instant) {
         if mark.mtime > self.mtime {
-            *self = Position::of(mark, now);
+            let landmarks = self.landmarks_with(Landmark { mtime: mark.mtime, came_at: now });
+            *self = Position { landmarks, ..Position::of(mark, now) };
             return;
         }
-        self.seen_at = now;
         // A server whose clock stands still must not fill the memory.
         if mark.mtime == self.mtime && self.keys.len() < MOST_KEYS {
             self.keys.push((mark.from, mark.mid));
         }
+    }
+
+    /// The landmarks once this message is the last.
+    fn landmarks_with(&self, last: Landmark) -> [Landmark; 2] {
+        let begin = last.mtime.saturating_sub(OVERLAP_MS);
+        match self.landmarks {
+            _ if begin > self.mtime => [last; 2],
+            [_, second] if begin >= second.mtime => [second, last],
+            landmarks => landmarks,
+        }
+    }
+
+    /// Messages whose times lie at most the overlap before this one came then, or later.
+    fn overlap_came_at(&self) -> Instant {
+        self.landmarks[0].came_at
     }
 
     /// The last of its messages; `None` for a room that was empty.

@@ -4,6 +4,7 @@ mod again_and_again;
 mod beginnings;
 mod catching_up;
 mod delivery;
+mod forgetting;
 mod gaps;
 
 use super::catch_up::CatchUp;

@@ -1,0 +1,51 @@
+//! What is forgotten is not delivered again.
+
+use std::time::Duration;
+
+use super::*;
+
+const OTHER_ROOM: i64 = 13;
+
+impl Hub {
+    /// So many messages come in another room, from this one on.
+    fn push_elsewhere(&self, first: i64, count: i64) {
+        (first..first + count).for_each(|mid| self.read_payload(&room_message(OTHER_ROOM, mid)));
+        self.listeners.wake_touched();
+    }
+
+    /// A message comes a moment later than what came before, and what follows another moment later.
+    fn push_apart(&mut self, mid: i64) {
+        self.now += Duration::from_millis(10);
+        self.push(mid);
+        self.now += Duration::from_millis(10);
+    }
+}
+
+#[test]
+fn message_just_before_the_last_is_not_delivered_again_once_it_is_forgotten() {
+    let (mut hub, ear) = Hub::filling();
+    let other = hub.listen(Listen::new().room(OTHER_ROOM), false);
+    // 10 and 11 come within seconds, and the memory of those before 11 is given up first.
+    hub.push_elsewhere(0, 65_534);
+    hub.push_apart(10);
+    hub.push_apart(11);
+    hub.push_elsewhere(100_000, 65_536);
+    assert_eq!(ear.heard(), ["1", "10", "11"]);
+    hub.reconnect(&[&ear, &other]);
+    hub.catch_up([10, 11, 12]);
+    assert_eq!(ear.heard(), ["12"]);
+}
+
+#[test]
+fn message_with_an_earlier_time_is_caught_up_while_what_came_in_its_time_is_remembered() {
+    let (mut hub, ear) = Hub::filling();
+    let other = hub.listen(Listen::new().room(OTHER_ROOM), false);
+    hub.push_elsewhere(0, 65_536);
+    hub.push_apart(20);
+    hub.push_apart(22);
+    hub.push_apart(24);
+    hub.push_elsewhere(100_000, 65_536);
+    hub.reconnect(&[&ear, &other]);
+    hub.catch_up([20, 22, 23, 24, 25]);
+    assert_eq!(ear.heard(), ["1", "20", "22", "24", "23", "25"]);
+}
