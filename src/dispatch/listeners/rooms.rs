@@ -53,8 +53,18 @@ pub(super) struct RoomTrack {
     connection: u64,
     /// A message has come since that connection was made.
     has_news: bool,
+    /// The first message that was pushed on each connection, for as long as a catch-up may have to end there.
+    first_pushes: Vec<FirstPush>,
     /// The last message; `None` while nothing is known of the room.
     last: Option<Position>,
+}
+
+/// Where a connection came in.
+#[derive(Debug, Clone, Copy)]
+struct FirstPush {
+    connection: u64,
+    from: i64,
+    mid: i64,
 }
 
 /// A listener that catches the room up.
@@ -89,8 +99,12 @@ impl RoomTrack {
         self.members.iter().map(|member| member.id)
     }
 
-    /// A new connection begins.
-    pub(super) fn enter_connection(&mut self, connection: u64) {
+    /// A new connection begins. `is_busy` says whether a catch-up is being read.
+    pub(super) fn enter_connection(&mut self, connection: u64, is_busy: bool) {
+        if !is_busy {
+            let oldest = self.plans.front().map_or(connection, |catch_up| catch_up.connection);
+            self.first_pushes.retain(|first| first.connection >= oldest);
+        }
         self.connection = connection;
         self.has_news = false;
         self.awaits_newest = false;
@@ -109,12 +123,28 @@ impl RoomTrack {
 
     /// A message was pushed.
     pub(super) fn record_push(&mut self, mark: Mark, now: Instant) {
-        self.has_news = true;
+        if !std::mem::replace(&mut self.has_news, true) {
+            self.first_pushes.push(FirstPush { connection: self.connection, from: mark.from, mid: mark.mid });
+        }
         for member in self.members.iter_mut().filter(|member| member.awaits_first) {
             member.awaits_first = false;
             member.settled_to = Some(mark);
         }
         self.record_row(mark, now);
+    }
+
+    /// Whether this message was the first that was pushed on the connection of this number, or on a later one: from there on
+    /// everything was pushed. The memory of messages does not tell it for ever.
+    pub(super) fn was_pushed_first(&self, mark: Mark, connection: u64) -> bool {
+        let is_it =
+            |first: &FirstPush| first.connection >= connection && (first.from, first.mid) == (mark.from, mark.mid);
+        self.first_pushes.iter().any(is_it)
+    }
+
+    /// How many of the connections' first pushes it holds.
+    #[cfg(test)]
+    pub(super) fn first_pushes(&self) -> usize {
+        self.first_pushes.len()
     }
 
     /// A message came out of the history.

@@ -91,6 +91,9 @@ impl Tables {
 
     fn take_row(&mut self, catch_up: &mut CatchUp, Row { mark, message }: Row, now: Instant) -> Progress {
         let CatchUp { rid, connection, .. } = *catch_up;
+        if self.rooms.get(&rid).is_some_and(|track| track.was_pushed_first(mark, connection)) {
+            return Progress::UpToDate;
+        }
         let mut concerned = self.participants(catch_up);
         catch_up.retain_concerned(mark, &mut concerned);
         if concerned.is_empty() || catch_up.was_seen(mark) {

@@ -138,7 +138,8 @@ impl Tables {
     pub(super) fn plan_catch_ups(&mut self, connection: u64) {
         let missed: Vec<i64> = self.rooms.keys().copied().filter(|&rid| self.is_missed(rid, connection)).collect();
         let overtaken: Vec<Option<CatchUp>> = missed.iter().map(|&rid| self.take_overtaken(rid, connection)).collect();
-        self.rooms.values_mut().for_each(|track| track.enter_connection(connection));
+        let busy = &self.busy_rooms;
+        self.rooms.iter_mut().for_each(|(rid, track)| track.enter_connection(connection, busy.contains(rid)));
         for (rid, overtaken) in missed.into_iter().zip(overtaken) {
             let Some(track) = self.rooms.get_mut(&rid) else { continue };
             let planned = match overtaken {
