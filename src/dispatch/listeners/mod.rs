@@ -37,7 +37,7 @@ use crate::rtm::methods::listen::Listen;
 use crate::rtm::{MessageRef, PushMethod, PushRef, Target};
 use arrivals::{Arrivals, Arrived, SharedArrivals};
 use duplicates::{Duplicates, MessageKey, PushVerdict};
-use rooms::{Mark, RoomTrack};
+use rooms::RoomTrack;
 use routes::Routes;
 
 /// See the [module](self).
@@ -308,10 +308,8 @@ impl Tables {
                 });
             }
         }
-        if let (Target::Room(rid), Some(mtime)) = (message.target, message.mtime) {
-            if let Some(track) = self.rooms.get_mut(&rid) {
-                track.record_push(Mark { mtime, from: message.from, mid: message.mid }, now);
-            }
+        if let Target::Room(rid) = message.target {
+            self.rooms.get_mut(&rid).into_iter().for_each(|track| track.record_push(message, now));
         }
         !found.is_empty()
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::catch_up::{Base, CatchUp, OVERLAP_MS, Settled};
 use super::duplicates::Duplicates;
 use crate::engine::ListenerId;
+use crate::rtm::MessageRef;
 
 /// The most messages of one millisecond that are told apart by it.
 const MOST_KEYS: usize = 1024;
@@ -121,11 +122,15 @@ impl RoomTrack {
         self.last.is_none()
     }
 
-    /// A message was pushed.
-    pub(super) fn record_push(&mut self, mark: Mark, now: Instant) {
+    /// A message was pushed. One without a time stands where the one before it does.
+    pub(super) fn record_push(&mut self, message: &MessageRef<'_>, now: Instant) {
+        let MessageRef { from, mid, .. } = *message;
         if !std::mem::replace(&mut self.has_news, true) {
-            self.first_pushes.push(FirstPush { connection: self.connection, from: mark.from, mid: mark.mid });
+            self.first_pushes.push(FirstPush { connection: self.connection, from, mid });
         }
+        let before = self.last.as_ref().and_then(Position::mark).map(|last| last.mtime);
+        let Some(mtime) = message.mtime.or(before) else { return };
+        let mark = Mark { mtime, from, mid };
         for member in self.members.iter_mut().filter(|member| member.awaits_first) {
             member.awaits_first = false;
             member.settled_to = Some(mark);

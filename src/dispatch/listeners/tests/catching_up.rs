@@ -99,6 +99,16 @@ fn message_without_a_time_stands_where_the_one_before_it_does() {
 }
 
 #[test]
+fn push_without_a_time_tells_where_its_connection_came_in() {
+    let (mut hub, ear) = Hub::reconnected();
+    hub.push_payload(&room_message_at(ROOM, 4, None));
+    hub.reconnect(&[&ear]);
+    hub.catch_up([1, 2, 3, 4, 5]);
+    hub.catch_up([1, 2, 3, 4, 5]);
+    assert_eq!(ear.heard(), ["1", "2", "3", "4", "5"]);
+}
+
+#[test]
 fn room_whose_messages_have_no_time_cannot_be_caught_up() {
     let mut hub = Hub::new();
     let ear = hub.listen(Listen::new().room(ROOM), true);

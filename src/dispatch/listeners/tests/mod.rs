@@ -182,9 +182,13 @@ fn in_short(push: &Push) -> String {
 }
 
 fn room_message(rid: i64, mid: i64) -> Vec<u8> {
+    room_message_at(rid, mid, Some(1_000 * mid))
+}
+
+fn room_message_at(rid: i64, mid: i64, mtime: Option<i64>) -> Vec<u8> {
     let mut payload = Vec::new();
     let map = MapWriter::begin(&mut payload).int("from", 7).int("rid", rid).int("mid", mid);
-    map.int("mtype", 30).int("mtime", 1_000 * mid).str("msg", "hello").str("attrs", "");
+    let _ = map.int("mtype", 30).optional_int("mtime", mtime).str("msg", "hello").str("attrs", "");
     payload
 }
 
