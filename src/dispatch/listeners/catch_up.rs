@@ -10,7 +10,7 @@ use super::rooms::{Mark, Position};
 use crate::engine::ListenerId;
 use crate::error::{Error, Retry};
 use crate::rtm::Message;
-use crate::rtm::methods::history::{History, HistoryPage};
+use crate::rtm::methods::history::{History, HistoryPage, MOST_PER_PAGE};
 
 /// The history is read again from this much before the last message, in milliseconds: where the servers' clocks differ,
 /// a message may bear an earlier time than one that came before it.
@@ -70,6 +70,8 @@ pub(crate) struct CatchUp {
     tries: u32,
     /// The time of the last row that was read. A row without a time stands where the one before it does.
     at: i64,
+    /// How many rows were read, at least: those of deleted messages are left out of full pages.
+    rows_read: usize,
     /// Rows that were read and are still to be handed over.
     rows: VecDeque<Row>,
 }
@@ -112,7 +114,8 @@ impl CatchUp {
             None => Step::End,
         };
         let after = connection.saturating_sub(1);
-        CatchUp { rid, connection, after, read_on: 0, reached, base, step, tries: 0, at: begin, rows: VecDeque::new() }
+        let (rows_read, rows) = (0, VecDeque::new());
+        CatchUp { rid, connection, after, read_on: 0, reached, base, step, tries: 0, at: begin, rows_read, rows }
     }
 
     /// As it was planned, for a later connection.
@@ -157,7 +160,9 @@ impl CatchUp {
             }
             Step::Older { then } => {
                 self.go_on(then, false);
-                if page.messages.is_empty() { Received::RowsBehindGap } else { Received::Rows }
+                // A full page without messages is one of a deleted message: it is as old.
+                let is_nothing_older = page.messages.is_empty() && page.next.is_none();
+                if is_nothing_older { Received::RowsBehindGap } else { Received::Rows }
             }
             Step::End => Received::Rows,
         }
@@ -165,15 +170,17 @@ impl CatchUp {
 
     /// The first page, or one behind it that is needed to judge the rows of the first.
     fn receive_first(&mut self, page: HistoryPage) -> Received {
+        let is_full = page.next.is_some();
+        self.rows_read += page.messages.len().max(if is_full { usize::from(MOST_PER_PAGE) } else { 0 });
         self.hold(page.messages);
         let Some(base) = &mut self.base else { return Received::Rows };
         base.settled.iter_mut().for_each(|settled| settled.look_ahead(&self.rows));
-        if page.next.is_some() && self.rows.len() < KEPT_MESSAGES && base.needs_more_than(&self.rows) {
+        if is_full && self.rows_read < KEPT_MESSAGES && base.needs_more_than(&self.rows) {
             self.go_on(page.next, true);
             return Received::Nothing;
         }
         if base.is_beginning() {
-            let is_rest_of_more = self.rows.len() >= KEPT_MESSAGES;
+            let is_rest_of_more = self.rows_read >= KEPT_MESSAGES;
             self.go_on(page.next, false);
             return if is_rest_of_more { Received::RowsBehindGap } else { Received::Rows };
         }

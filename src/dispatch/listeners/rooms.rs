@@ -7,6 +7,7 @@ use super::catch_up::{Base, CatchUp, OVERLAP_MS, Settled};
 use super::duplicates::Duplicates;
 use crate::engine::ListenerId;
 use crate::rtm::MessageRef;
+use crate::rtm::methods::history::History;
 
 /// The most messages of one millisecond that are told apart by it.
 const MOST_KEYS: usize = 1024;
@@ -44,8 +45,8 @@ pub(super) struct RoomTrack {
     members: Vec<Member>,
     /// The number of the connection that the room was last granted on.
     pub granted: u64,
-    /// Its newest messages are to be found out.
-    pub awaits_newest: bool,
+    /// Its newest messages are to be found out, by this query.
+    pub newest: Option<History>,
     /// The catch-ups that are to be done, one after the other.
     pub plans: VecDeque<CatchUp>,
     /// A thread will look at it.
@@ -108,7 +109,7 @@ impl RoomTrack {
         }
         self.connection = connection;
         self.has_news = false;
-        self.awaits_newest = false;
+        self.newest = None;
         self.members.iter_mut().for_each(|member| member.awaits_first = true);
     }
 

@@ -50,8 +50,10 @@ impl Tables {
     fn take_newest(&mut self, rid: i64, connection: u64, page: Option<Page>, now: Instant) {
         let is_same = self.connection == connection;
         let Some(track) = self.rooms.get_mut(&rid).filter(|_| is_same) else { return };
-        track.awaits_newest = false;
-        if let Some(Ok(page)) = page {
+        let Some(Ok(page)) = page else { return track.newest = None };
+        // Of deleted messages: the room is not empty, and older ones may be there.
+        track.newest = page.next.filter(|_| page.messages.is_empty());
+        if track.newest.is_none() {
             track.record_newest(&in_time(&page.messages), now);
         }
     }

@@ -19,7 +19,7 @@ const MOST_THREADS: usize = 4;
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Find out what the newest messages of a room are, so that a later catch-up knows where to begin.
-    FindNewest { rid: i64, connection: u64 },
+    FindNewest { rid: i64, connection: u64, query: History },
     /// Catch a room up.
     CatchUp(Box<CatchUp>),
 }
@@ -35,7 +35,7 @@ impl Work {
     /// The query for the page that is to be read; `None` if it is done without one.
     pub(crate) fn query(&self) -> Option<History> {
         match self {
-            Work::FindNewest { .. } => Some(History::latest()),
+            Work::FindNewest { query, .. } => Some(query.clone()),
             Work::CatchUp(catch_up) => catch_up.query(),
         }
     }
@@ -93,9 +93,10 @@ impl Tables {
             }
             let connection = self.connection;
             let Some(track) = self.rooms.get_mut(&rid) else { continue };
-            let work = match track.plans.pop_front() {
-                Some(catch_up) => Work::CatchUp(Box::new(catch_up.on(connection))),
-                None => Work::FindNewest { rid, connection },
+            let work = match (track.plans.pop_front(), track.newest.clone()) {
+                (Some(catch_up), _) => Work::CatchUp(Box::new(catch_up.on(connection))),
+                (None, Some(query)) => Work::FindNewest { rid, connection, query },
+                (None, None) => continue,
             };
             self.busy_rooms.push(rid);
             return Some(work);
@@ -124,13 +125,13 @@ impl Tables {
         let Some(track) = self.rooms.get(&rid).filter(|track| track.granted == self.connection) else { return false };
         match track.plans.front() {
             Some(catch_up) => self.connection > catch_up.after,
-            None => track.awaits_newest,
+            None => track.newest.is_some(),
         }
     }
 
-    fn awaits_newest(&self, id: ListenerId) -> bool {
+    pub(super) fn awaits_newest(&self, id: ListenerId) -> bool {
         let Some(entry) = self.listeners.get(&id) else { return false };
-        let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|track| track.awaits_newest);
+        let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|track| track.newest.is_some());
         entry.listen.rooms.named.iter().any(is_awaited)
     }
 
@@ -180,7 +181,9 @@ impl Tables {
         for &rid in &listen.rooms.named {
             let Some(track) = self.rooms.get_mut(&rid) else { continue };
             track.granted = connection;
-            track.awaits_newest |= track.is_unknown();
+            if track.is_unknown() {
+                track.newest.get_or_insert_with(History::latest);
+            }
             self.look_at_room(rid);
         }
     }

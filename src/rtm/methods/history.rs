@@ -8,7 +8,7 @@ use crate::rtm::{Message, MessageType, Request, RoomId, Target, UserId, read_att
 const GET_ROOM_MESSAGE: MethodName<'static> = MethodName::literal("getroommsg");
 
 /// The most messages of one page, and the default.
-const MOST_PER_PAGE: u16 = 20;
+pub(crate) const MOST_PER_PAGE: u16 = 20;
 /// The elements of a row. A server may add others behind them.
 const ROW_LEN: usize = 8;
 /// Room is made at once for the rows of a usual page, and for more only as they come.

@@ -43,6 +43,22 @@ fn message_of_the_same_millisecond_before_the_newest_is_older_than_the_listening
 }
 
 #[test]
+fn what_is_older_than_deleted_messages_is_older_than_the_listening() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), true);
+    let work = hub.next_work().unwrap();
+    let behind = History::latest().between(0, 2_000);
+    hub.give(work, Vec::new(), Some(behind.clone()));
+    assert!(hub.listeners.tables.lock().awaits_newest(ear.id));
+    let work = hub.next_work().unwrap();
+    assert_eq!(work.query(), Some(behind));
+    hub.give(work, vec![row(2), row(1)], None);
+    hub.reconnect(&[&ear]);
+    hub.catch_up([1, 2, 3]);
+    assert_eq!(ear.heard(), ["3"]);
+}
+
+#[test]
 fn what_is_older_than_a_listener_that_joined_is_not_caught_up_for_it() {
     let (mut hub, ear) = Hub::filling();
     hub.reconnect(&[&ear]);

@@ -99,6 +99,30 @@ fn message_without_a_time_stands_where_the_one_before_it_does() {
 }
 
 #[test]
+fn history_reaches_back_though_what_was_seen_is_deleted() {
+    let (hub, ear) = Hub::reconnected();
+    hub.end(hub.next_catch_up(), [9]);
+    let older = Work::CatchUp(Box::new(hub.next_catch_up()));
+    let behind = older.query();
+    hub.give(older, Vec::new(), behind);
+    assert_eq!(ear.heard(), ["1", "9"]);
+}
+
+#[test]
+fn deleted_messages_count_among_those_that_a_server_keeps() {
+    for (pages, heard) in [(24, "1"), (25, "Reconnected 0 since 0")] {
+        let mut hub = Hub::new();
+        let ear = hub.listen(Listen::new().room(ROOM), true);
+        hub.find_newest(&[]);
+        hub.reconnect(&[&ear]);
+        // 20 rows a page, of which one is not deleted.
+        (1..=pages).for_each(|mid| hub.page(hub.next_catch_up(), [mid]));
+        hub.end(hub.next_catch_up(), []);
+        assert_eq!(ear.heard()[0], heard, "{pages} pages");
+    }
+}
+
+#[test]
 fn push_without_a_time_tells_where_its_connection_came_in() {
     let (mut hub, ear) = Hub::reconnected();
     hub.push_payload(&room_message_at(ROOM, 4, None));
