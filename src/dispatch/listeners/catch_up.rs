@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 use super::rooms::{Mark, Position};
 use crate::engine::ListenerId;
 use crate::error::{Error, Retry};
@@ -30,15 +32,23 @@ pub(super) struct Base {
     /// Every message from the overlap on is remembered, so that a row tells by itself whether it was delivered.
     pub remembers: bool,
     /// How far the room is settled, for those for whom that is near.
-    pub settled: Vec<Settled>,
+    pub settled: Settlement,
 }
 
-/// Up to this message, the history is none of these listeners' concern.
+/// Up to which message the history is no concern of which listeners.
+#[derive(Debug, Default)]
+pub(super) struct Settlement {
+    marks: Vec<Settled>,
+    /// The places of the listeners' marks.
+    places: FxHashMap<ListenerId, usize>,
+}
+
 #[derive(Debug)]
-pub(super) struct Settled {
-    pub mark: Mark,
-    pub listeners: Vec<ListenerId>,
+struct Settled {
+    mark: Mark,
     passage: Passage,
+    /// Whether the row that was looked at last is the mark's own, or stands before it.
+    covers_row: bool,
 }
 
 /// Where the reading is, seen from a mark.
@@ -174,7 +184,7 @@ impl CatchUp {
         self.rows_read += page.messages.len().max(if is_full { usize::from(MOST_PER_PAGE) } else { 0 });
         self.hold(page.messages);
         let Some(base) = &mut self.base else { return Received::Rows };
-        base.settled.iter_mut().for_each(|settled| settled.look_ahead(&self.rows));
+        base.settled.marks.iter_mut().for_each(|settled| settled.look_ahead(&self.rows));
         if is_full && self.rows_read < KEPT_MESSAGES && base.needs_more_than(&self.rows) {
             self.go_on(page.next, true);
             return Received::Nothing;
@@ -223,10 +233,8 @@ impl CatchUp {
 
     /// Takes out those for whom the room is settled up to the row, which is the next.
     pub(super) fn retain_concerned(&mut self, mark: Mark, listeners: &mut Vec<ListenerId>) {
-        for settled in self.base.iter_mut().flat_map(|base| &mut base.settled) {
-            if settled.covers(mark) {
-                listeners.retain(|id| !settled.listeners.contains(id));
-            }
+        if let Some(base) = &mut self.base {
+            base.settled.retain_concerned(mark, listeners);
         }
     }
 
@@ -261,15 +269,38 @@ impl Base {
             let is_behind = |row: &Row| row.mark.mtime > settled.mark.mtime.saturating_add(OVERLAP_MS);
             settled.passage == Passage::Unknown && !rows.back().is_some_and(is_behind)
         };
-        self.is_beginning() || self.settled.iter().any(may_come)
+        self.is_beginning() || self.settled.marks.iter().any(may_come)
+    }
+}
+
+impl Settlement {
+    /// Of these listeners and their marks.
+    pub(super) fn new(marks: impl Iterator<Item = (ListenerId, Mark)>) -> Settlement {
+        let mut settlement = Settlement::default();
+        let mut known: FxHashMap<Mark, usize> = FxHashMap::default();
+        for (id, mark) in marks {
+            let place = *known.entry(mark).or_insert_with(|| {
+                settlement.marks.push(Settled { mark, passage: Passage::Unknown, covers_row: false });
+                settlement.marks.len() - 1
+            });
+            settlement.places.insert(id, place);
+        }
+        settlement
+    }
+
+    fn retain_concerned(&mut self, mark: Mark, listeners: &mut Vec<ListenerId>) {
+        let mut covers_any = false;
+        for settled in &mut self.marks {
+            settled.covers_row = settled.covers(mark);
+            covers_any |= settled.covers_row;
+        }
+        if covers_any {
+            listeners.retain(|id| self.places.get(id).is_none_or(|&place| !self.marks[place].covers_row));
+        }
     }
 }
 
 impl Settled {
-    pub(super) fn new(mark: Mark, listener: ListenerId) -> Settled {
-        Settled { mark, listeners: vec![listener], passage: Passage::Unknown }
-    }
-
     fn look_ahead(&mut self, rows: &VecDeque<Row>) {
         if rows.iter().any(|row| self.is_at(row.mark)) {
             self.passage = Passage::Ahead;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::catch_up::{Base, CatchUp, OVERLAP_MS, Settled};
+use super::catch_up::{Base, CatchUp, OVERLAP_MS, Settlement};
 use super::duplicates::Duplicates;
 use crate::engine::ListenerId;
 use crate::rtm::MessageRef;
@@ -13,7 +13,7 @@ use crate::rtm::methods::history::History;
 const MOST_KEYS: usize = 1024;
 
 /// A message of a room, as a place in its history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Mark {
     /// In milliseconds.
     pub mtime: i64,
@@ -42,6 +42,7 @@ struct Landmark {
 /// A room that somebody catches up.
 #[derive(Debug, Default)]
 pub(super) struct RoomTrack {
+    /// By their numbers, which count up.
     members: Vec<Member>,
     /// The number of the connection that the room was last granted on.
     pub granted: u64,
@@ -88,7 +89,9 @@ impl RoomTrack {
     }
 
     pub(super) fn remove(&mut self, id: ListenerId) {
-        self.members.retain(|member| member.id != id);
+        if let Ok(place) = self.members.binary_search_by_key(&id, |member| member.id) {
+            self.members.remove(place);
+        }
     }
 
     /// Whether nobody catches the room up.
@@ -182,14 +185,8 @@ impl RoomTrack {
         let last = self.last.clone()?;
         let remembers = duplicates.reaches_back_to(last.overlap_came_at());
         let begin = last.mtime.saturating_sub(OVERLAP_MS);
-        let mut settled: Vec<Settled> = Vec::new();
-        for member in &self.members {
-            let Some(mark) = member.settled_to.filter(|mark| mark.mtime >= begin) else { continue };
-            match settled.iter_mut().find(|settled| settled.mark == mark) {
-                Some(settled) => settled.listeners.push(member.id),
-                None => settled.push(Settled::new(mark, member.id)),
-            }
-        }
+        let near = |member: &Member| Some((member.id, member.settled_to.filter(|mark| mark.mtime >= begin)?));
+        let settled = Settlement::new(self.members.iter().filter_map(near));
         Some(Base { last, remembers, settled })
     }
 }

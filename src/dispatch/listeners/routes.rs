@@ -82,11 +82,11 @@ impl<K: Clone + Eq + Hash> Kind<K> {
 
     fn remove(&mut self, id: ListenerId, wanted: &Wanted<K>) {
         if wanted.all {
-            return self.all.retain(|other| *other != id);
+            return remove_from(&mut self.all, id);
         }
         for key in &wanted.named {
             let Some(listeners) = self.named.get_mut(key) else { continue };
-            listeners.retain(|other| *other != id);
+            remove_from(listeners, id);
             if listeners.is_empty() {
                 self.named.remove(key);
             }
@@ -101,6 +101,13 @@ impl<K: Clone + Eq + Hash> Kind<K> {
     /// Numbers of listeners count up, so that each list is sorted.
     fn names(&self, key: &K, id: ListenerId) -> bool {
         self.named.get(key).is_some_and(|listeners| listeners.binary_search(&id).is_ok())
+    }
+}
+
+/// Takes a listener out of a sorted list.
+fn remove_from(listeners: &mut Vec<ListenerId>, id: ListenerId) {
+    if let Ok(place) = listeners.binary_search(&id) {
+        listeners.remove(place);
     }
 }
 

@@ -26,6 +26,14 @@ enum Progress {
     UpToDate,
 }
 
+/// Who reads a room's history.
+struct Readers {
+    /// Those who miss what the catch-up brings.
+    participants: Vec<ListenerId>,
+    /// Whether others have joined since its connection was made.
+    is_joined: bool,
+}
+
 impl Listeners {
     /// A thread has done the work that [`next_work`](Listeners::next_work) gave. `page` is the page that its query asks for, if
     /// it has one.
@@ -83,20 +91,31 @@ impl Tables {
     }
 
     fn take_rows(&mut self, catch_up: &mut CatchUp, now: Instant) -> Progress {
+        let connection = catch_up.connection;
+        let participants = self.participants(catch_up);
+        let joined_since = |id| self.listeners.get(&id).is_some_and(|entry| entry.joined_since(connection));
+        let is_joined = self.rooms.get(&catch_up.rid).is_some_and(|track| track.listeners().any(joined_since));
+        let readers = Readers { participants, is_joined };
         while let Some(row) = catch_up.next_row() {
-            if self.take_row(catch_up, row, now) == Progress::UpToDate {
+            if self.take_row(catch_up, &readers, row, now) == Progress::UpToDate {
                 return Progress::UpToDate;
             }
         }
         Progress::GoesOn
     }
 
-    fn take_row(&mut self, catch_up: &mut CatchUp, Row { mark, message }: Row, now: Instant) -> Progress {
+    fn take_row(
+        &mut self,
+        catch_up: &mut CatchUp,
+        readers: &Readers,
+        Row { mark, message }: Row,
+        now: Instant,
+    ) -> Progress {
         let CatchUp { rid, connection, .. } = *catch_up;
         if self.rooms.get(&rid).is_some_and(|track| track.was_pushed_first(mark, connection)) {
             return Progress::UpToDate;
         }
-        let mut concerned = self.participants(catch_up);
+        let mut concerned = readers.participants.clone();
         catch_up.retain_concerned(mark, &mut concerned);
         if concerned.is_empty() || catch_up.was_seen(mark) {
             return Progress::GoesOn;
@@ -115,9 +134,8 @@ impl Tables {
                 self.duplicates.note_caught_up(key, connection);
             }
         }
-        let joined_since = |id| self.listeners.get(&id).is_some_and(|entry| entry.joined_since(connection));
         // Those who joined since are not given the row: if it is not pushed to them, their catch-up has to begin before it.
-        if let Some(track) = self.rooms.get_mut(&rid).filter(|track| !track.listeners().any(joined_since)) {
+        if let Some(track) = self.rooms.get_mut(&rid).filter(|_| !readers.is_joined) {
             track.record_row(mark, now);
         }
         let message = Arc::new(message);
@@ -144,6 +162,9 @@ impl Tables {
     /// If the room is refused, its catch-ups are over. The refusal is told by a gap of its own; but where the room was pushed
     /// before it, or it came on a later connection, that one stands behind what is missing.
     pub(super) fn end_refused(&mut self, rid: i64) {
+        if self.rooms.get(&rid).is_none_or(|track| track.plans.is_empty()) {
+            return;
+        }
         let Some(error) = self.refusal(rid) else { return };
         let Some(track) = self.rooms.get_mut(&rid) else { return };
         for catch_up in std::mem::take(&mut track.plans) {
