@@ -21,6 +21,8 @@ pub(super) const OVERLAP_MS: i64 = 5_000;
 const KEPT_MESSAGES: usize = 500;
 /// How often a page is asked for that the server does not give, although it says that asking again may help.
 const MOST_TRIES: u32 = 5;
+/// How often a connection may be lost while the same page is read, until the page is taken for the reason.
+const MOST_LOSSES: u32 = 20;
 /// The longest wait before such a page is asked for again.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -76,8 +78,9 @@ pub(crate) struct CatchUp {
     /// Where to begin; `None` if nothing is known of the room.
     base: Option<Base>,
     step: Step,
-    /// How often the page was asked for.
+    /// How often the page was asked for and not given.
     tries: u32,
+    losses: Losses,
     /// The time of the last row that was read. A row without a time stands where the one before it does.
     at: i64,
     /// How many rows were read, at least: those of deleted messages are left out of full pages.
@@ -125,12 +128,13 @@ impl CatchUp {
         };
         let after = connection.saturating_sub(1);
         let (rows_read, rows) = (0, VecDeque::new());
-        CatchUp { rid, connection, after, read_on: 0, reached, base, step, tries: 0, at: begin, rows_read, rows }
+        let (tries, losses) = (0, Losses::default());
+        CatchUp { rid, connection, after, read_on: 0, reached, base, step, tries, losses, at: begin, rows_read, rows }
     }
 
     /// As it was planned, for a later connection.
     pub(super) fn for_connection(self, connection: u64) -> CatchUp {
-        CatchUp::new(self.rid, connection, self.base)
+        CatchUp { losses: self.losses, ..CatchUp::new(self.rid, connection, self.base) }
     }
 
     /// The query for the page that is read next; `None` if there is nothing to read.
@@ -160,7 +164,7 @@ impl CatchUp {
 
     /// A page was read.
     pub(super) fn receive(&mut self, page: HistoryPage) -> Received {
-        self.tries = 0;
+        (self.tries, self.losses) = (0, Losses::default());
         match std::mem::replace(&mut self.step, Step::End) {
             Step::Page { is_first: true, .. } => self.receive_first(page),
             Step::Page { is_first: false, .. } => {
@@ -240,11 +244,12 @@ impl CatchUp {
 
     /// The page could not be read. Whether it is to be asked for again; if the connection was lost, on the next.
     pub(super) fn asks_again_after(&mut self, error: &Error) -> bool {
-        self.tries += 1;
         if matches!(error, Error::ConnectionClosed(_) | Error::Connect(_) | Error::NotConnected(_)) {
             self.after = self.read_on;
-            return true;
+            self.losses.record(error);
+            return !self.losses.are_too_many();
         }
+        self.tries += 1;
         self.tries < MOST_TRIES && error.retry() != Retry::Never
     }
 }
@@ -254,6 +259,24 @@ pub(crate) fn wait_after(error: &Error) -> Duration {
     match error.retry() {
         Retry::After(wait) => wait.min(LONGEST_WAIT),
         Retry::Now | Retry::Never => Duration::ZERO,
+    }
+}
+
+/// Connections that were lost while a page was being read. The page may be the reason, by its size if by nothing else: then it
+/// must not end every connection to come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Losses(u32);
+
+impl Losses {
+    /// The page could not be read.
+    pub(super) fn record(&mut self, error: &Error) {
+        if matches!(error, Error::ConnectionClosed(_)) {
+            self.0 = if error.retry() == Retry::Never { MOST_LOSSES } else { self.0 + 1 };
+        }
+    }
+
+    pub(super) fn are_too_many(self) -> bool {
+        self.0 >= MOST_LOSSES
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::catch_up::{Base, CatchUp, OVERLAP_MS, Settlement};
+use super::catch_up::{Base, CatchUp, Losses, OVERLAP_MS, Settlement};
 use super::duplicates::Duplicates;
 use crate::engine::ListenerId;
 use crate::rtm::MessageRef;
@@ -48,6 +48,8 @@ pub(super) struct RoomTrack {
     pub granted: u64,
     /// Its newest messages are to be found out, by this query.
     pub newest: Option<History>,
+    /// Connections that were lost meanwhile.
+    pub newest_losses: Losses,
     /// The catch-ups that are to be done, one after the other.
     pub plans: VecDeque<CatchUp>,
     /// A thread will look at it.
@@ -121,9 +123,11 @@ impl RoomTrack {
         self.connection == connection && !self.has_news
     }
 
-    /// Whether nothing is known of the room.
-    pub(super) fn is_unknown(&self) -> bool {
-        self.last.is_none()
+    /// If nothing is known of the room, its newest messages are to be found out.
+    pub(super) fn await_newest(&mut self) {
+        if self.last.is_none() && !self.newest_losses.are_too_many() {
+            self.newest.get_or_insert_with(History::latest);
+        }
     }
 
     /// A message was pushed. One without a time stands where the one before it does.

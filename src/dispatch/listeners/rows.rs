@@ -57,7 +57,13 @@ impl Tables {
     /// The newest messages of a room were read, or could not be. They count only if the connection is still the same.
     fn take_newest(&mut self, rid: i64, connection: u64, page: Option<Page>, now: Instant) {
         let is_same = self.connection == connection;
-        let Some(track) = self.rooms.get_mut(&rid).filter(|_| is_same) else { return };
+        let Some(track) = self.rooms.get_mut(&rid) else { return };
+        if let Some(Err(error)) = &page {
+            track.newest_losses.record(error);
+        }
+        if !is_same {
+            return;
+        }
         let Some(Ok(page)) = page else { return track.newest = None };
         // Of deleted messages: the room is not empty, and older ones may be there.
         track.newest = page.next.filter(|_| page.messages.is_empty());

@@ -181,9 +181,7 @@ impl Tables {
         for &rid in &listen.rooms.named {
             let Some(track) = self.rooms.get_mut(&rid) else { continue };
             track.granted = connection;
-            if track.is_unknown() {
-                track.newest.get_or_insert_with(History::latest);
-            }
+            track.await_newest();
             self.look_at_room(rid);
         }
     }

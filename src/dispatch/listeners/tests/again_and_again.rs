@@ -1,6 +1,12 @@
 //! Catch-ups over several connections, with listeners that join meanwhile.
 
 use super::*;
+use crate::error::ProtocolError;
+
+/// The connection was lost since a page was larger than `ClientBuilder::max_payload`.
+fn too_large() -> Error {
+    Error::connection_closed(CloseReason::Protocol(ProtocolError::PayloadTooLarge { size: 2, limit: 1 }), false)
+}
 
 #[test]
 fn message_that_comes_by_history_and_push_is_delivered_once_to_everybody() {
@@ -101,6 +107,44 @@ fn history_that_cannot_be_read_again_and_again_is_one_gap() {
     hub.reconnect(&[&ear]);
     hub.catch_up([1, 2]);
     assert_eq!(ear.heard(), ["1", "Reconnected 0 since 1000 with an error", "2"]);
+}
+
+#[test]
+fn page_that_ends_its_connection_again_and_again_is_a_gap() {
+    for is_pushed in [false, true] {
+        let (mut hub, ear) = Hub::reconnected();
+        if is_pushed {
+            hub.push(9);
+        }
+        for _ in 0..20 {
+            hub.fail(hub.next_catch_up(), lost());
+            hub.reconnect(&[&ear]);
+        }
+        // The catch-up of the connections that came later.
+        hub.catch_up([1, 9]);
+        let heard = ear.heard();
+        assert_eq!(heard[..2], ["1", "Reconnected 0 since 1000 with an error"]);
+        assert_eq!(heard[2..], ["9"]);
+    }
+}
+
+#[test]
+fn page_that_is_too_large_for_the_client_is_asked_for_once() {
+    let (hub, ear) = Hub::reconnected();
+    hub.fail(hub.next_catch_up(), too_large());
+    assert_eq!(ear.heard(), ["1", "Reconnected 0 since 1000 with an error"]);
+}
+
+#[test]
+fn newest_messages_that_are_too_large_for_the_client_are_asked_for_once() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), true);
+    let work = hub.next_work().unwrap();
+    hub.listeners.finish_work(work, Some(Err(too_large())), hub.now);
+    hub.reconnect(&[&ear]);
+    hub.do_blind_catch_up();
+    assert!(hub.next_work().is_none());
+    assert_eq!(ear.heard(), ["Reconnected 0 since 0"]);
 }
 
 #[test]
