@@ -16,15 +16,11 @@ use crate::rtm::methods::history::History;
 /// Starts as many threads as there is use for, unless they run.
 pub(super) fn ensure_threads(inner: &Arc<Inner>) -> Result<(), SystemError> {
     let listeners = &inner.shared.listeners;
-    while listeners.must_start_thread() {
+    listeners.ensure_threads(|| {
         let reader = Reader { listeners: Arc::clone(listeners), client: Arc::downgrade(inner) };
         let spawned = thread::Builder::new().name("rtm-catch-up".into()).spawn(move || reader.run());
-        spawned.map(drop).map_err(|error| {
-            listeners.forget_thread();
-            SystemError::new("starting a catch-up thread", error)
-        })?;
-    }
-    Ok(())
+        spawned.map(drop).map_err(|error| SystemError::new("starting a catch-up thread", error))
+    })
 }
 
 struct Reader {

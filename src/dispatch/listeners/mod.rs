@@ -46,6 +46,8 @@ pub(crate) struct Listeners {
     tables: Mutex<Tables>,
     /// Something has happened that a catch-up thread, or a listener that starts, may be waiting for.
     changed: Condvar,
+    /// Held by whoever starts catch-up threads.
+    starting_threads: Mutex<()>,
     counters: Arc<Counters>,
     last_id: AtomicU64,
     last_place: AtomicUsize,
@@ -121,6 +123,7 @@ impl Listeners {
         Listeners {
             tables: Mutex::default(),
             changed: Condvar::new(),
+            starting_threads: Mutex::default(),
             counters,
             last_id: AtomicU64::new(0),
             last_place: AtomicUsize::new(0),

@@ -42,17 +42,36 @@ impl Work {
 }
 
 impl Listeners {
-    /// Whether another thread must be started that does the work. The caller starts it.
-    pub(crate) fn must_start_thread(&self) -> bool {
+    /// Has `start` start as many threads as there is use for, unless they run. Fewer will do, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// No thread runs, and none could be started.
+    pub(crate) fn ensure_threads<E>(&self, start: impl Fn() -> Result<(), E>) -> Result<(), E> {
+        // One caller after the other: a thread that is counted and does not start must not be relied upon.
+        let _starting = self.starting_threads.lock();
+        while self.must_start_thread() {
+            if let Err(error) = start() {
+                let left = self.forget_thread();
+                return if left > 0 { Ok(()) } else { Err(error) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another thread must be started that does the work. It is counted.
+    fn must_start_thread(&self) -> bool {
         let mut tables = self.tables.lock();
         let must_start = !tables.is_closed && tables.threads < MOST_THREADS.min(tables.rooms.len());
         tables.threads += usize::from(must_start);
         must_start
     }
 
-    /// The thread could not be started.
-    pub(crate) fn forget_thread(&self) {
-        self.tables.lock().threads -= 1;
+    /// The thread could not be started. Says how many there are.
+    fn forget_thread(&self) -> usize {
+        let mut tables = self.tables.lock();
+        tables.threads -= 1;
+        tables.threads
     }
 
     /// Waits for work; `None` once there can be none: the thread is to end. The histories of several rooms are read at once,

@@ -6,6 +6,9 @@ mod catching_up;
 mod delivery;
 mod forgetting;
 mod gaps;
+mod threads;
+
+use std::cell::Cell;
 
 use super::catch_up::CatchUp;
 use super::*;
@@ -105,6 +108,17 @@ impl Hub {
         let work = self.next_work().unwrap();
         assert!(matches!(work, Work::FindNewest { .. }), "{work:?}");
         self.give(work, newest, None);
+    }
+
+    /// Catch-up threads begin, as many as there is use for. Says how many.
+    fn start_threads(&self) -> usize {
+        let started = Cell::new(0);
+        let start = || {
+            started.set(started.get() + 1);
+            Ok::<(), ()>(())
+        };
+        self.listeners.ensure_threads(start).unwrap();
+        started.get()
     }
 
     /// What a thread would do next without waiting.

@@ -1,0 +1,35 @@
+//! The threads that read histories, as far as they are counted here.
+
+use super::*;
+
+#[test]
+fn threads_are_as_many_as_rooms_up_to_a_bound() {
+    let hub = Hub::new();
+    let _two = hub.listen(Listen::new().rooms(&[1, 2]), true);
+    assert_eq!((hub.start_threads(), hub.start_threads()), (2, 0));
+    let _ten = hub.listen(Listen::new().rooms(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), true);
+    assert_eq!((hub.start_threads(), hub.start_threads()), (2, 0));
+}
+
+#[test]
+fn thread_that_does_not_start_is_not_relied_upon() {
+    let hub = Hub::new();
+    let _ear = hub.listen(Listen::new().room(ROOM), true);
+    let refused = hub.listeners.ensure_threads(|| {
+        // Another listener that begins now waits, and then has a thread started itself.
+        assert!(hub.listeners.starting_threads.try_lock().is_none());
+        Err("refused")
+    });
+    assert_eq!(refused, Err("refused"));
+    assert_eq!(hub.start_threads(), 1);
+}
+
+#[test]
+fn one_thread_will_do_where_the_machine_refuses_more() {
+    let hub = Hub::new();
+    let _ear = hub.listen(Listen::new().room(1), true);
+    hub.start_threads();
+    let _other = hub.listen(Listen::new().rooms(&[2, 3]), true);
+    assert_eq!(hub.listeners.ensure_threads(|| Err("refused")), Ok(()));
+    assert_eq!(hub.start_threads(), 2, "it is tried again with the next listener");
+}
