@@ -151,6 +151,11 @@ impl CatchUp {
         !matches!(self.step, Step::Page { is_first: true, .. } | Step::End) || !self.rows.is_empty()
     }
 
+    /// Whether it has rows that need what follows them.
+    pub(super) fn holds_rows(&self) -> bool {
+        !self.rows.is_empty()
+    }
+
     /// The next page is read on the connection of this number.
     pub(super) fn on(mut self, connection: u64) -> CatchUp {
         self.read_on = connection;

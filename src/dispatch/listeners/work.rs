@@ -132,8 +132,12 @@ impl Tables {
         if !self.is_ready(rid) {
             return;
         }
-        let Some(track) = self.rooms.get_mut(&rid) else { return };
-        if !std::mem::replace(&mut track.is_queued, true) {
+        let Some(track) = self.rooms.get_mut(&rid).filter(|track| !track.is_queued) else { return };
+        track.is_queued = true;
+        // Rows that cannot be handed over yet take memory: no more rooms hold some at once than there are threads.
+        if track.plans.front().is_some_and(CatchUp::holds_rows) {
+            self.ready.push_front(rid);
+        } else {
             self.ready.push_back(rid);
         }
     }

@@ -187,6 +187,22 @@ fn gap_of_a_room_begins_with_the_last_message_of_that_room() {
 }
 
 #[test]
+fn room_whose_rows_are_held_is_read_on_before_others_begin() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().rooms(&[1, 2]), true);
+    (0..2).for_each(|_| hub.find_newest(&[]));
+    hub.reconnect(&[&ear]);
+    let first = hub.next_catch_up();
+    let rid = first.rid;
+    // The room was empty: whether the history reaches back is told by its last page.
+    hub.page(first, [1]);
+    let again = hub.next_catch_up();
+    assert_eq!(again.rid, rid);
+    hub.end(again, [2]);
+    assert_ne!(hub.next_catch_up().rid, rid);
+}
+
+#[test]
 fn rooms_that_are_not_granted_yet_hold_up_no_others() {
     let mut hub = Hub::new();
     let slow = hub.listen(Listen::new().rooms(&[1, 2, 3, 4]), true);
