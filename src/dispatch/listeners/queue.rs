@@ -16,9 +16,10 @@ use super::push::{GapReason, Push};
 use crate::engine::Counters;
 use crate::error::Error;
 use crate::rtm::Message;
-use crate::sync::{Condvar, Mutex};
-use inbox::{CatchUp, Inbox, TakeOver};
-use outbox::{Batch, Outbox};
+use crate::sync::{AtomicBool, Condvar, Mutex};
+use inbox::{Inbox, TakeOver};
+use outbox::Batch;
+pub(crate) use outbox::Outbox;
 
 /// Payloads in one queue may take this many bytes; one more is let in below that.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -35,7 +36,9 @@ const MOST_UNCOUNTED: usize = 64;
 pub(crate) struct Queue {
     inbox: Mutex<Inbox>,
     changed: Condvar,
+    /// What was taken over, unless whoever listens keeps it.
     taken: Mutex<Outbox>,
+    is_abandoned: AtomicBool,
     waiting: Waiting,
     counters: Arc<Counters>,
     /// Where this queue counts what it delivers.
@@ -53,8 +56,6 @@ enum Item {
     Gap(GapReason, Option<Box<Error>>),
     /// A room could not be caught up from this time on; from the beginning of the catch-up, if none is known.
     CatchUpGap(Option<i64>, Option<Box<Error>>),
-    /// Here the oldest of the catch-ups comes in.
-    CatchUp,
 }
 
 /// The pushes and rows that wait, on either side, and their bytes.
@@ -89,6 +90,7 @@ impl Queue {
             inbox: Mutex::default(),
             changed: Condvar::new(),
             taken: Mutex::default(),
+            is_abandoned: AtomicBool::new(false),
             waiting: Waiting { limit, count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) },
             counters,
             place,
@@ -117,10 +119,10 @@ impl Queue {
         }
         self.waiting.count_in(new);
         if new.count > 0 {
-            inbox.items.push_back(Item::Pushes(Batch::new(pushes, new.count)));
+            inbox.end().push_back(Item::Pushes(Batch::new(pushes, new.count)));
         }
         if new.count < pushes.len() {
-            self.lose(&mut inbox.items, pushes.len() - new.count);
+            self.lose(inbox.end(), pushes.len() - new.count);
         }
     }
 
@@ -128,9 +130,9 @@ impl Queue {
     pub(crate) fn push_gap(&self, reason: GapReason, error: Option<Error>) {
         let mut inbox = self.inbox.lock();
         inbox.drop_spent_catch_ups();
-        let repeats = matches!(inbox.items.back(), Some(Item::Gap(last, _)) if *last == reason);
+        let repeats = matches!(inbox.end().back(), Some(Item::Gap(last, _)) if *last == reason);
         if !inbox.is_closed && !repeats {
-            inbox.items.push_back(Item::Gap(reason, error.map(Box::new)));
+            inbox.end().push_back(Item::Gap(reason, error.map(Box::new)));
         }
     }
 
@@ -139,9 +141,7 @@ impl Queue {
         let mut inbox = self.inbox.lock();
         inbox.drop_spent_catch_ups();
         if !inbox.is_closed && rooms > 0 {
-            let items = inbox.take_last_gap().into_iter().collect();
-            inbox.items.push_back(Item::CatchUp);
-            inbox.catch_ups.push_back(CatchUp { connection, rooms_left: rooms, items });
+            inbox.begin_catch_up(connection, rooms);
         }
     }
 
@@ -174,8 +174,7 @@ impl Queue {
     /// How many items of any kind it holds.
     #[cfg(test)]
     pub(crate) fn held_items(&self) -> usize {
-        let inbox = self.inbox.lock();
-        inbox.items.len() + inbox.catch_ups.iter().map(|catch_up| catch_up.items.len()).sum::<usize>()
+        self.inbox.lock().len()
     }
 
     /// Wakes whoever waits.
@@ -187,7 +186,7 @@ impl Queue {
     pub(crate) fn close(&self, error: &Error) {
         let mut inbox = self.inbox.lock();
         if !std::mem::replace(&mut inbox.is_closed, true) {
-            for catch_up in inbox.catch_ups.iter_mut().filter(|catch_up| catch_up.rooms_left > 0) {
+            for catch_up in inbox.catch_ups_under_way() {
                 catch_up.rooms_left = 0;
                 catch_up.push_gap(None, Some(error.clone()));
             }
@@ -198,57 +197,50 @@ impl Queue {
 
     /// Nobody listens any more: what is there is dropped.
     pub(crate) fn abandon(&self) {
-        let came = std::mem::replace(&mut *self.inbox.lock(), Inbox { is_closed: true, ..Inbox::default() });
+        self.is_abandoned.store(true, Ordering::SeqCst);
+        let came = std::mem::replace(&mut *self.inbox.lock(), Inbox::closed());
         self.changed.notify_all();
-        let taken = std::mem::take(&mut self.taken.lock().items);
+        let taken = std::mem::take(&mut *self.taken.lock());
         drop((came, taken));
     }
 
     /// Whether there is something to take, or the queue has come to its end.
     pub(crate) fn is_ready(&self) -> bool {
-        let taken = self.taken.lock();
-        let inbox = self.inbox.lock();
-        match taken.items.front().or(inbox.items.front()) {
-            Some(Item::CatchUp) => inbox.catch_ups.front().is_none_or(CatchUp::is_ready),
-            Some(_) => true,
-            None => inbox.is_closed,
-        }
+        !self.taken.lock().is_empty() || self.inbox.lock().is_ready()
     }
 
     /// Takes what is next, without waiting.
     pub(crate) fn try_take(&self) -> Taken {
-        match self.look() {
-            Look::Push(push) => Taken::Push(push),
-            Look::Nothing | Look::CatchingUp => Taken::Nothing,
-            Look::Closed => Taken::Closed,
-        }
+        self.try_take_into(&mut self.taken.lock())
     }
 
     /// Waits for what is next; until `deadline`, if there is one.
     pub(crate) fn take(&self, deadline: Option<Instant>) -> Taken {
         loop {
-            let is_catching_up = match self.look() {
-                Look::Push(push) => return Taken::Push(push),
-                Look::Closed => return Taken::Closed,
-                Look::Nothing => false,
-                Look::CatchingUp => true,
-            };
-            if self.wait(is_catching_up, deadline) {
-                return self.try_take();
+            match self.try_take() {
+                Taken::Nothing if self.wait(deadline) => return self.try_take(),
+                Taken::Nothing => {}
+                taken => return taken,
+            }
+        }
+    }
+
+    /// Waits for what is next, where one thread takes everything. It keeps what it has taken over, and needs no lock for that.
+    pub(crate) fn take_into(&self, taken: &mut Outbox) -> Taken {
+        loop {
+            match self.try_take_into(taken) {
+                Taken::Nothing => _ = self.wait(None),
+                taken => return taken,
             }
         }
     }
 
     /// Waits until there may be something to take. Says whether the time is over.
-    fn wait(&self, is_catching_up: bool, deadline: Option<Instant>) -> bool {
+    fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut inbox = self.inbox.lock();
-        // Whatever has come since the look came before this lock, and its wake with it.
-        let has_nothing = match is_catching_up {
-            true => inbox.catch_ups.front().is_some_and(|catch_up| !catch_up.is_ready()),
-            false => inbox.items.is_empty() && !inbox.is_closed,
-        };
         match deadline {
-            _ if !has_nothing => false,
+            // Whatever has come since the look came before this lock, and its wake with it.
+            _ if inbox.is_ready() => false,
             Some(deadline) => self.changed.wait_until(&mut inbox, deadline).timed_out(),
             None => {
                 self.changed.wait(&mut inbox);
@@ -258,28 +250,29 @@ impl Queue {
     }
 
     /// Takes what is next: of what was taken over, then of what has come.
-    fn look(&self) -> Look {
-        let mut taken = self.taken.lock();
+    #[inline]
+    fn try_take_into(&self, taken: &mut Outbox) -> Taken {
+        if self.is_abandoned.load(Ordering::SeqCst) {
+            return Taken::Closed;
+        }
         let push = loop {
             if let Some(push) = taken.next() {
                 break push;
             }
             match self.inbox.lock().take_over(&mut taken.items) {
                 TakeOver::Items => {}
-                TakeOver::Nothing if taken.items.is_empty() => return Look::Nothing,
-                TakeOver::Nothing => return Look::CatchingUp,
-                TakeOver::Closed => return Look::Closed,
+                TakeOver::Nothing => return Taken::Nothing,
+                TakeOver::Closed => return Taken::Closed,
             }
         };
-        if taken.items.is_empty() || taken.uncounted.count >= self.waiting.most_uncounted() {
+        if taken.is_empty() || taken.uncounted.count >= self.waiting.most_uncounted() {
             self.waiting.count_out(std::mem::take(&mut taken.uncounted));
         }
-        drop(taken);
         match push {
             Push::Gap(_) => self.counters.gaps.increment(),
             Push::Message(_) | Push::Event(_) => self.counters.pushes_delivered.increment(self.place),
         }
-        Look::Push(push)
+        Taken::Push(push)
     }
 
     fn lose(&self, items: &mut VecDeque<Item>, count: usize) {
@@ -323,15 +316,6 @@ impl Size {
         self.count += 1;
         self.bytes += bytes;
     }
-}
-
-/// What is next.
-enum Look {
-    Push(Push),
-    Nothing,
-    /// Nothing, until a catch-up goes on.
-    CatchingUp,
-    Closed,
 }
 
 fn row_bytes(message: &Message) -> usize {

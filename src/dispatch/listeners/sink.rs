@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use super::push::Push;
-use super::queue::{Queue, Taken};
+use super::queue::{Outbox, Queue, Taken};
 use crate::dispatch::callbacks::{Callbacks, contained};
 use crate::error::{Error, SystemError};
 use crate::sync::{AtomicBool, Mutex};
@@ -66,13 +66,15 @@ impl Sink {
     pub(crate) fn run_on_thread(self: &Arc<Sink>, mut handler: Handler) -> Result<(), SystemError> {
         let sink = Arc::clone(self);
         let run = move || {
+            let mut taken = Outbox::default();
             loop {
-                match sink.queue.take(None) {
+                match sink.queue.take_into(&mut taken) {
                     Taken::Push(push) => contained("a listener", || handler(push)),
                     Taken::Nothing => {}
                     Taken::Closed => break,
                 }
             }
+            drop(taken);
             contained("dropping a listener", || drop(handler));
         };
         let spawned = thread::Builder::new().name("rtm-listener".into()).spawn(run);

@@ -9,15 +9,17 @@ use crate::dispatch::listeners::push::{Gap, GapReason, Push};
 use crate::rtm::PushRef;
 
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
-    pub items: VecDeque<Item>,
+pub(crate) struct Outbox {
+    /// The pushes that come first.
+    batch: Option<Batch>,
+    pub(super) items: VecDeque<Item>,
     /// The mtime of the last message that was given out.
     since: Option<i64>,
     /// What that was when the catch-up began that is under way, if one is. Its rows are of several rooms: what one room misses
     /// may be older than the last row of another.
     before_catch_up: Option<Option<i64>>,
     /// What was given out, and still counts as waiting.
-    pub uncounted: Size,
+    pub(super) uncounted: Size,
 }
 
 /// Pushes that other listeners may share, as far as this one has room for them.
@@ -33,32 +35,48 @@ impl Batch {
     pub(super) fn new(pushes: &Arc<[Arrived]>, count: usize) -> Batch {
         Batch { pushes: Arc::clone(pushes), next: 0, end: count }
     }
-
-    fn has_more(&self) -> bool {
-        self.next < self.end
-    }
 }
 
 impl Outbox {
-    /// What is next. `None` if nothing is, or a catch-up.
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch.is_none() && self.items.is_empty()
+    }
+
+    /// What is next, if anything is.
+    #[inline]
     pub(super) fn next(&mut self) -> Option<Push> {
+        if self.batch.is_some() { self.next_in_batch() } else { self.next_item() }
+    }
+
+    #[inline]
+    fn next_in_batch(&mut self) -> Option<Push> {
+        let batch = self.batch.as_mut()?;
+        let Arrived { parts, payload } = batch.pushes.get(batch.next)?;
+        batch.next += 1;
+        self.uncounted.add(payload.len());
+        let push = match parts.within(payload) {
+            PushRef::Message(message) => {
+                self.since = message.mtime.or(self.since);
+                Push::Message(message.to_message())
+            }
+            PushRef::Event(event) => Push::Event(event.to_event()),
+        };
+        if batch.next == batch.end {
+            self.batch = None;
+        }
+        Some(push)
+    }
+
+    fn next_item(&mut self) -> Option<Push> {
         let since = self.since;
         Some(match self.items.pop_front()? {
-            Item::CatchUp => {
-                self.items.push_front(Item::CatchUp);
-                self.before_catch_up.get_or_insert(since);
-                return None;
-            }
-            Item::Pushes(mut batch) => {
+            Item::Pushes(batch) => {
                 self.before_catch_up = None;
-                let push = self.read(batch.pushes.get(batch.next)?);
-                batch.next += 1;
-                if batch.has_more() {
-                    self.items.push_front(Item::Pushes(batch));
-                }
-                push
+                self.batch = Some(batch);
+                return self.next_in_batch();
             }
             Item::Row(message) => {
+                self.before_catch_up.get_or_insert(since);
                 self.uncounted.add(row_bytes(&message));
                 self.since = message.mtime.or(since);
                 Push::Message(Arc::unwrap_or_clone(message))
@@ -69,20 +87,9 @@ impl Outbox {
                 Push::Gap(Gap::new(reason, None, since, error.map(|error| *error)))
             }
             Item::CatchUpGap(from, error) => {
-                let since = from.or(self.before_catch_up.unwrap_or(since));
+                let since = from.or(*self.before_catch_up.get_or_insert(since));
                 Push::Gap(Gap::new(GapReason::Reconnected, None, since, error.map(|error| *error)))
             }
         })
-    }
-
-    fn read(&mut self, Arrived { parts, payload }: &Arrived) -> Push {
-        self.uncounted.add(payload.len());
-        match parts.within(payload) {
-            PushRef::Message(message) => {
-                self.since = message.mtime.or(self.since);
-                Push::Message(message.to_message())
-            }
-            PushRef::Event(event) => Push::Event(event.to_event()),
-        }
     }
 }
