@@ -1,0 +1,175 @@
+//! A table of messages that were seen, which forgets none and is cleared as a whole.
+//!
+//! At the rate at which messages can come, most of a table's time is waiting for memory. So the sightings stand in the order
+//! in which they came, where the next one's place is at hand, and only their positions are hashed, which fit the caches.
+
+use std::hash::{BuildHasher, RandomState};
+
+use super::{LARGEST_GENERATION, MessageKey, Sighting};
+use crate::rtm::Target;
+
+/// A place holds the position of a sighting, counted from 1, in so many bits, and above that what tells most others apart
+/// without a look at them. 0 is nothing.
+const POSITION_BITS: u32 = 17;
+const POSITION: u32 = (1 << POSITION_BITS) - 1;
+const _: () = assert!(LARGEST_GENERATION <= POSITION as usize);
+const FEWEST_PLACES: usize = 64;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    sightings: Vec<(MessageKey, Sighting)>,
+    /// A power of two, of which at most half are taken.
+    places: Vec<u32>,
+}
+
+/// Hashes keys, differently in each client: whoever sends messages chooses their ids, and must not choose where they stand.
+#[derive(Debug)]
+pub(super) struct KeyHasher {
+    seeds: [u64; 3],
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyHash(u64);
+
+impl Default for KeyHasher {
+    fn default() -> KeyHasher {
+        let random = RandomState::new();
+        KeyHasher { seeds: [0, 1, 2].map(|seed: u64| random.hash_one(seed)) }
+    }
+}
+
+impl KeyHasher {
+    pub(super) fn hash(&self, key: &MessageKey) -> KeyHash {
+        let [for_target, for_sender, for_mid] = self.seeds;
+        let (kind, target) = match key.target {
+            Target::Room(rid) => (1, rid),
+            Target::Group(gid) => (2, gid),
+            Target::User(uid) => (3, uid),
+        };
+        let way = fold(target as u64 ^ for_target, key.from as u64 ^ for_sender);
+        KeyHash(fold(way ^ kind, key.mid as u64 ^ for_mid))
+    }
+}
+
+/// Both halves of a product, of which each bit depends on many of both factors.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
+}
+
+impl KeyHash {
+    /// Where a search begins among so many places.
+    fn place(self, places: usize) -> usize {
+        self.0 as usize & (places - 1)
+    }
+
+    fn tag(self) -> u32 {
+        (self.0 >> 32) as u32 & !POSITION
+    }
+}
+
+impl Seen {
+    pub(super) fn len(&self) -> usize {
+        self.sightings.len()
+    }
+
+    /// Keeps its memory.
+    pub(super) fn clear(&mut self) {
+        self.sightings.clear();
+        self.places.fill(0);
+    }
+
+    /// Where a message stands, if it is there.
+    pub(super) fn find(&self, hash: KeyHash, key: &MessageKey) -> Option<usize> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let mut at = hash.place(self.places.len());
+        while self.places[at] != 0 {
+            let position = (self.places[at] & POSITION) as usize - 1;
+            if self.places[at] & !POSITION == hash.tag() && self.sightings[position].0 == *key {
+                return Some(position);
+            }
+            at = (at + 1) & (self.places.len() - 1);
+        }
+        None
+    }
+
+    pub(super) fn at(&mut self, position: usize) -> &mut Sighting {
+        &mut self.sightings[position].1
+    }
+
+    /// Adds a message that is not there.
+    pub(super) fn insert(&mut self, key: MessageKey, sighting: Sighting, hash: KeyHash, hasher: &KeyHasher) {
+        if self.sightings.len() >= self.places.len() / 2 {
+            self.grow(hasher);
+        }
+        self.sightings.push((key, sighting));
+        self.fill_place(hash, self.sightings.len());
+    }
+
+    fn grow(&mut self, hasher: &KeyHasher) {
+        let places = (2 * self.places.len()).max(FEWEST_PLACES);
+        self.places.clear();
+        self.places.resize(places, 0);
+        for position in 0..self.sightings.len() {
+            self.fill_place(hasher.hash(&self.sightings[position].0), position + 1);
+        }
+    }
+
+    fn fill_place(&mut self, hash: KeyHash, position: usize) {
+        let mut at = hash.place(self.places.len());
+        while self.places[at] != 0 {
+            at = (at + 1) & (self.places.len() - 1);
+        }
+        self.places[at] = hash.tag() | position as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtm::Target;
+
+    fn key(mid: usize) -> MessageKey {
+        MessageKey { target: Target::Room(1), from: 2, mid: mid as i64 }
+    }
+
+    fn sighting(number: usize) -> Sighting {
+        Sighting { connection: number as u32, was_pushed: true, was_caught_up: false }
+    }
+
+    fn found(seen: &mut Seen, hash: KeyHash, mid: usize) -> Option<usize> {
+        let position = seen.find(hash, &key(mid))?;
+        Some(seen.at(position).connection as usize)
+    }
+
+    #[test]
+    fn each_message_is_found_with_its_own_sighting_until_the_table_is_cleared() {
+        let (mut seen, hasher) = (Seen::default(), KeyHasher::default());
+        for round in 1..3 {
+            for mid in 0..LARGEST_GENERATION {
+                let hash = hasher.hash(&key(mid));
+                assert_eq!(found(&mut seen, hash, mid), None);
+                seen.insert(key(mid), sighting(mid * round), hash, &hasher);
+            }
+            assert_eq!(seen.len(), LARGEST_GENERATION);
+            for mid in 0..LARGEST_GENERATION {
+                assert_eq!(found(&mut seen, hasher.hash(&key(mid)), mid), Some(mid * round));
+            }
+            assert_eq!(found(&mut seen, hasher.hash(&key(LARGEST_GENERATION)), LARGEST_GENERATION), None);
+            seen.clear();
+        }
+    }
+
+    #[test]
+    fn messages_of_the_same_hash_are_told_apart() {
+        let (mut seen, hasher, hash) = (Seen::default(), KeyHasher::default(), KeyHash(u64::MAX));
+        // Fewer than make the table grow, which would hash them anew.
+        let mids = 0..FEWEST_PLACES / 2;
+        mids.clone().for_each(|mid| seen.insert(key(mid), sighting(mid), hash, &hasher));
+        mids.clone().for_each(|mid| assert_eq!(found(&mut seen, hash, mid), Some(mid)));
+        assert_eq!(found(&mut seen, hash, mids.end), None);
+    }
+}
