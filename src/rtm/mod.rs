@@ -19,7 +19,7 @@ pub use message::{Message, MessageBody, MessageType, NewMessage, Target};
 pub(crate) use message::{read_attrs, read_body, read_mtype};
 #[cfg(test)]
 pub use push::EventRef;
-pub use push::{Event, MessageRef, PushMethod, PushParts, PushRef};
+pub use push::{Event, MessageRef, PushList, PushMethod, PushParts, PushRef};
 pub use quest::UnsignedQuest;
 pub use request::{AnswerReader, Request};
 #[cfg(test)]

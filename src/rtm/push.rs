@@ -5,11 +5,11 @@
     reason = "an error that is made for nothing must be dropped again, which shows in every push that is read"
 )]
 
-mod parts;
+mod list;
 
-pub use parts::PushParts;
+pub use list::{PushList, PushParts};
 
-use super::{Message, MessageBody, MessageType, Target};
+use super::{MessageType, Target};
 use crate::error::DecodeError;
 use crate::fpnn::{PayloadReader, RawString};
 
@@ -153,20 +153,6 @@ impl<'a> MessageRef<'a> {
             mtime,
         })
     }
-
-    /// Copies the message out of the bytes that it came in.
-    #[must_use]
-    pub fn to_message(self) -> Message {
-        Message {
-            target: self.target,
-            from: self.from,
-            mid: self.mid,
-            mtype: self.mtype,
-            body: to_body(self.body),
-            attrs: text(self.attrs),
-            mtime: self.mtime,
-        }
-    }
 }
 
 impl<'a> EventRef<'a> {
@@ -193,19 +179,6 @@ impl<'a> EventRef<'a> {
             data,
         })
     }
-
-    /// Copies the event out of the bytes that it came in.
-    #[must_use]
-    pub fn to_event(self) -> Event {
-        Event {
-            pid: self.pid,
-            name: text(self.name),
-            uid: self.uid,
-            time: self.time,
-            endpoint: text(self.endpoint),
-            data: self.data.map(text),
-        }
-    }
 }
 
 fn read_pid(reader: &mut PayloadReader<'_>) -> Result<i32, DecodeError> {
@@ -217,22 +190,6 @@ fn read_mtype(reader: &mut PayloadReader<'_>) -> Result<MessageType, DecodeError
     let wrong = |_| DecodeError::WrongType { key: "mtype", expected: "an 8-bit integer" };
     let value = i8::try_from(reader.integral("mtype")?).map_err(wrong)?;
     Ok(MessageType::new(value.into()))
-}
-
-/// A text that is not UTF-8, as clients without a binary kind send it, becomes bytes.
-fn to_body(body: RawString<'_>) -> MessageBody {
-    match body {
-        RawString::Bin(bytes) => bytes.into(),
-        RawString::Str(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => text.into(),
-            Err(_) => bytes.into(),
-        },
-    }
-}
-
-/// A text for people: what is not UTF-8 in it is marked.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[cfg(test)]

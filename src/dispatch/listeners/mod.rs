@@ -34,8 +34,8 @@ use rustc_hash::FxHashMap;
 use crate::engine::{Counters, ListenerId};
 use crate::error::Error;
 use crate::rtm::methods::listen::Listen;
-use crate::rtm::{MessageRef, PushMethod, PushRef, Target};
-use arrivals::{Arrivals, Arrived, SharedArrivals};
+use crate::rtm::{MessageRef, PushList, PushMethod, PushRef, Target};
+use arrivals::Arrivals;
 use duplicates::{Duplicates, MessageKey, PushVerdict};
 use rooms::RoomTrack;
 use routes::Routes;
@@ -64,8 +64,7 @@ struct Tables {
     ready: VecDeque<i64>,
     /// The number of the connection that was last heard of.
     connection: u64,
-    /// Pushes that are not in the queues yet.
-    shared: SharedArrivals,
+    arrivals: Arrivals,
     /// Those who were given something and not woken yet.
     touched: Vec<ListenerId>,
     /// Room for the listeners of one push.
@@ -86,8 +85,8 @@ struct Entry {
     /// The number of the connection that the wish was last refused on, and why.
     refused: Option<(u64, Error)>,
     is_touched: bool,
-    /// Pushes that are not in the queue yet.
-    arrivals: Arrivals,
+    /// Lists of pushes that are not in the queue yet.
+    arrived: Vec<Arc<PushList>>,
 }
 
 impl Entry {
@@ -160,7 +159,7 @@ impl Listeners {
             first_granted: None,
             refused: None,
             is_touched: false,
-            arrivals: Arrivals::default(),
+            arrived: Vec::new(),
         };
         tables.listeners.insert(id, entry);
         Ok(id)
@@ -207,7 +206,7 @@ impl Listeners {
             }
         }
         if !found.is_empty() {
-            tables.take_push(&found, Arrived { parts: push.to_parts(&payload), payload });
+            tables.take_push(&found, &push, payload.len());
         }
         tables.found = found;
     }

@@ -11,11 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::arrivals::Arrived;
 use super::push::{GapReason, Push};
 use crate::engine::Counters;
 use crate::error::Error;
-use crate::rtm::Message;
+use crate::rtm::{Message, PushList};
 use crate::sync::{AtomicBool, Condvar, Mutex};
 use inbox::{Inbox, TakeOver};
 use outbox::Batch;
@@ -104,25 +103,20 @@ impl Queue {
     }
 
     /// Adds pushes, as many as there is room for. Whoever waits is to be woken by [`wake`](Queue::wake).
-    pub(super) fn push_all(&self, pushes: &Arc<[Arrived]>) {
+    pub(super) fn push_all(&self, lists: impl IntoIterator<Item = Arc<PushList>>) {
         let mut inbox = self.inbox.lock();
         if inbox.is_closed {
             return;
         }
-        let (mut waiting, mut new) = (self.waiting.size(), Size::default());
-        for push in pushes.iter() {
-            if !self.waiting.has_room(waiting) {
-                break;
+        for pushes in lists {
+            let count = self.waiting.count_in_what_fits(&pushes);
+            let lost = pushes.pushes().len() - count;
+            if count > 0 {
+                inbox.end().push_back(Item::Pushes(Batch::new(pushes, count)));
             }
-            waiting.add(push.payload.len());
-            new.add(push.payload.len());
-        }
-        self.waiting.count_in(new);
-        if new.count > 0 {
-            inbox.end().push_back(Item::Pushes(Batch::new(pushes, new.count)));
-        }
-        if new.count < pushes.len() {
-            self.lose(inbox.end(), pushes.len() - new.count);
+            if lost > 0 {
+                self.lose(inbox.end(), lost);
+            }
         }
     }
 
@@ -292,6 +286,20 @@ impl Waiting {
     /// Whether one more fits beside so many. Only whoever adds to the queue asks, under its lock.
     fn has_room(&self, waiting: Size) -> bool {
         waiting.count < self.limit && waiting.bytes < MOST_BYTES
+    }
+
+    /// Counts the first of these pushes in, as many as fit, and says how many do.
+    fn count_in_what_fits(&self, pushes: &PushList) -> usize {
+        let (mut waiting, mut new) = (self.size(), Size::default());
+        for push in pushes.pushes() {
+            if !self.has_room(waiting) {
+                break;
+            }
+            waiting.add(push.payload_len());
+            new.add(push.payload_len());
+        }
+        self.count_in(new);
+        new.count
     }
 
     fn count_in(&self, size: Size) {

@@ -11,8 +11,9 @@ mod server;
 mod wish;
 mod world;
 
+use rtm_server_sdk::Push;
 use rtm_server_sdk::fpnn::{Decoder, Frame};
-use rtm_server_sdk::rtm::{PushMethod, PushRef};
+use rtm_server_sdk::rtm::{PushList, PushMethod, PushParts, PushRef};
 
 use world::World;
 
@@ -44,14 +45,24 @@ fn check_reading(data: &[u8]) {
 fn read(payload: &[u8]) {
     let methods = ["pushmsg", "pushgroupmsg", "pushroommsg", "pushevent", "ping"];
     for method in methods.iter().filter_map(|name| PushMethod::from_name(name.as_bytes())) {
-        match PushRef::read(method, payload) {
-            Ok(Some(PushRef::Message(message))) => {
-                let copy = message.to_message();
+        let Ok(Some(push)) = PushRef::read(method, payload) else { continue };
+        match (&push, told(&push)) {
+            (PushRef::Message(message), Push::Message(copy)) => {
                 assert_eq!((copy.target, copy.from, copy.mid), (message.target, message.from, message.mid));
             }
-            Ok(Some(PushRef::Event(event))) => assert_eq!(event.to_event().uid, event.uid),
-            Ok(None) | Err(_) => {}
+            (PushRef::Event(event), Push::Event(copy)) => assert_eq!(copy.uid, event.uid),
+            (push, copy) => panic!("{copy:?} of {push:?}"),
         }
+    }
+}
+
+/// The push as listeners get it.
+fn told(push: &PushRef<'_>) -> Push {
+    let mut list = PushList::default();
+    list.add(push, 0);
+    match &list.pushes()[0].parts {
+        PushParts::Message(parts) => Push::Message(list.message(parts)),
+        PushParts::Event(parts) => Push::Event(list.event(parts)),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Every order in which pushes, overflow, a listener, and the end of either can meet.
 
 use super::*;
-use crate::fpnn::MapWriter;
-use crate::rtm::{PushMethod, PushRef};
+use crate::rtm::{EventRef, PushRef};
 
 use loom::thread;
 
@@ -13,27 +12,22 @@ fn queue(limit: usize) -> Arc<Queue> {
 }
 
 /// An event whose `uid` numbers it.
-fn event(number: i64) -> Arc<[u8]> {
-    let mut payload = Vec::new();
-    let map = MapWriter::begin(&mut payload).int("pid", 1).str("event", "login").int("uid", number);
-    let _ = map.int("time", 2).str("endpoint", "");
-    payload.into()
-}
-
-fn arrived(payload: &Arc<[u8]>) -> Arrived {
-    let push = PushRef::read(PushMethod::Event, payload).unwrap().unwrap();
-    Arrived { parts: push.to_parts(payload), payload: Arc::clone(payload) }
+fn event(uid: i64) -> Arc<PushList> {
+    let event = EventRef { pid: 1, name: b"login", uid, time: 2, endpoint: b"", data: None };
+    let mut pushes = PushList::default();
+    pushes.add(&PushRef::Event(event), 10);
+    pushes.take()
 }
 
 /// What the I/O thread does for each push.
-fn push_all(queue: &Queue, payloads: &[Arc<[u8]>]) {
-    for payload in payloads {
-        queue.push_all(&Arc::from([arrived(payload)]));
+fn push_all(queue: &Queue, events: &[Arc<PushList>]) {
+    for event in events {
+        queue.push_all([Arc::clone(event)]);
         queue.wake();
     }
 }
 
-fn payloads() -> Vec<Arc<[u8]>> {
+fn events() -> Vec<Arc<PushList>> {
     (0..PUSHES).map(event).collect()
 }
 
@@ -58,14 +52,14 @@ fn take_all(queue: &Queue, mut take: impl FnMut() -> Taken) {
 
 /// Pushes that overflow a queue, from which `listen` takes all.
 fn overflow(listen: fn(&Queue)) {
-    let payloads = payloads();
+    let events = events();
     loom::model(move || {
         let queue = queue(1);
         let listener = {
             let queue = Arc::clone(&queue);
             thread::spawn(move || listen(&queue))
         };
-        push_all(&queue, &payloads);
+        push_all(&queue, &events);
         queue.close(&Error::closed(false));
         listener.join().unwrap();
     });
@@ -73,13 +67,12 @@ fn overflow(listen: fn(&Queue)) {
 
 /// A queue is abandoned while pushes come and `listen` takes them.
 fn abandon(listen: fn(&Queue)) {
-    // Three threads: a third push would take many minutes.
-    let payloads = payloads()[..2].to_vec();
+    let events = events();
     loom::model(move || {
         let queue = queue(2);
         let pushing = {
-            let (queue, payloads) = (Arc::clone(&queue), payloads.clone());
-            thread::spawn(move || push_all(&queue, &payloads))
+            let (queue, events) = (Arc::clone(&queue), events.clone());
+            thread::spawn(move || push_all(&queue, &events))
         };
         let dropping = {
             let queue = Arc::clone(&queue);
@@ -89,7 +82,7 @@ fn abandon(listen: fn(&Queue)) {
         pushing.join().unwrap();
         dropping.join().unwrap();
         assert!(matches!(queue.try_take(), Taken::Closed));
-        assert!(payloads.iter().all(|payload| Arc::strong_count(payload) == 1), "a push is kept for nobody");
+        assert!(events.iter().all(|event| Arc::strong_count(event) == 1), "a push is kept for nobody");
     });
 }
 

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Item, Size, row_bytes};
-use crate::dispatch::listeners::arrivals::Arrived;
 use crate::dispatch::listeners::push::{Gap, GapReason, Push};
-use crate::rtm::PushRef;
+use crate::rtm::{PushList, PushParts};
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -25,15 +24,15 @@ pub(crate) struct Outbox {
 /// Pushes that other listeners may share, as far as this one has room for them.
 #[derive(Debug)]
 pub(super) struct Batch {
-    pushes: Arc<[Arrived]>,
+    pushes: Arc<PushList>,
     next: usize,
     end: usize,
 }
 
 impl Batch {
     /// The first `count` of these.
-    pub(super) fn new(pushes: &Arc<[Arrived]>, count: usize) -> Batch {
-        Batch { pushes: Arc::clone(pushes), next: 0, end: count }
+    pub(super) fn new(pushes: Arc<PushList>, count: usize) -> Batch {
+        Batch { pushes, next: 0, end: count }
     }
 }
 
@@ -51,15 +50,15 @@ impl Outbox {
     #[inline]
     fn next_in_batch(&mut self) -> Option<Push> {
         let batch = self.batch.as_mut()?;
-        let Arrived { parts, payload } = batch.pushes.get(batch.next)?;
+        let push = batch.pushes.pushes().get(batch.next)?;
         batch.next += 1;
-        self.uncounted.add(payload.len());
-        let push = match parts.within(payload) {
-            PushRef::Message(message) => {
-                self.since = message.mtime.or(self.since);
-                Push::Message(message.to_message())
+        self.uncounted.add(push.payload_len());
+        let push = match &push.parts {
+            PushParts::Message(parts) => {
+                self.since = parts.mtime.or(self.since);
+                Push::Message(batch.pushes.message(parts))
             }
-            PushRef::Event(event) => Push::Event(event.to_event()),
+            PushParts::Event(parts) => Push::Event(batch.pushes.event(parts)),
         };
         if batch.next == batch.end {
             self.batch = None;

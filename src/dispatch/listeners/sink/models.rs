@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::dispatch::callbacks::Work;
-use crate::dispatch::listeners::arrivals::Arrived;
-use crate::fpnn::MapWriter;
-use crate::rtm::{PushMethod, PushRef};
+use crate::rtm::{EventRef, PushList, PushRef};
 
 use crossbeam_channel::Receiver;
 use loom::sync::atomic::AtomicUsize;
@@ -63,12 +61,10 @@ impl Model {
 
     /// What the I/O thread does for a push, or the catch-up thread for a row.
     fn push(&self, number: i64) {
-        let mut payload = Vec::new();
-        let map = MapWriter::begin(&mut payload).int("pid", 1).str("event", "login").int("uid", number);
-        let _ = map.int("time", 2).str("endpoint", "");
-        let push = PushRef::read(PushMethod::Event, &payload).unwrap().unwrap();
-        let parts = push.to_parts(&payload);
-        self.sink.queue.push_all(&Arc::from([Arrived { parts, payload: payload.into() }]));
+        let event = EventRef { pid: 1, name: b"login", uid: number, time: 2, endpoint: b"", data: None };
+        let mut pushes = PushList::default();
+        pushes.add(&PushRef::Event(event), 10);
+        self.sink.queue.push_all([pushes.take()]);
         self.sink.wake();
     }
 

@@ -8,6 +8,7 @@ use rtm_server_sdk::{Error, GapReason, Push};
 
 use super::super::ear::{Ear, Expected, Standing};
 use super::super::server::NOT_ALLOWED;
+use super::super::told;
 use super::super::wish::{Items, covers, union};
 use super::{Waiter, World};
 
@@ -44,8 +45,7 @@ impl World {
         let sent = self.pushed.pop_front();
         assert!(sent.as_ref().is_some_and(is_it), "{method:?} {payload:?}, not {sent:?}");
         let push = match PushRef::read(method, payload) {
-            Ok(Some(PushRef::Message(message))) => Push::Message(message.to_message()),
-            Ok(Some(PushRef::Event(event))) => Push::Event(event.to_event()),
+            Ok(Some(push)) => told(&push),
             Ok(None) | Err(_) => return,
         };
         self.enter(connection);
