@@ -1,7 +1,6 @@
 //! What the engine asks its driver to do.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::info::ConnectionInfo;
 use super::listening::ListenerId;
@@ -34,12 +33,42 @@ pub enum Action<T> {
     Granted { connection: u64, listener: ListenerId },
     /// The server refused a wish that it had granted on an earlier connection.
     Refused { connection: u64, listener: ListenerId, error: Error },
-    /// A push came. It has its answer already.
-    Pushed { connection: u64, method: PushMethod, payload: Arc<[u8]> },
+    /// Pushes came, one after the other. They have their answers already.
+    Pushed { connection: u64, pushes: RawPushes },
 }
 
 /// Names one attempt to reach one address. Never used twice.
 pub type DialId = usize;
+
+/// Pushes as they came, one behind the other.
+#[derive(Debug, Default)]
+pub struct RawPushes {
+    payloads: Vec<u8>,
+    /// The method of each push, and where its payload ends.
+    ends: Vec<(PushMethod, usize)>,
+}
+
+impl RawPushes {
+    /// Adds a push, behind the others.
+    pub fn add(&mut self, method: PushMethod, payload: &[u8]) {
+        self.payloads.extend_from_slice(payload);
+        self.ends.push((method, self.payloads.len()));
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The method and the payload of each.
+    pub fn iter(&self) -> impl Iterator<Item = (PushMethod, &[u8])> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(method, end)| {
+            let payload = std::mem::replace(&mut start, end)..end;
+            (method, self.payloads.get(payload).unwrap_or_default())
+        })
+    }
+}
 
 /// How a call ended, as far as the engine knows.
 pub type Outcome = Result<RawAnswer, Error>;

@@ -28,7 +28,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, DialId, Outcome, RawAnswer};
+pub use action::{Action, DialId, Outcome, RawAnswer, RawPushes};
 pub use calls::NewCall;
 pub use counters::{Counter, Counters, Stats};
 pub use info::ConnectionInfo;
@@ -459,8 +459,7 @@ impl<T: Token> Engine<T> {
                 Ok(Some(Event::Push(method, payload))) => {
                     self.counters.quests_from_server.increment();
                     if !self.wishes.is_empty() {
-                        let connection = self.wishes.connection();
-                        self.actions.push_back(Action::Pushed { connection, method, payload: payload.into() });
+                        pushes::hand_on(&mut self.actions, self.wishes.connection(), method, payload);
                     }
                 }
                 Ok(Some(Event::Listened(Err(Error::Answer(error))))) if self.clock.is_refusal(&error) => {

@@ -1,11 +1,13 @@
 //! What the engine does for listeners: it asks the server for pushes, and hands on what comes.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::connection::Connection;
 use super::listening::{Decision, ListenerId, NewWish};
-use super::{Action, Engine, RawAnswer, State, Token};
+use super::{Action, Engine, RawAnswer, RawPushes, State, Token};
 use crate::error::{Error, Stage, TimeoutError};
+use crate::rtm::PushMethod;
 
 impl<T: Token> Engine<T> {
     /// Somebody wants to listen. It makes a connection, waits for one, or fails at once, like a call.
@@ -134,4 +136,16 @@ impl Connection {
     fn forget_listen(&mut self) {
         self.listen_quest = None;
     }
+}
+
+/// A push came on the connection of this number. Those that come one after the other are handed on together.
+pub(super) fn hand_on<T>(actions: &mut VecDeque<Action<T>>, on: u64, method: PushMethod, payload: &[u8]) {
+    if let Some(Action::Pushed { connection, pushes }) = actions.back_mut() {
+        if *connection == on {
+            return pushes.add(method, payload);
+        }
+    }
+    let mut pushes = RawPushes::default();
+    pushes.add(method, payload);
+    actions.push_back(Action::Pushed { connection: on, pushes });
 }

@@ -225,9 +225,7 @@ impl Driver {
             Action::Refused { connection, listener, error } => {
                 self.shared.listeners.handle_refused(connection, listener, &error);
             }
-            Action::Pushed { connection, method, payload } => {
-                self.shared.listeners.route(connection, method, payload, now);
-            }
+            Action::Pushed { connection, pushes } => self.shared.listeners.route(connection, &pushes, now),
         }
     }
 

@@ -50,7 +50,7 @@ impl OfflineListeners {
         match action {
             Action::Granted { connection, listener } => self.0.handle_granted(connection, listener),
             Action::Refused { connection, listener, error } => self.0.handle_refused(connection, listener, &error),
-            Action::Pushed { connection, method, payload } => self.0.route(connection, method, payload, now),
+            Action::Pushed { connection, pushes } => self.0.route(connection, &pushes, now),
             other => return Some(other),
         }
         self.0.wake_touched();

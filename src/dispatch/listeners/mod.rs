@@ -31,10 +31,10 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 use rustc_hash::FxHashMap;
 
-use crate::engine::{Counters, ListenerId};
+use crate::engine::{Counters, ListenerId, RawPushes};
 use crate::error::Error;
 use crate::rtm::methods::listen::Listen;
-use crate::rtm::{MessageRef, PushList, PushMethod, PushRef, Target};
+use crate::rtm::{MessageRef, PushList, PushRef, Target};
 use arrivals::Arrivals;
 use duplicates::{Duplicates, MessageKey, PushVerdict};
 use rooms::RoomTrack;
@@ -187,28 +187,27 @@ impl Listeners {
         touched.iter().for_each(Sink::wake);
     }
 
-    /// A push came on the connection of this number.
-    pub(crate) fn route(&self, connection: u64, method: PushMethod, payload: Arc<[u8]>, now: Instant) {
-        self.counters.pushes_received.increment();
-        let push = match PushRef::read(method, &payload) {
-            Ok(Some(push)) => push,
-            Ok(None) => return,
-            Err(error) => return log::debug!("dropped a push that cannot be read: {error}"),
-        };
+    /// Pushes came on the connection of this number.
+    pub(crate) fn route(&self, connection: u64, pushes: &RawPushes, now: Instant) {
+        self.counters.pushes_received.add(pushes.count() as u64);
+        let mut unreadable = Vec::new();
         let mut tables = self.tables.lock();
-        tables.enter_connection(connection);
-        let mut found = std::mem::take(&mut tables.found);
-        found.clear();
-        tables.routes.find(&push, &mut found);
-        if let PushRef::Message(message) = &push {
-            if !found.is_empty() && !tables.admit(message, connection, &mut found, now) {
-                self.counters.pushes_duplicate.increment();
+        for (method, payload) in pushes.iter() {
+            match PushRef::read(method, payload) {
+                Ok(None) => {}
+                Ok(Some(push)) => {
+                    tables.enter_connection(connection);
+                    if !tables.route(connection, &push, payload.len(), now) {
+                        self.counters.pushes_duplicate.increment();
+                    }
+                }
+                Err(error) => unreadable.push(error),
             }
         }
-        if !found.is_empty() {
-            tables.take_push(&found, &push, payload.len());
+        drop(tables);
+        for error in unreadable {
+            log::debug!("dropped a push that cannot be read: {error}");
         }
-        tables.found = found;
     }
 
     /// The server granted the listener's wish on the connection of this number.
@@ -265,6 +264,22 @@ impl Listeners {
 }
 
 impl Tables {
+    /// A push came, in a payload of so many bytes. Says whether it is more than the repetition of a message.
+    fn route(&mut self, connection: u64, push: &PushRef<'_>, payload_len: usize, now: Instant) -> bool {
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        self.routes.find(push, &mut found);
+        let is_new = match push {
+            PushRef::Message(message) if !found.is_empty() => self.admit(message, connection, &mut found, now),
+            _ => true,
+        };
+        if !found.is_empty() {
+            self.take_push(&found, push, payload_len);
+        }
+        self.found = found;
+        is_new
+    }
+
     /// Adds to a listener's queue something else than a push, behind the pushes that have arrived.
     fn give(&mut self, id: ListenerId, add: impl FnOnce(&Sink)) {
         self.deliver_arrivals();

@@ -142,8 +142,10 @@ impl Rig {
                 Action::Refused { connection, listener, .. } => {
                     self.told.push(format!("{connection}: {} refused", listener.0));
                 }
-                Action::Pushed { connection, method, payload } => {
-                    self.told.push(format!("{connection}: {method:?} of {} bytes", payload.len()));
+                Action::Pushed { connection, pushes } => {
+                    for (method, payload) in pushes.iter() {
+                        self.told.push(format!("{connection}: {method:?} of {} bytes", payload.len()));
+                    }
                 }
             }
         }

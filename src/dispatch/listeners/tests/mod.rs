@@ -16,7 +16,7 @@ use crate::code::ErrorCode;
 use crate::error::CloseReason;
 use crate::fpnn::MapWriter;
 use crate::rtm::methods::history::{History, HistoryPage};
-use crate::rtm::{Message, MessageType};
+use crate::rtm::{Message, MessageType, PushMethod};
 
 const ROOM: i64 = 42;
 
@@ -76,7 +76,13 @@ impl Hub {
 
     /// A push that is read together with others: nobody is woken yet.
     fn read_payload(&self, payload: &[u8]) {
-        self.listeners.route(self.connection, PushMethod::RoomMessage, payload.into(), self.now);
+        self.route(PushMethod::RoomMessage, payload);
+    }
+
+    fn route(&self, method: PushMethod, payload: &[u8]) {
+        let mut pushes = RawPushes::default();
+        pushes.add(method, payload);
+        self.listeners.route(self.connection, &pushes, self.now);
     }
 
     /// These pushes come in one read, each a room and an id.
@@ -89,7 +95,7 @@ impl Hub {
         let mut payload = Vec::new();
         let map = MapWriter::begin(&mut payload).int("pid", 1).str("event", "login").int("uid", 2);
         map.int("time", 3).str("endpoint", "");
-        self.listeners.route(self.connection, PushMethod::Event, payload.into(), self.now);
+        self.route(PushMethod::Event, &payload);
         self.listeners.wake_touched();
     }
 

@@ -16,7 +16,9 @@ impl World {
     /// What an action of the engine promises to listeners, before it is carried out.
     pub(super) fn expect(&mut self, action: &Action<Waiter>) {
         match action {
-            Action::Pushed { connection, method, payload } => self.expect_push(*connection, *method, payload),
+            Action::Pushed { connection, pushes } => {
+                pushes.iter().for_each(|(method, payload)| self.expect_push(*connection, method, payload));
+            }
             Action::Granted { connection, listener } => {
                 self.enter(*connection);
                 if let Some(ear) = self.ears.get_mut(&listener.0) {
