@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Inner;
 use crate::config::bounded;
-use crate::dispatch::{Push, Sink, Taken};
+use crate::dispatch::{Push, Queue, Ready, Sink, Taken};
 use crate::engine::ListenerId;
 use crate::error::Error;
 use crate::net::Command;
@@ -70,6 +70,10 @@ impl Listener {
         Listener { subscription }
     }
 
+    fn queue(&self) -> &Queue {
+        &self.subscription.sink.queue
+    }
+
     /// Blocks until there is a push, and takes it.
     ///
     /// # Errors
@@ -92,11 +96,10 @@ impl Listener {
     /// # Ok(()) }
     /// ```
     pub fn recv(&self) -> Result<Push, Error> {
-        loop {
-            if let Some(push) = pushed(self.subscription.sink.queue.take(None))? {
-                return Ok(push);
-            }
-        }
+        self.queue().take_as(None, |next| match next {
+            Taken::Push(push) => Ok(push.make()),
+            Taken::Nothing | Taken::Closed => Err(Error::closed(false)),
+        })
     }
 
     /// Blocks until there is a push, for `timeout` at most. Returns `None` if none came.
@@ -121,7 +124,7 @@ impl Listener {
     /// # Ok(()) }
     /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Option<Push>, Error> {
-        pushed(self.subscription.sink.queue.take(Some(Instant::now() + bounded(timeout))))
+        self.queue().take_as(Some(Instant::now() + bounded(timeout)), pushed)
     }
 
     /// Takes the next push if there is one. Never blocks.
@@ -145,7 +148,7 @@ impl Listener {
     /// # Ok(()) }
     /// ```
     pub fn try_recv(&self) -> Result<Option<Push>, Error> {
-        pushed(self.subscription.sink.queue.try_take())
+        self.queue().try_take_as(pushed)
     }
 
     /// Iterates over the pushes. `next` blocks until there is one; the iterator ends when the client is closed.
@@ -176,9 +179,9 @@ impl Listener {
     }
 }
 
-fn pushed(taken: Taken) -> Result<Option<Push>, Error> {
-    match taken {
-        Taken::Push(push) => Ok(Some(push)),
+fn pushed(next: Taken<Ready<'_>>) -> Result<Option<Push>, Error> {
+    match next {
+        Taken::Push(push) => Ok(Some(push.make())),
         Taken::Nothing => Ok(None),
         Taken::Closed => Err(Error::closed(false)),
     }
@@ -195,7 +198,10 @@ impl Iterator for Pushes<'_> {
     type Item = Push;
 
     fn next(&mut self) -> Option<Push> {
-        self.listener.recv().ok()
+        self.listener.queue().take_as(None, |next| match next {
+            Taken::Push(push) => Some(push.make()),
+            Taken::Nothing | Taken::Closed => None,
+        })
     }
 }
 

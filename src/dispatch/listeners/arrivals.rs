@@ -9,7 +9,7 @@ use super::Tables;
 use crate::engine::ListenerId;
 use crate::rtm::{PushList, PushRef};
 
-/// A list has at most so many pushes, and one more below so many bytes: it is kept until all of it was taken.
+/// A list has at most so many pushes, and one more below so many bytes: it is kept until all of it was taken by all.
 const MOST_PUSHES: usize = 128;
 const MOST_BYTES: usize = 64 * 1024;
 

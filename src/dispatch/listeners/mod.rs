@@ -18,7 +18,7 @@ mod work;
 
 pub(crate) use catch_up::wait_after;
 pub use push::{Gap, GapReason, Push};
-pub(crate) use queue::{Queue, Taken};
+pub(crate) use queue::{Queue, Ready, Taken};
 pub(crate) use rows::Page;
 pub(crate) use sink::{Handler, Sink};
 pub(crate) use work::Work;

@@ -18,7 +18,7 @@ use crate::rtm::{Message, PushList};
 use crate::sync::{AtomicBool, Condvar, Mutex};
 use inbox::{Inbox, TakeOver};
 use outbox::Batch;
-pub(crate) use outbox::Outbox;
+pub(crate) use outbox::{Outbox, Ready};
 
 /// Payloads in one queue may take this many bytes; one more is let in below that.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -74,12 +74,22 @@ struct Size {
 
 /// What a look into the queue comes to.
 #[derive(Debug)]
-pub(crate) enum Taken {
-    Push(Push),
+pub(crate) enum Taken<P = Push> {
+    Push(P),
     /// Nothing is there yet.
     Nothing,
     /// Nothing is there, and nothing more will come.
     Closed,
+}
+
+impl Taken<Ready<'_>> {
+    pub(crate) fn make(self) -> Taken {
+        match self {
+            Taken::Push(push) => Taken::Push(push.make()),
+            Taken::Nothing => Taken::Nothing,
+            Taken::Closed => Taken::Closed,
+        }
+    }
 }
 
 impl Queue {
@@ -203,30 +213,40 @@ impl Queue {
         !self.taken.lock().is_empty() || self.inbox.lock().is_ready()
     }
 
-    /// Takes what is next, without waiting.
-    pub(crate) fn try_take(&self) -> Taken {
-        self.try_take_into(&mut self.taken.lock())
+    /// Takes what is next, without waiting. `make` makes of it what is wanted.
+    #[inline]
+    pub(crate) fn try_take_as<T>(&self, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
+        make(self.try_take_into(&mut self.taken.lock()))
     }
 
-    /// Waits for what is next; until `deadline`, if there is one.
-    pub(crate) fn take(&self, deadline: Option<Instant>) -> Taken {
+    /// Waits for what is next; until `deadline`, if there is one. `make` makes of it what is wanted.
+    #[inline]
+    pub(crate) fn take_as<T>(&self, deadline: Option<Instant>, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
         loop {
-            match self.try_take() {
-                Taken::Nothing if self.wait(deadline) => return self.try_take(),
+            match self.try_take_into(&mut self.taken.lock()) {
                 Taken::Nothing => {}
-                taken => return taken,
+                taken => return make(taken),
+            }
+            if self.wait(deadline) {
+                return self.try_take_as(make);
             }
         }
     }
 
     /// Waits for what is next, where one thread takes everything. It keeps what it has taken over, and needs no lock for that.
-    pub(crate) fn take_into(&self, taken: &mut Outbox) -> Taken {
+    #[inline]
+    pub(crate) fn take_into<T>(&self, taken: &mut Outbox, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
         loop {
             match self.try_take_into(taken) {
                 Taken::Nothing => _ = self.wait(None),
-                taken => return taken,
+                taken => return make(taken),
             }
         }
+    }
+
+    /// [`try_take_as`](Queue::try_take_as) itself.
+    pub(crate) fn try_take(&self) -> Taken {
+        self.try_take_as(|next| next.make())
     }
 
     /// Waits until there may be something to take. Says whether the time is over.
@@ -245,28 +265,34 @@ impl Queue {
 
     /// Takes what is next: of what was taken over, then of what has come.
     #[inline]
-    fn try_take_into(&self, taken: &mut Outbox) -> Taken {
+    fn try_take_into<'a>(&self, taken: &'a mut Outbox) -> Taken<Ready<'a>> {
         if self.is_abandoned.load(Ordering::SeqCst) {
             return Taken::Closed;
         }
-        let push = loop {
-            if let Some(push) = taken.next() {
-                break push;
-            }
-            match self.inbox.lock().take_over(&mut taken.items) {
+        if taken.is_empty() {
+            match self.take_over(taken) {
                 TakeOver::Items => {}
                 TakeOver::Nothing => return Taken::Nothing,
                 TakeOver::Closed => return Taken::Closed,
             }
-        };
+        }
+        let Some(last) = taken.advance() else { return Taken::Nothing };
         if taken.is_empty() || taken.uncounted.count >= self.waiting.most_uncounted() {
             self.waiting.count_out(std::mem::take(&mut taken.uncounted));
         }
-        match push {
-            Push::Gap(_) => self.counters.gaps.increment(),
-            Push::Message(_) | Push::Event(_) => self.counters.pushes_delivered.increment(self.place),
+        let Some(ready) = taken.ready(last) else { return Taken::Nothing };
+        if ready.is_gap() {
+            self.counters.gaps.increment();
+        } else {
+            self.counters.pushes_delivered.increment(self.place);
         }
-        Taken::Push(push)
+        Taken::Push(ready)
+    }
+
+    /// Takes over what has come.
+    fn take_over(&self, taken: &mut Outbox) -> TakeOver {
+        taken.forget_batch();
+        self.inbox.lock().take_over(&mut taken.items)
     }
 
     fn lose(&self, items: &mut VecDeque<Item>, count: usize) {

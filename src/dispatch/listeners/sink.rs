@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use super::push::Push;
-use super::queue::{Outbox, Queue, Taken};
+use super::queue::{Outbox, Queue, Ready, Taken};
 use crate::dispatch::callbacks::{Callbacks, contained};
 use crate::error::{Error, SystemError};
 use crate::sync::{AtomicBool, Mutex};
@@ -67,13 +67,15 @@ impl Sink {
         let sink = Arc::clone(self);
         let run = move || {
             let mut taken = Outbox::default();
-            loop {
-                match sink.queue.take_into(&mut taken) {
-                    Taken::Push(push) => contained("a listener", || handler(push)),
-                    Taken::Nothing => {}
-                    Taken::Closed => break,
+            let mut hear = |next: Taken<Ready<'_>>| match next {
+                Taken::Push(push) => {
+                    contained("a listener", || handler(push.make()));
+                    true
                 }
-            }
+                Taken::Nothing => true,
+                Taken::Closed => false,
+            };
+            while sink.queue.take_into(&mut taken, &mut hear) {}
             drop(taken);
             contained("dropping a listener", || drop(handler));
         };

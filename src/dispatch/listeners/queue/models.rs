@@ -88,26 +88,26 @@ fn abandon(listen: fn(&Queue)) {
 
 #[test]
 fn nothing_is_lost_and_nothing_comes_twice_through_an_overflowing_queue() {
-    overflow(|queue| take_all(queue, || queue.take(None)));
+    overflow(|queue| take_all(queue, || queue.take_as(None, |next| next.make())));
 }
 
 #[test]
 fn nothing_is_lost_and_nothing_comes_twice_where_one_thread_takes_everything() {
     overflow(|queue| {
         let mut taken = Outbox::default();
-        take_all(queue, || queue.take_into(&mut taken));
+        take_all(queue, || queue.take_into(&mut taken, |next| next.make()));
     });
 }
 
 #[test]
 fn listener_that_is_dropped_ends_and_leaves_nothing_behind() {
-    abandon(|queue| while !matches!(queue.take(None), Taken::Closed) {});
+    abandon(|queue| while !matches!(queue.take_as(None, |next| next.make()), Taken::Closed) {});
 }
 
 #[test]
 fn thread_of_a_handler_that_is_dropped_ends_and_leaves_nothing_behind() {
     abandon(|queue| {
         let mut taken = Outbox::default();
-        while !matches!(queue.take_into(&mut taken), Taken::Closed) {}
+        while !matches!(queue.take_into(&mut taken, |next| next.make()), Taken::Closed) {}
     });
 }

@@ -25,54 +25,101 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 pub(super) struct Batch {
     pushes: Arc<PushList>,
-    next: usize,
+    taken: usize,
     end: usize,
+}
+
+/// A push that was taken and is not made yet: it is large, and best made in the very place where it is wanted.
+#[derive(Debug)]
+pub(crate) enum Ready<'a> {
+    InList(&'a PushList, &'a PushParts),
+    Other(Box<Push>),
+}
+
+/// What was taken last.
+#[derive(Debug)]
+pub(super) enum Last {
+    /// A push of the batch.
+    InBatch,
+    Other(Box<Push>),
+}
+
+impl Ready<'_> {
+    #[inline]
+    pub(crate) fn make(self) -> Push {
+        match self {
+            Ready::InList(list, PushParts::Message(parts)) => Push::Message(list.message(parts)),
+            Ready::InList(list, PushParts::Event(parts)) => Push::Event(list.event(parts)),
+            Ready::Other(push) => *push,
+        }
+    }
+
+    pub(super) fn is_gap(&self) -> bool {
+        matches!(self, Ready::Other(push) if matches!(**push, Push::Gap(_)))
+    }
 }
 
 impl Batch {
     /// The first `count` of these.
     pub(super) fn new(pushes: Arc<PushList>, count: usize) -> Batch {
-        Batch { pushes, next: 0, end: count }
+        Batch { pushes, taken: 0, end: count }
+    }
+
+    fn has_more(&self) -> bool {
+        self.taken < self.end
     }
 }
 
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
-        self.batch.is_none() && self.items.is_empty()
+        self.items.is_empty() && !self.batch.as_ref().is_some_and(Batch::has_more)
     }
 
-    /// What is next, if anything is.
-    #[inline]
-    pub(super) fn next(&mut self) -> Option<Push> {
-        if self.batch.is_some() { self.next_in_batch() } else { self.next_item() }
+    /// Drops a batch whose last push was made.
+    pub(super) fn forget_batch(&mut self) {
+        self.batch = None;
     }
 
+    /// Takes what is next, if anything is.
     #[inline]
-    fn next_in_batch(&mut self) -> Option<Push> {
-        let batch = self.batch.as_mut()?;
-        let push = batch.pushes.pushes().get(batch.next)?;
-        batch.next += 1;
-        self.uncounted.add(push.payload_len());
-        let push = match &push.parts {
-            PushParts::Message(parts) => {
-                self.since = parts.mtime.or(self.since);
-                Push::Message(batch.pushes.message(parts))
+    pub(super) fn advance(&mut self) -> Option<Last> {
+        if !self.batch.as_ref().is_some_and(Batch::has_more) {
+            self.forget_batch();
+            if let Some(other) = self.advance_item()? {
+                return Some(Last::Other(Box::new(other)));
             }
-            PushParts::Event(parts) => Push::Event(batch.pushes.event(parts)),
-        };
-        if batch.next == batch.end {
-            self.batch = None;
         }
-        Some(push)
+        let batch = self.batch.as_mut()?;
+        let push = batch.pushes.pushes().get(batch.taken)?;
+        batch.taken += 1;
+        self.uncounted.add(push.payload_len());
+        if let PushParts::Message(parts) = &push.parts {
+            self.since = parts.mtime.or(self.since);
+        }
+        Some(Last::InBatch)
     }
 
-    fn next_item(&mut self) -> Option<Push> {
+    /// What was taken last, for its making.
+    #[inline]
+    pub(super) fn ready(&self, last: Last) -> Option<Ready<'_>> {
+        match last {
+            Last::Other(push) => Some(Ready::Other(push)),
+            Last::InBatch => {
+                let batch = self.batch.as_ref()?;
+                let push = batch.pushes.pushes().get(batch.taken.checked_sub(1)?)?;
+                Some(Ready::InList(&batch.pushes, &push.parts))
+            }
+        }
+    }
+
+    /// Takes the next item: what is made of it, or nothing yet if it begins a batch.
+    fn advance_item(&mut self) -> Option<Option<Push>> {
         let since = self.since;
-        Some(match self.items.pop_front()? {
+        Some(Some(match self.items.pop_front()? {
             Item::Pushes(batch) => {
                 self.before_catch_up = None;
                 self.batch = Some(batch);
-                return self.next_in_batch();
+                return Some(None);
             }
             Item::Row(message) => {
                 self.before_catch_up.get_or_insert(since);
@@ -89,6 +136,6 @@ impl Outbox {
                 let since = from.or(*self.before_catch_up.get_or_insert(since));
                 Push::Gap(Gap::new(GapReason::Reconnected, None, since, error.map(|error| *error)))
             }
-        })
+        }))
     }
 }

@@ -64,7 +64,7 @@ fn closed_client_gives_what_was_queued_and_then_the_end() {
     hub.listeners.close();
     hub.push(2);
     assert_eq!(ear.heard(), ["1"]);
-    assert!(matches!(ear.sink.queue.take(None), Taken::Closed));
+    assert!(matches!(ear.sink.queue.take_as(None, |next| next.make()), Taken::Closed));
     let sink = Sink::new(hub.listeners.new_queue(1));
     assert!(hub.listeners.add(Listen::new().room(ROOM).into(), false, sink).is_err());
 }
