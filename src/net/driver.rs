@@ -204,6 +204,7 @@ impl Driver {
                 self.is_connected.store(false, Ordering::Release);
                 self.connection = None;
                 self.dials.clear();
+                self.shared.listeners.handle_disconnected();
             }
             Action::Opened(info) => {
                 self.is_connected.store(true, Ordering::Release);

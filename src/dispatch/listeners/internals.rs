@@ -51,6 +51,10 @@ impl OfflineListeners {
             Action::Granted { connection, listener } => self.0.handle_granted(connection, listener),
             Action::Refused { connection, listener, error } => self.0.handle_refused(connection, listener, &error),
             Action::Pushed { connection, pushes } => self.0.route(connection, &pushes, now),
+            Action::Disconnect => {
+                self.0.handle_disconnected();
+                return Some(Action::Disconnect);
+            }
             other => return Some(other),
         }
         self.0.wake_touched();

@@ -64,6 +64,9 @@ struct Tables {
     ready: VecDeque<i64>,
     /// The number of the connection that was last heard of.
     connection: u64,
+    /// It was lost, and there is no sign of the next one yet.
+    is_lost: bool,
+    /// Pushes that are not in the queues yet.
     arrivals: Arrivals,
     /// Those who were given something and not woken yet.
     touched: Vec<ListenerId>,
@@ -230,6 +233,11 @@ impl Listeners {
         self.changed.notify_all();
     }
 
+    /// There is no connection: what is read of a history from here on may have been written while nothing was pushed.
+    pub(crate) fn handle_disconnected(&self) {
+        self.tables.lock().is_lost = true;
+    }
+
     /// How many listeners there are, and how many pushes wait in all of their queues.
     #[cfg(feature = "metrics")]
     pub(crate) fn queue_lengths(&self) -> (usize, usize) {
@@ -336,7 +344,7 @@ impl Tables {
         if connection <= self.connection {
             return;
         }
-        self.connection = connection;
+        (self.connection, self.is_lost) = (connection, false);
         self.plan_catch_ups(connection);
         let there: Vec<ListenerId> =
             self.listeners.iter().filter(|(_, entry)| entry.was_there_before(connection)).map(|(&id, _)| id).collect();

@@ -54,9 +54,10 @@ impl Listeners {
 }
 
 impl Tables {
-    /// The newest messages of a room were read, or could not be. They count only if the connection is still the same.
+    /// The newest messages of a room were read, or could not be. They count only if the connection is still
+    /// there: a call that had not left when it was lost is answered on the next, maybe before that pushes anything.
     fn take_newest(&mut self, rid: i64, connection: u64, page: Option<Page>, now: Instant) {
-        let is_same = self.connection == connection;
+        let is_same = self.connection == connection && !self.is_lost;
         let Some(track) = self.rooms.get_mut(&rid) else { return };
         if let Some(Err(error)) = &page {
             track.newest_losses.record(error);

@@ -146,6 +146,9 @@ impl Tables {
     /// so that nothing can be missed behind the last page.
     fn is_ready(&self, rid: i64) -> bool {
         let Some(track) = self.rooms.get(&rid).filter(|track| track.granted == self.connection) else { return false };
+        if self.is_lost {
+            return false;
+        }
         match track.plans.front() {
             Some(catch_up) => self.connection > catch_up.after,
             None => track.newest.is_some(),

@@ -43,6 +43,20 @@ fn message_of_the_same_millisecond_before_the_newest_is_older_than_the_listening
 }
 
 #[test]
+fn listening_does_not_begin_at_what_was_sent_after_the_connection_was_lost() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), true);
+    let work = hub.next_work().unwrap();
+    hub.listeners.handle_disconnected();
+    // Answered on the next connection, which has not granted anything yet.
+    hub.give(work, vec![row(2), row(1)], None);
+    assert!(hub.next_work().is_none());
+    hub.reconnect(&[&ear]);
+    hub.do_blind_catch_up();
+    assert_eq!(ear.heard(), ["Reconnected 0 since 0"], "message 2 was missed");
+}
+
+#[test]
 fn what_is_older_than_deleted_messages_is_older_than_the_listening() {
     let mut hub = Hub::new();
     let ear = hub.listen(Listen::new().room(ROOM), true);
