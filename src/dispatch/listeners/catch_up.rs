@@ -121,7 +121,7 @@ pub(super) enum Received {
 impl CatchUp {
     pub(super) fn new(rid: i64, connection: u64, base: Option<Base>) -> CatchUp {
         let reached = base.as_ref().filter(|base| !base.is_beginning()).map(|base| base.last.mtime);
-        let begin = base.as_ref().map_or(0, |base| base.last.mtime.saturating_sub(OVERLAP_MS).max(0));
+        let begin = base.as_ref().map_or(0, |base| base.begin().min(base.settled.begin()).max(0));
         let step = match base {
             Some(_) => Step::Page { query: History::oldest().between(begin, 0), is_first: true },
             None => Step::End,
@@ -231,7 +231,10 @@ impl CatchUp {
 
     /// Whether a row was delivered, by what is known of the message that was seen last.
     pub(super) fn was_seen(&self, mark: Mark) -> bool {
-        let was_seen = |base: &Base| base.last.is_of(mark) || (!base.remembers && mark.mtime < base.last.mtime);
+        let was_seen = |base: &Base| {
+            let is_older = mark.mtime < if base.remembers { base.begin() } else { base.last.mtime };
+            is_older || base.last.is_of(mark)
+        };
         self.base.as_ref().is_some_and(was_seen)
     }
 
@@ -286,6 +289,11 @@ impl Losses {
 }
 
 impl Base {
+    /// From this time on, rows may be wanted.
+    fn begin(&self) -> i64 {
+        self.last.mtime.saturating_sub(OVERLAP_MS)
+    }
+
     /// Whether the room was empty when the listening began, so that no row can show that the history reaches back.
     fn is_beginning(&self) -> bool {
         self.last.keys.is_empty()
@@ -314,6 +322,11 @@ impl Settlement {
             settlement.places.insert(id, place);
         }
         settlement
+    }
+
+    /// The time of the first mark.
+    fn begin(&self) -> i64 {
+        self.marks.iter().map(|settled| settled.mark.mtime).min().unwrap_or(i64::MAX)
     }
 
     fn retain_concerned(&mut self, mark: Mark, listeners: &mut Vec<ListenerId>) {

@@ -188,8 +188,9 @@ impl RoomTrack {
     pub(super) fn base(&self, duplicates: &Duplicates) -> Option<Base> {
         let last = self.last.clone()?;
         let remembers = duplicates.reaches_back_to(last.overlap_came_at());
-        let begin = last.mtime.saturating_sub(OVERLAP_MS);
-        let near = |member: &Member| Some((member.id, member.settled_to.filter(|mark| mark.mtime >= begin)?));
+        // What stands before a mark may bear a time that is later by as much as the overlap.
+        let near_from = last.mtime.saturating_sub(2 * OVERLAP_MS);
+        let near = |member: &Member| Some((member.id, member.settled_to.filter(|mark| mark.mtime >= near_from)?));
         let settled = Settlement::new(self.members.iter().filter_map(near));
         Some(Base { last, remembers, settled })
     }

@@ -107,6 +107,21 @@ fn message_with_an_earlier_time_than_the_last_is_caught_up_if_it_was_not_pushed(
 }
 
 #[test]
+fn message_before_the_first_push_is_older_than_the_listening_though_its_time_is_later() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), true);
+    hub.find_newest(&[5]);
+    // The clocks of the servers differ: these were sent after 5.
+    hub.push_payload(&room_message_at(ROOM, 6, Some(1_000)));
+    hub.push_payload(&room_message_at(ROOM, 7, Some(8_000)));
+    hub.reconnect(&[&ear]);
+    let catch_up = hub.next_catch_up();
+    assert!(catch_up.query() == Some(History::oldest().between(1_000, 0)), "6 tells where the listening began");
+    hub.give(Work::CatchUp(Box::new(catch_up)), vec![row(5), row_at(6, 1), row_at(7, 8), row(9)], None);
+    assert_eq!(ear.heard(), ["6", "7", "9"]);
+}
+
+#[test]
 fn where_the_listening_began_is_looked_for_over_several_pages() {
     let mut hub = Hub::new();
     let ear = hub.listen(Listen::new().room(ROOM), true);
