@@ -41,7 +41,10 @@ const TARGETS: [Target; 6] = [
 ];
 
 /// Inputs that once broke a check, with the name of its target.
-const FOUND: [(&str, &[u8]); 0] = [];
+const FOUND: [(&str, &[u8]); 1] = [
+    // The first push bears an earlier time than what was there before it.
+    ("push", &[32, 3, 0, 4, 252, 12, 180, 0, 147, 13, 0, 3, 0]),
+];
 
 fn target(name: &str) -> &'static Target {
     TARGETS.iter().find(|target| target.name == name).unwrap()

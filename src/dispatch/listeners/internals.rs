@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Listeners, Push, Sink, Taken};
+use super::{Listeners, Push, Sink, Taken, Work};
 use crate::engine::{Action, Counters, ListenerId};
 use crate::error::Error;
-use crate::rtm::Message;
+use crate::rtm::methods::history::{HistoryPage, StoredMessage};
 use crate::rtm::methods::listen::Listen;
 
 /// All listeners of a client. What its threads do is done when it is asked for.
@@ -19,6 +19,10 @@ pub struct OfflineListener {
     id: ListenerId,
     sink: Arc<Sink>,
 }
+
+/// A page of a room's history that is being read.
+#[derive(Debug)]
+pub struct OfflineReading(Work);
 
 impl OfflineListeners {
     /// Nobody listens yet.
@@ -61,18 +65,37 @@ impl OfflineListeners {
         None
     }
 
-    /// Does what a catch-up thread would do next without waiting: reads one page. `read` gives all messages of a room, oldest
-    /// first. Says whether there was anything to do.
-    pub fn catch_up(&self, now: Instant, read: impl FnOnce(i64) -> Vec<Message>) -> bool {
-        let Some(work) = self.0.tables.lock().take_work() else { return false };
-        let page = work.query().map(|query| Ok(query.page_of(&read(work.rid()))));
+    /// What a catch-up thread would read next without waiting.
+    #[must_use]
+    pub fn begin_reading(&self) -> Option<OfflineReading> {
+        self.0.tables.lock().take_work().map(OfflineReading)
+    }
+
+    /// The page was read, or could not be. It counts only where there is one to read.
+    pub fn finish_reading(&self, reading: OfflineReading, page: Result<HistoryPage, Error>, now: Instant) {
+        let OfflineReading(work) = reading;
+        let page = work.query().map(|_| page);
         self.0.finish_work(work, page, now);
-        true
     }
 
     /// The client is closed.
     pub fn close(&self) {
         self.0.close();
+    }
+}
+
+impl OfflineReading {
+    /// The room whose history is read.
+    #[must_use]
+    pub fn room(&self) -> i64 {
+        self.0.rid()
+    }
+
+    /// The page, from a server that has these messages of the room, oldest first, and gives at most `most` at once.
+    #[must_use]
+    pub fn page_of(&self, stored: &[StoredMessage], most: usize) -> HistoryPage {
+        let nothing = HistoryPage { messages: Vec::new(), next: None };
+        self.0.query().map_or(nothing, |query| query.page_of(stored, most))
     }
 }
 

@@ -116,21 +116,23 @@ impl History {
         self.types_and_times(params).optional_int("lastid", self.last_id)
     }
 
-    /// The page that a server answers with that has these messages, oldest first.
+    /// The page that a server answers with that has these messages, oldest first, and gives at most `most` at once.
     #[cfg(feature = "unstable-internals")]
-    pub(crate) fn page_of(&self, stored: &[Message]) -> HistoryPage {
+    pub(crate) fn page_of(&self, stored: &[StoredMessage], most: usize) -> HistoryPage {
         let (begin, end) = self.times.unwrap_or_default();
         let is_in_time = |mtime: i64| begin <= mtime && (end == 0 || mtime <= end);
         let is_behind = |id: i64| self.last_id.is_none_or(|last| if self.newest_first { id < last } else { id > last });
-        let mut rows: Vec<(i64, &Message)> = (1..).zip(stored).collect();
+        let mut rows: Vec<(i64, &StoredMessage)> = (1..).zip(stored).collect();
         if self.newest_first {
             rows.reverse();
         }
-        rows.retain(|(id, row)| is_in_time(row.mtime.unwrap_or_default()) && is_behind(*id));
-        rows.truncate(self.count.into());
-        let is_full = rows.len() == usize::from(self.count);
+        rows.retain(|(id, row)| is_in_time(row.message.mtime.unwrap_or_default()) && is_behind(*id));
+        let most = most.min(self.count.into());
+        rows.truncate(most);
+        let is_full = rows.len() == most;
         let next = rows.last().filter(|_| is_full).map(|(id, _)| History { last_id: Some(*id), ..self.clone() });
-        HistoryPage { messages: rows.into_iter().map(|(_, row)| row.clone()).collect(), next }
+        let shown = rows.into_iter().filter(|(_, row)| !row.is_deleted);
+        HistoryPage { messages: shown.map(|(_, row)| row.message.clone()).collect(), next }
     }
 
     /// The query for the page behind one with this cursor. `None` where the cursor has not moved: asking again would
@@ -141,6 +143,15 @@ impl History {
         let next = History { times, last_id: Some(cursor.last_id?), ..self.clone() };
         (next != *self).then_some(next)
     }
+}
+
+/// A message as a server keeps it.
+#[cfg(feature = "unstable-internals")]
+#[derive(Debug, Clone)]
+pub struct StoredMessage {
+    pub message: Message,
+    /// Its place in the history stays.
+    pub is_deleted: bool,
 }
 
 /// A page of a room's history.

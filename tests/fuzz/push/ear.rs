@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use rtm_server_sdk::listeners_internals::OfflineListener;
-use rtm_server_sdk::{GapReason, Message, Push, Target};
+use rtm_server_sdk::{Error, Gap, GapReason, Message, Push, Target};
 
 use super::wish::{Item, Items, includes};
 use super::world::History;
@@ -45,7 +45,7 @@ impl Ear {
     pub fn new(listener: OfflineListener, wish: Items, fills_gaps: bool, queue: usize) -> Ear {
         let rooms: Vec<i64> = wish.iter().filter_map(room).collect();
         let expected = if fills_gaps && !rooms.is_empty() {
-            Expected::Filled(Filled::new(&rooms))
+            Expected::Filled(Filled::new(&rooms, rooms.len() == wish.len()))
         } else {
             Expected::InPlace(InPlace { queue, ..InPlace::default() })
         };
@@ -171,6 +171,8 @@ fn is_same(one: &Push, other: &Push) -> bool {
 #[derive(Debug)]
 pub struct Filled {
     rooms: BTreeMap<i64, Room>,
+    /// Everything that is wished has a history.
+    has_history: bool,
 }
 
 /// What was heard of a room.
@@ -184,21 +186,24 @@ struct Room {
 }
 
 impl Filled {
-    fn new(rooms: &[i64]) -> Filled {
-        Filled { rooms: rooms.iter().map(|rid| (*rid, Room::default())).collect() }
+    fn new(rooms: &[i64], has_history: bool) -> Filled {
+        Filled { rooms: rooms.iter().map(|rid| (*rid, Room::default())).collect(), has_history }
     }
 
     /// The server has agreed: what there is of the rooms now is older.
     pub fn begin(&mut self, history: &History) {
         for (rid, room) in &mut self.rooms {
-            let newest = history.said.get(rid).and_then(|said| said.last()).map_or(0, |message| message.mid);
+            let newest = history.said.get(rid).and_then(|said| said.last()).map_or(0, |stored| stored.message.mid);
             room.complete_to = Some(newest);
         }
     }
 
     fn hear(&mut self, push: &Push, history: &History) {
         match push {
-            Push::Gap(_) => self.rooms.values_mut().for_each(|room| room.has_gap = true),
+            Push::Gap(gap) => {
+                self.check_gap(gap, history);
+                self.rooms.values_mut().for_each(|room| room.has_gap = true);
+            }
             Push::Message(Message { target: Target::Room(rid), mid, .. }) if history.is_true => {
                 if let Some(room) = self.rooms.get_mut(rid) {
                     room.hear(*mid, *rid, history);
@@ -206,6 +211,18 @@ impl Filled {
             }
             _ => {}
         }
+    }
+
+    /// Rooms are caught up, unless something goes wrong.
+    fn check_gap(&self, gap: &Gap, history: &History) {
+        let may_come = match (gap.reason(), gap.error()) {
+            (GapReason::Reconnected, None) => {
+                !self.has_history || !history.is_true || self.rooms.keys().any(|rid| history.is_long(*rid))
+            }
+            (GapReason::Reconnected, Some(error)) => matches!(error, Error::Closed(_)),
+            _ => true,
+        };
+        assert!(may_come || history.may_fail, "{gap:?} without need");
     }
 
     /// Everything was heard that there is to hear.
@@ -218,7 +235,8 @@ impl Room {
     fn hear(&mut self, mid: i64, rid: i64, history: &History) {
         assert!(self.heard.insert(mid), "message {mid} comes twice");
         // A message that is pushed again may be one that nobody wanted before.
-        assert!(self.last_heard < mid || history.is_repeated, "message {mid} comes behind {}", self.last_heard);
+        let is_excused = history.is_repeated || (history.is_skewed && history.loses_messages) || history.is_long(rid);
+        assert!(self.last_heard < mid || is_excused, "message {mid} comes behind {}", self.last_heard);
         self.last_heard = self.last_heard.max(mid);
         if self.complete_to.is_some_and(|last| last < mid) {
             self.check_up_to(mid, rid, history);
@@ -233,9 +251,10 @@ impl Room {
         if !history.is_true {
             return;
         }
-        let is_missing =
-            |message: &&Message| last < message.mid && message.mid < mid && !self.heard.contains(&message.mid);
-        let missing = said.iter().find(is_missing);
+        let is_missed =
+            |message: &Message| last < message.mid && message.mid < mid && !self.heard.contains(&message.mid);
+        let is_missing = |message: &&Message| is_missed(message) && !history.excuses(rid, message);
+        let missing = said.iter().map(|stored| &stored.message).find(is_missing);
         assert!(missing.is_none(), "message {missing:?} is missing, and no gap says so");
     }
 }

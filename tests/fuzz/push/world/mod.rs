@@ -2,6 +2,7 @@
 
 mod promises;
 mod pushing;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -17,6 +18,7 @@ use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Target};
 use super::ear::Ear;
 use super::server::{Reply, Server};
 use super::wish::{Items, asked_for, listen, wish};
+use reading::Reading;
 
 pub use pushing::History;
 
@@ -71,6 +73,8 @@ pub struct World {
     /// The messages that were pushed to somebody.
     seen: BTreeSet<(Target, i64, i64)>,
     history: History,
+    /// The pages that are being read.
+    readings: VecDeque<Reading>,
     last_mid: i64,
     /// Payloads that were pushed before.
     payloads: Vec<(usize, Vec<u8>)>,
@@ -112,7 +116,8 @@ impl World {
             entered: 0,
             pushed: VecDeque::new(),
             seen: BTreeSet::new(),
-            history: History::new(),
+            history: History::new(settings),
+            readings: VecDeque::new(),
             last_mid: 0,
             payloads: Vec::new(),
             began: now,
@@ -124,11 +129,12 @@ impl World {
         match kind % 16 {
             0 | 1 => self.start(detail),
             2 => self.drop_ear(detail),
+            5 if self.history.loses_messages && detail % 4 == 1 => self.delete(detail),
             3..=5 => self.say(detail),
             6 => self.push_other(detail),
             7 => self.push_again(detail),
             8 | 9 => self.hear(detail),
-            10 => _ = self.catch_up(),
+            10 => self.read(detail),
             11 => self.answer(detail),
             12 => self.pass(Duration::from_millis(1 << (detail % 14))),
             13 => self.lose_connection(detail),
@@ -303,9 +309,5 @@ impl World {
         (self.asking_since, self.is_put_off) = (None, false);
         self.pushed.clear();
         self.ears.values_mut().for_each(|ear| ear.standing = None);
-    }
-
-    fn catch_up(&self) -> bool {
-        self.listeners.catch_up(self.now, |rid| self.history.said.get(&rid).cloned().unwrap_or_default())
     }
 }

@@ -84,7 +84,7 @@ impl World {
             Ok(_) => {
                 assert_eq!(ear.standing, Some(Standing::Granted));
                 // Starting waits until it is known where a later catch-up begins.
-                while self.catch_up() {}
+                self.finish_readings();
                 if let Some(Ear { expected: Expected::Filled(filled), .. }) = self.ears.get_mut(&waiter.0) {
                     filled.begin(&self.history);
                 }
@@ -123,7 +123,7 @@ impl World {
             self.act();
             self.pass(Duration::from_secs(60));
         }
-        while self.catch_up() {}
+        self.finish_readings();
         assert!(self.starting.is_empty(), "somebody still starts");
         for ear in self.ears.values_mut() {
             assert!(ear.standing.is_some(), "{ear:?} waits for ever");

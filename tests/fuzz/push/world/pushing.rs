@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rtm_server_sdk::fpnn::{MapWriter, MethodName, PayloadReader};
+use rtm_server_sdk::rtm::methods::history::StoredMessage;
 use rtm_server_sdk::rtm::{PushMethod, PushRef};
 use rtm_server_sdk::{Message, MessageType, Target};
 
@@ -21,16 +22,50 @@ const METHODS: [MethodName<'static>; 6] = [
 /// What was said in the rooms, as far as the server stores it.
 #[derive(Debug)]
 pub struct History {
-    pub said: BTreeMap<i64, Vec<Message>>,
+    pub said: BTreeMap<i64, Vec<StoredMessage>>,
     /// The server pushes what was said, and nothing else.
     pub is_true: bool,
     /// The server has pushed some things more than once.
     pub is_repeated: bool,
+    /// Some messages are deleted.
+    pub loses_messages: bool,
+    /// Some messages bear a time that is earlier than that of the one before.
+    pub is_skewed: bool,
+    /// Some messages are pushed without their time.
+    is_untimed: bool,
+    /// Some pages cannot be read.
+    pub fails_pages: bool,
+    /// Some pages cannot be read, or some listeners are refused.
+    pub may_fail: bool,
+    /// A page has at most so many messages.
+    pub page_size: usize,
 }
 
 impl History {
-    pub(super) fn new() -> History {
-        History { said: BTreeMap::new(), is_true: true, is_repeated: false }
+    pub(super) fn new(settings: u8) -> History {
+        History {
+            said: BTreeMap::new(),
+            is_true: true,
+            is_repeated: false,
+            loses_messages: settings & 16 != 0,
+            is_skewed: settings & 32 != 0,
+            // Where a message stands that has no time is not to be told if times cannot be relied on either.
+            is_untimed: settings & 96 == 64,
+            fails_pages: settings & 8 != 0,
+            may_fail: settings & 12 != 0,
+            page_size: if settings & 128 == 0 { 20 } else { 3 },
+        }
+    }
+
+    /// Whether a message need not be found: it was deleted, or it cannot be told from what is older than one that was.
+    pub fn excuses(&self, rid: i64, message: &Message) -> bool {
+        let said = self.said.get(&rid).into_iter().flatten().filter(|stored| stored.is_deleted);
+        said.map(|stored| &stored.message).any(|gone| gone.mid <= message.mid && gone.mtime >= message.mtime)
+    }
+
+    /// Whether a room has so many pages that a listener must take it for one whose first messages the server may have dropped.
+    pub fn is_long(&self, rid: i64) -> bool {
+        self.said.get(&rid).is_some_and(|said| said.len() >= 25 * self.page_size)
     }
 }
 
@@ -49,7 +84,8 @@ impl World {
         self.last_mid += 1;
         // Some messages come in one millisecond.
         self.pass(Duration::from_millis(u64::from(detail / 4 % 2)));
-        let mtime = i64::try_from(1_700_000_000_000 + (self.now - self.began).as_millis()).expect("a time");
+        let skew = if self.history.is_skewed { i64::from(detail / 8 % 4) * 1_500 } else { 0 };
+        let mtime = i64::try_from(1_700_000_000_000 + (self.now - self.began).as_millis()).expect("a time") - skew;
         let message = Message {
             target: Target::Room(rid),
             from: 7,
@@ -59,12 +95,20 @@ impl World {
             attrs: String::new(),
             mtime: Some(mtime),
         };
-        self.history.said.entry(rid).or_default().push(message);
+        self.history.said.entry(rid).or_default().push(StoredMessage { message, is_deleted: false });
         if self.server.pushes_room(rid) {
-            let payload = message_payload("rid", rid, 7, self.last_mid, Some(mtime));
+            let is_untimed = self.history.is_untimed && detail / 32 % 4 == 3;
+            let payload = message_payload("rid", rid, 7, self.last_mid, (!is_untimed).then_some(mtime));
             self.payloads.push((0, payload.clone()));
             self.push(0, payload);
         }
+    }
+
+    /// One of the last messages of a room is deleted.
+    pub(super) fn delete(&mut self, detail: u8) {
+        let (rid, back) = (i64::from(detail / 4) % ROOMS, usize::from(detail / 16) % 8);
+        let message = self.history.said.get_mut(&rid).and_then(|said| said.iter_mut().rev().nth(back));
+        message.into_iter().for_each(|message| message.is_deleted = true);
     }
 
     /// Something else is pushed: to a group, to a user, an event, or what nobody knows.
