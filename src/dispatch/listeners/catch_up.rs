@@ -296,7 +296,7 @@ impl Base {
 
     /// Whether the room was empty when the listening began, so that no row can show that the history reaches back.
     fn is_beginning(&self) -> bool {
-        self.last.keys.is_empty()
+        self.last.is_beginning()
     }
 
     /// Whether the rows that follow these have a say in whether the first of these are wanted.

@@ -136,14 +136,16 @@ impl RoomTrack {
         if !std::mem::replace(&mut self.has_news, true) {
             self.first_pushes.push(FirstPush { connection: self.connection, from, mid });
         }
-        let before = self.last.as_ref().and_then(Position::mark).map(|last| last.mtime);
-        let Some(mtime) = message.mtime.or(before) else { return };
+        let Some(mtime) = message.mtime.or(self.last.as_ref().map(|last| last.mtime)) else { return };
         let mark = Mark { mtime, from, mid };
         for member in self.members.iter_mut().filter(|member| member.awaits_first) {
             member.awaits_first = false;
             member.settled_to = Some(mark);
         }
-        self.record_row(mark, now);
+        // Without a time it is no place to begin in a room that was empty.
+        if message.mtime.is_some() || self.last.as_ref().is_some_and(|last| !last.is_beginning()) {
+            self.record_row(mark, now);
+        }
     }
 
     /// Whether this message was the first that was pushed on the connection of this number, or on a later one: from there on
@@ -226,6 +228,11 @@ impl Position {
     /// Messages whose times lie at most the overlap before this one came then, or later.
     fn overlap_came_at(&self) -> Instant {
         self.landmarks[0].came_at
+    }
+
+    /// Whether the room was empty when the listening began.
+    pub(super) fn is_beginning(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// The last of its messages; `None` for a room that was empty.

@@ -133,6 +133,21 @@ fn push_without_a_time_tells_where_its_connection_came_in() {
 }
 
 #[test]
+fn push_without_a_time_in_a_room_that_was_empty_is_where_a_listener_began_that_joined() {
+    let mut hub = Hub::new();
+    let ear = hub.listen(Listen::new().room(ROOM), true);
+    hub.find_newest(&[]);
+    hub.reconnect(&[&ear]);
+    let late = hub.listen(Listen::new().room(ROOM), true);
+    hub.catch_up([1]);
+    hub.push_payload(&room_message_at(ROOM, 2, None));
+    hub.reconnect(&[&ear, &late]);
+    hub.catch_up([1, 2, 3]);
+    assert_eq!(ear.heard(), ["1", "2", "3"]);
+    assert_eq!(late.heard(), ["2", "3"]);
+}
+
+#[test]
 fn room_whose_messages_have_no_time_cannot_be_caught_up() {
     let mut hub = Hub::new();
     let ear = hub.listen(Listen::new().room(ROOM), true);
