@@ -13,6 +13,7 @@ mod queue;
 mod rooms;
 mod routes;
 mod rows;
+mod settled;
 mod sink;
 mod work;
 

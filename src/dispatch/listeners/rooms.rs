@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::catch_up::{Base, CatchUp, Losses, OVERLAP_MS, Settlement};
+use super::catch_up::{Base, CatchUp, Losses, OVERLAP_MS};
 use super::duplicates::Duplicates;
+use super::settled::Settlement;
 use crate::engine::ListenerId;
 use crate::rtm::MessageRef;
 use crate::rtm::methods::history::History;
