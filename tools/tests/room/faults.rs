@@ -122,10 +122,12 @@ fn with_closed_stdout(mut command: Command) -> std::process::Output {
 #[test]
 fn full_disk_is_told() {
     let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
-    let mut command = bare_tool(&["completions", "zsh"]);
-    let output = command.stdout(full).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("could not be written"));
+    for args in [&["completions", "zsh"][..], &["--help"], &["--version"]] {
+        let mut command = bare_tool(args);
+        let output = command.stdout(full.try_clone().unwrap()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("could not be written"), "{args:?}");
+    }
 }
 
 #[test]

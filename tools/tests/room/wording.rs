@@ -33,6 +33,16 @@ fn number_of_a_bulk_run_that_makes_no_sense_is_told_what_would() {
 }
 
 #[test]
+fn argument_that_is_no_utf8_is_bad_usage() {
+    use std::os::unix::ffi::OsStrExt;
+    for further in [&[][..], &["--json"]] {
+        let mut command = tool(NOBODY, &[&["members"], further].concat());
+        command.arg(std::ffi::OsStr::from_bytes(b"\xff"));
+        run(command, "").expect(2).says("invalid UTF-8");
+    }
+}
+
+#[test]
 fn variable_that_makes_no_sense_is_blamed_itself() {
     let mut command = bare_tool(&["members", "42", "--endpoint", NOBODY]);
     command.env("RTM_PID", "abc").env("RTM_SECRET", SECRET);

@@ -39,11 +39,10 @@ fn main() -> ExitCode {
 /// Prints the help that was asked for, or says what is wrong with the command line: as JSON to those who want that.
 fn end_without_a_command(error: &clap::Error) -> ! {
     if !error.use_stderr() {
-        if let Err(failure) = stdout::check_it_is_open() {
-            std::process::exit(failure.report(Output::Lines).into());
-        }
+        let printed = stdout::check_it_is_open().and_then(|()| Ok(error.print()?));
+        std::process::exit(printed.map_or_else(|failure| failure.report(Output::Lines), |()| DONE).into());
     }
-    if !error.use_stderr() || !env::args().any(|argument| argument == "--json") {
+    if !env::args_os().any(|argument| argument == "--json") {
         error.exit();
     }
     let text = error.render().to_string();
