@@ -1,10 +1,10 @@
 //! `info get` and `info set`: the texts of a room.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
-use rtm_server_sdk::RoomInfo;
-use serde_json::json;
+use rtm_server_sdk::{RoomId, RoomInfo};
+use serde_json::{Value, json};
 
 use crate::args::{Common, InfoCommand, InfoTexts};
 use crate::failure::Failure;
@@ -17,8 +17,11 @@ pub(crate) fn run(common: &Common, command: &InfoCommand, output: Output) -> Res
         InfoCommand::Set(texts) => set(common, texts, output),
         InfoCommand::Get { room, public, private } => {
             let info = single_call_client(common)?.get_room_info(*room).call().map_err(Failure::Read)?;
-            if *public || *private {
-                return print_text(if *public { info.oinfo } else { info.pinfo });
+            if *public {
+                return print_text(info.oinfo, "public", *room, output);
+            }
+            if *private {
+                return print_text(info.pinfo, "private", *room, output);
             }
             let json = json!({"room": room, "public": info.oinfo, "private": info.pinfo});
             if output.is_terminal() && is_empty(&info) {
@@ -60,10 +63,12 @@ fn text_or_file(text: Option<&str>, file: Option<&Path>) -> Result<Option<String
 }
 
 /// A pipe gets the text as it is; a terminal gets no control characters but line ends.
-fn print_text(text: Option<String>) -> Result<(), Failure> {
-    let Some(text) = text else { return Ok(()) };
+fn print_text(text: Option<String>, which: &str, room: RoomId, output: Output) -> Result<(), Failure> {
+    let Some(text) = text.filter(|text| !(output.is_terminal() && text.is_empty())) else {
+        return Ok(output.print(&Reply::words(Value::Null, format!("Room {room} has no {which} info."), None))?);
+    };
     let mut stdout = io::stdout().lock();
-    if stdout.is_terminal() {
+    if output.is_terminal() {
         text.lines().try_for_each(|line| writeln!(stdout, "{}", printable(line)))?;
     } else {
         writeln!(stdout, "{text}")?;
