@@ -51,10 +51,28 @@ fn texts_fit_terminals_of_40_and_80_columns() {
 #[test]
 fn control_characters_of_others_are_shown_and_not_obeyed() {
     let gate = gate();
-    done(&gate, &["info", "set", "42", "--public", "a\u{1b}[31mb\u{7}\u{202e}c"]);
+    let text = "a\u{1b}[31mb\u{7}\u{202e}c\u{9b}";
+    done(&gate, &["info", "set", "42", "--public", text]);
     for args in [&["info", "get", "42"][..], &["info", "get", "42", "--public"]] {
         let screen = run_in_terminal(tool(gate.endpoint(), args), 80);
-        assert!(screen.contains("a\\u{1b}[31mb\\u{7}\\u{202e}c"), "{screen}");
+        assert!(screen.contains("a\\u{1b}[31mb\\u{7}\\u{202e}c\\u{9b}"), "{screen}");
+    }
+    for args in [&["info", "get", "42", "--json"][..], &["quest", "getroominfo", "{\"rid\": 42}"]] {
+        let screen = run_in_terminal(tool(gate.endpoint(), args), 80);
+        assert!(screen.contains("a\\u001b[31mb\\u0007\\u202ec\\u009b"), "{screen}");
+    }
+}
+
+#[test]
+fn info_that_is_not_there_is_a_sentence_on_a_terminal() {
+    let gate = gate();
+    for (further, sentence) in [
+        (&[][..], "Room 42 has no info."),
+        (&["--public"], "Room 42 has no public info."),
+        (&["--private"], "Room 42 has no private info."),
+    ] {
+        let args = [&["info", "get", "42"], further].concat();
+        assert_eq!(run_in_terminal(tool(gate.endpoint(), &args), 80).trim_end(), sentence);
     }
 }
 

@@ -8,7 +8,7 @@ use rtm_server_sdk::{Error, History, Message, MessageType};
 use crate::args::{Common, HistoryArgs};
 use crate::failure::{Failure, details_of, sentence};
 use crate::message_view::{as_json, columns_for_pipes, text_of, time_on};
-use crate::output::{Output, Reply};
+use crate::output::{Output, Reply, json_text};
 use crate::session::client_builder;
 use crate::stderr::tell_error;
 use crate::table::Column;
@@ -67,7 +67,7 @@ fn print(messages: &[Message], output: Output) -> io::Result<()> {
     match output {
         Output::Json => {
             let mut stdout = io::BufWriter::new(io::stdout().lock());
-            messages.iter().try_for_each(|message| writeln!(stdout, "{}", as_json(message)))?;
+            messages.iter().try_for_each(|message| writeln!(stdout, "{}", json_text(&as_json(message))))?;
             stdout.flush()
         }
         Output::Lines => {

@@ -78,7 +78,7 @@ impl Output {
 
     fn write(self, reply: &Reply, to: &mut impl Write) -> io::Result<()> {
         match (self, &reply.content) {
-            (Output::Json, _) => writeln!(to, "{}", reply.json),
+            (Output::Json, _) => writeln!(to, "{}", json_text(&reply.json)),
             (_, Content::Raw(text)) => writeln!(to, "{text}"),
             (Output::Terminal(screen), Content::Words { sentence, .. }) => {
                 wrap(sentence, screen.width).iter().try_for_each(|line| writeln!(to, "{line}"))
@@ -129,6 +129,25 @@ pub(crate) fn without_controls(text: &str) -> String {
     safe
 }
 
+/// JSON on one line. What it lets stand in texts, and a terminal would obey, is escaped too: C1 controls and the like.
+pub(crate) fn json_text(value: &Value) -> String {
+    escaped_in_json(&value.to_string())
+}
+
+/// Escapes what stands within the texts of JSON that is laid out already.
+pub(crate) fn escaped_in_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            other if matches!(other, '\u{7f}'..='\u{9f}') || reorders_or_ends_a_line(other) => {
+                let _ = write!(safe, "\\u{:04x}", u32::from(other));
+            }
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
 /// Separators of lines and paragraphs, and what turns the direction of the text around it.
 fn reorders_or_ends_a_line(character: char) -> bool {
     matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -167,5 +186,8 @@ mod tests {
     fn terminal_is_given_no_control_characters() {
         assert_eq!(printable("a\u{1b}[31mb\nc\\"), "a\\u{1b}[31mb\\nc\\\\");
         assert_eq!(printable("a\u{202e}b\u{2028}"), "a\\u{202e}b\\u{2028}");
+        let text = "a\u{1b}\u{7f}\u{9b}\u{202e}\u{2028}é房";
+        assert_eq!(json_text(&json!(text)), "\"a\\u001b\\u007f\\u009b\\u202e\\u2028é房\"");
+        assert_eq!(serde_json::from_str::<Value>(&json_text(&json!(text))).unwrap(), text);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::args::{Common, Quest};
 use crate::failure::Failure;
-use crate::output::{Output, Reply};
+use crate::output::{Output, Reply, escaped_in_json, json_text};
 use crate::room::single_call_client;
 use crate::session::{check_stdin_is_wanted_once, read_text};
 
@@ -21,13 +21,13 @@ pub(crate) fn run(common: &Common, quest: &Quest, output: Output) -> Result<(), 
     let params: Value = serde_json::from_str(&params)
         .map_err(|error| Failure::Usage(format!("the parameters are not JSON: {error}")))?;
     if !params.is_object() {
-        return Err(Failure::usage("the parameters are a JSON object, such as '{\"rid\": 42}'"));
+        return Err(Failure::usage("the parameters must be a JSON object, such as '{\"rid\": 42}'"));
     }
     let answer: Value = single_call_client(common)?.quest(&quest.method, &params).call()?;
     let text = match output {
         // A terminal is read by people.
-        Output::Terminal(_) => format!("{answer:#}"),
-        _ => answer.to_string(),
+        Output::Terminal(_) => escaped_in_json(&format!("{answer:#}")),
+        _ => json_text(&answer),
     };
     Ok(output.print(&Reply::raw(answer, text))?)
 }

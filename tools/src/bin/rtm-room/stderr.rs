@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::output::Output;
+use crate::output::{Output, json_text};
 use crate::table::wrap;
 
 /// Says that something failed. `details` is an object with what a program is told besides the message.
@@ -15,7 +15,7 @@ pub(crate) fn tell_error(output: Output, message: impl Display, details: Value) 
         Output::Json => {
             let mut error = details;
             error["message"] = message.to_string().into();
-            write_line(json!({ "error": error }));
+            write_line(json_text(&json!({ "error": error })));
         }
         _ => tell_people(message),
     }
@@ -24,7 +24,7 @@ pub(crate) fn tell_error(output: Output, message: impl Display, details: Value) 
 /// Says something that is no error.
 pub(crate) fn tell_note(output: Output, message: impl Display) {
     match output {
-        Output::Json => write_line(json!({"note": {"message": message.to_string()}})),
+        Output::Json => write_line(json_text(&json!({"note": {"message": message.to_string()}}))),
         _ => tell_people(message),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::args::{Common, Watch};
 use crate::failure::{Failure, details_of, with_advice};
 use crate::message_view::{as_json, columns_for_pipes, text_of, time_on, utc};
-use crate::output::{Output, printable};
+use crate::output::{Output, json_text, printable};
 use crate::session::client_builder;
 use crate::signals::on_stop_signal;
 use crate::stderr::{tell_error, tell_note};
@@ -79,7 +79,7 @@ impl View {
     fn show(&mut self, push: &Push) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         match self.output {
-            Output::Json => writeln!(stdout, "{}", to_json(push))?,
+            Output::Json => writeln!(stdout, "{}", json_text(&to_json(push)))?,
             Output::Lines => {
                 let cells: Vec<String> = for_pipes(push).iter().map(|cell| printable(cell)).collect();
                 writeln!(stdout, "{}", cells.join("\t"))?;
