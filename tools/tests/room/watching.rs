@@ -1,8 +1,12 @@
 //! `watch`: what is said and what happens, live.
 
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rtm_server_sdk::gate::Gate;
 
-use super::tool::{PID, Run, SECRET, done, eventually, gate, run, tool};
+use super::tool::{PID, Run, SECRET, done, done_with, eventually, gate, run, tool};
 
 /// A run of `watch` that the gate has agreed to.
 fn watching(gate: &Gate, args: &[&str]) -> Run {
@@ -98,6 +102,27 @@ fn gap_that_no_history_fills_is_shown_in_its_place() {
     watch.wait_for_stdout("after");
     watch.interrupt();
     watch.finish().expect(0);
+}
+
+#[test]
+fn second_ctrl_c_ends_a_watch_that_nobody_reads() {
+    /// Of 20,000 bytes each; half of them are more than a pipe holds.
+    const MESSAGES: u64 = 20;
+    let gate = gate();
+    done(&gate, &["add", "42", "1001"]);
+    let mut command = tool(gate.endpoint(), &["watch", "42"]);
+    let mut watch = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("the gate agrees", || gate.stats().executed("setlisten") > 0);
+    let answered = gate.stats().pushes_answered;
+    let lines: String = (0..MESSAGES).map(|_| "x".repeat(20_000) + "\n").collect();
+    done_with(&gate, &["say", "42", "--from", "1001", "-"], &lines);
+    eventually("the messages have come", || gate.stats().pushes_answered >= answered + MESSAGES / 2);
+    let interrupt = || kill(Pid::from_raw(watch.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    interrupt();
+    eventually("the connection is closed", || gate.stats().connections_open == 0);
+    interrupt();
+    eventually("the tool ends", || watch.try_wait().unwrap().is_some());
+    assert_eq!(watch.wait().unwrap().code(), Some(130));
 }
 
 #[test]

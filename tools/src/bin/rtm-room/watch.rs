@@ -1,6 +1,7 @@
 //! `watch`: messages and events as they happen.
 
 use std::io::{self, Write};
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +9,7 @@ use rtm_server_sdk::{Client, Event, Gap, Listen, Push, Target};
 use serde_json::{Value, json};
 
 use crate::args::{Common, Watch};
-use crate::failure::{Failure, details_of, with_advice};
+use crate::failure::{Failure, INTERRUPTED, details_of, with_advice};
 use crate::message_view::{as_json, columns_for_pipes, text_of, time_on, utc};
 use crate::output::{Output, json_text, printable};
 use crate::session::client_builder;
@@ -21,7 +22,10 @@ pub(crate) fn run(common: &Common, watch: &Watch, output: Output) -> Result<(), 
     let is_stopped = Arc::new(AtomicBool::new(false));
     let (for_signal, stopped) = (client.clone(), Arc::clone(&is_stopped));
     on_stop_signal(move || {
-        stopped.store(true, Ordering::SeqCst);
+        if stopped.swap(true, Ordering::SeqCst) {
+            // What was received has nowhere to go while the reader of a full pipe reads nothing.
+            process::exit(i32::from(INTERRUPTED));
+        }
         // The listener ends behind what it has received.
         for_signal.close();
     })?;

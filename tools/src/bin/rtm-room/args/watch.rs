@@ -6,7 +6,7 @@ use rtm_server_sdk::RoomId;
 use super::values::room_id;
 
 const WATCH_AFTER_HELP: &str = "\
-Runs until Ctrl-C, which is its regular end. A lost connection is re-established, and what was said meanwhile in the \
+Runs until Ctrl-C, which is its regular end; a second Ctrl-C ends it although its reader reads nothing. A lost connection is re-established, and what was said meanwhile in the \
 rooms that are named is read from their history. Where messages may be missing, a line says so.
 
 In a pipe everything is one line, with its columns separated by tabs: `message`, time, target, sender, id, type, text; \
