@@ -154,7 +154,7 @@ fn server_without_batches_is_asked_one_by_one() {
     });
     let args = ["members", "42", "--add", "1", "2", "3"];
     let outcome = run(tool(&server.endpoint(), &args), "").expect(1);
-    outcome.says("room 42: not added: 2");
+    outcome.says("room 42: not added: 2 (200047 RTM_EC_");
     server.wait_for_quests(4);
     assert_eq!(server.further_quests(), 0);
 }

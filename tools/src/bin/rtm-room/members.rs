@@ -6,7 +6,7 @@ use rtm_server_sdk::{Client, Error, ErrorCode, Pending, RoomId, UserId};
 use serde_json::json;
 
 use crate::args::Members;
-use crate::failure::{Failure, sentence};
+use crate::failure::Failure;
 use crate::output::Reply;
 use crate::table::Column;
 
@@ -19,17 +19,17 @@ pub(crate) fn run(client: &Client, Members { room, add, remove }: &Members) -> R
     }
     let not_added = change(client, *room, add, Change::Add)?;
     let not_removed = change(client, *room, remove, Change::Remove)?;
+    let ids = |refused: &[Refused]| refused.iter().map(|refused| refused.user).collect::<Vec<_>>();
     let json = json!({
         "room": room,
-        "added": add.len() - not_added.len(), "not_added": not_added,
-        "removed": remove.len() - not_removed.len(), "not_removed": not_removed,
+        "added": add.len() - not_added.len(), "not_added": ids(&not_added),
+        "removed": remove.len() - not_removed.len(), "not_removed": ids(&not_removed),
         "done": not_added.is_empty() && not_removed.is_empty(),
     });
     if !not_added.is_empty() || !not_removed.is_empty() {
-        let names = |users: &[UserId]| users.iter().map(UserId::to_string).collect::<Vec<_>>().join(", ");
         let parts = [("not added", not_added), ("not removed", not_removed)];
-        let parts = parts.iter().filter(|(_, users)| !users.is_empty());
-        let parts: Vec<_> = parts.map(|(what, users)| format!("{what}: {}", names(users))).collect();
+        let parts = parts.iter().filter(|(_, refused)| !refused.is_empty());
+        let parts: Vec<_> = parts.map(|(what, refused)| format!("{what}: {}", list_of(refused))).collect();
         return Err(Failure::Refused { message: format!("room {room}: {}", parts.join("; ")), json });
     }
     let sentence = format!("Room {room}: {} added, {} removed.", add.len(), remove.len());
@@ -48,8 +48,22 @@ enum Change {
     Remove,
 }
 
-/// Changes the members, batch by batch. Returns the users for whom it did not work.
-fn change(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Result<Vec<UserId>, Failure> {
+/// A user for whom the change did not work, and why, where the server says it of each.
+struct Refused {
+    user: UserId,
+    why: Option<ErrorCode>,
+}
+
+fn list_of(refused: &[Refused]) -> String {
+    let describe = |Refused { user, why }: &Refused| match why {
+        Some(code) => format!("{user} ({code})"),
+        None => user.to_string(),
+    };
+    refused.iter().map(describe).collect::<Vec<_>>().join(", ")
+}
+
+/// Changes the members, batch by batch. Returns those for whom it did not work.
+fn change(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Result<Vec<Refused>, Failure> {
     let mut refused = Vec::new();
     for batch in users.chunks(BATCH) {
         let call = match change {
@@ -59,7 +73,8 @@ fn change(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Re
         match call.call() {
             Ok(changed) => {
                 let changed: HashSet<UserId> = changed.into_iter().collect();
-                refused.extend(batch.iter().filter(|user| !changed.contains(user)));
+                let left_out = batch.iter().filter(|user| !changed.contains(user));
+                refused.extend(left_out.map(|user| Refused { user: *user, why: None }));
             }
             Err(error) if error.code() == ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD => {
                 refused.extend(change_one_by_one(client, room, batch, change)?);
@@ -71,7 +86,7 @@ fn change(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Re
 }
 
 /// For servers that know no batches: a call a user, all in flight together.
-fn change_one_by_one(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Result<Vec<UserId>, Failure> {
+fn change_one_by_one(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Result<Vec<Refused>, Failure> {
     let submit = |user: &UserId| match change {
         Change::Add => client.add_room_member(room, *user).submit(),
         Change::Remove => client.delete_room_member(room, *user).submit(),
@@ -83,10 +98,7 @@ fn change_one_by_one(client: &Client, room: RoomId, users: &[UserId], change: Ch
     for (user, outcome) in outcomes {
         match outcome {
             Ok(()) => {}
-            Err(error @ Error::Answer(_)) => {
-                log::warn!("user {user}: {}", sentence(&error));
-                refused.push(user);
-            }
+            Err(Error::Answer(answer)) => refused.push(Refused { user, why: Some(answer.code()) }),
             Err(error) => return Err(error.into()),
         }
     }
