@@ -51,8 +51,8 @@ struct Options {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:13325", value_parser = host_and_port)]
     listen: String,
 
-    /// The project to serve
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    /// The id of the project to serve
+    #[arg(long, value_name = "PID", allow_negative_numbers = true, value_parser = project_id)]
     pid: i32,
 
     /// The project's secret
@@ -64,7 +64,7 @@ struct Options {
     secret_file: Option<PathBuf>,
 
     /// Close connections that were idle for this many seconds; 0 keeps them all
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds)]
     idle_timeout: u64,
 
     /// Serve encrypted sessions too, with this private key (PEM); `rtm-gate keygen` makes one
@@ -87,7 +87,7 @@ struct Options {
     delay: Option<Duration>,
 
     /// Accept this many calls a second, and answer 200010 to the rest
-    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "CALLS", value_parser = calls)]
     calls_per_second: Option<u32>,
 
     /// Let a user who enters a room leave the one before, as the service does by default
@@ -214,6 +214,18 @@ fn host_and_port(text: &str) -> Result<String, String> {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
         _ => Err("an address looks like 127.0.0.1:13325, with a port from 0 to 65535".into()),
     }
+}
+
+fn project_id(text: &str) -> Result<i32, String> {
+    text.parse().map_err(|_| "a project id is a whole number of up to 32 bits, such as 80000001".into())
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "give whole seconds, such as 60".into())
+}
+
+fn calls(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|calls| *calls > 0).ok_or_else(|| "give a whole number, 1 or more".into())
 }
 
 fn log_level() -> impl TypedValueParser<Value = LevelFilter> {
