@@ -241,7 +241,7 @@ pub(crate) const EXIT_STATUS: [(u8, &str); 5] = [
     ),
     (2, "bad usage: an option, an argument, or a file that cannot be read"),
     (3, "no connection to the server"),
-    (130, "stopped by Ctrl-C, SIGTERM or SIGHUP"),
+    (130, "stopped by Ctrl-C (bulk: also by SIGTERM or SIGHUP)"),
 ];
 
 fn help_of_the_environment() -> String {
