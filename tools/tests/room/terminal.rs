@@ -85,6 +85,8 @@ fn help_fits_terminals_of_40_and_80_columns() {
             let lines = screen.lines().filter(|line| !line.starts_with("Usage: "));
             let longest = lines.map(|line| line.width()).max().unwrap();
             assert!(longest <= columns.into(), "{args:?} takes {longest} of {columns} columns:\n{screen}");
+            let meanings = screen.split("Exit status:\n").nth(1).unwrap_or_default();
+            assert!(meanings.lines().all(|line| line.is_empty() || line.starts_with("  ")), "{meanings}");
         }
     }
 }

@@ -12,10 +12,15 @@ pub(crate) use values::project_id;
 use values::{room_id, time_above_zero, user_id};
 pub(crate) use watch::{Quest, Watch};
 
+use crate::table::wrap;
+
 mod bulk;
 mod messages;
 mod values;
 mod watch;
+
+/// However wide the terminal is.
+const WIDEST_HELP: usize = 100;
 
 /// What `--help` says of the secret.
 pub(crate) const SECRET_HELP: &str = "\
@@ -24,7 +29,7 @@ takes the secret itself, since every user of a machine can read the command line
 
 /// Manage the rooms of an RTM project: members, messages, bans and info, one call at a time or a file at a time
 #[derive(Debug, Parser)]
-#[command(name = "rtm-room", version, after_help = help_of_the_environment(), max_term_width = 100)]
+#[command(name = "rtm-room", version, after_help = help_of_the_environment(), max_term_width = WIDEST_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -245,15 +250,22 @@ pub(crate) const EXIT_STATUS: [(u8, &str); 5] = [
 ];
 
 fn help_of_the_environment() -> String {
+    let columns = terminal_size::terminal_size().map_or(WIDEST_HELP, |(width, _)| width.0.into()).min(WIDEST_HELP);
     let mut help = format!("{SECRET_HELP}\n\nEnvironment:\n");
     for (name, meaning) in ENVIRONMENT {
-        help += &format!("  {name:<12}  {meaning}\n");
+        help += &beside(&format!("  {name:<12}  "), meaning, columns);
     }
     help += "\nExit status:\n";
     for (status, meaning) in EXIT_STATUS {
-        help += &format!("  {status:>3}  {meaning}\n");
+        help += &beside(&format!("  {status:>3}  "), meaning, columns);
     }
     help
+}
+
+/// A name, and beside it what it means, on as many lines as that takes.
+fn beside(name: &str, meaning: &str, columns: usize) -> String {
+    let indent = "\n".to_owned() + &" ".repeat(name.len());
+    format!("{name}{}\n", wrap(meaning, columns.saturating_sub(name.len())).join(&indent))
 }
 
 #[cfg(test)]
