@@ -101,6 +101,22 @@ fn header_without_a_user_column_is_status_2() {
 }
 
 #[test]
+fn file_that_is_no_csv_is_status_2_before_any_call() {
+    let server = FakeServer::start(|_| Act::done());
+    for (file, what) in [
+        (&b"room;user\n42;1\n"[..], "line 1: the columns are separated by semicolons"),
+        (b"42\t1\n42\t2\n", "line 1: the columns are separated by tabs"),
+        (b"\xff\xfe4\x002\0,\x001\0\n\0", "line 1: this is not text in UTF-8"),
+        (b"member,group\n1,42\n", "call them `room` and `user`"),
+    ] {
+        let mut bulk = Run::start(tool(&server.endpoint(), &["bulk", "add", "-"]));
+        bulk.write_bytes(file);
+        bulk.finish().expect(2).says(what);
+    }
+    assert_eq!(server.further_quests(), 0);
+}
+
+#[test]
 fn start_line_beyond_the_end_is_said() {
     let gate = gate();
     let outcome = run(tool(gate.endpoint(), &["bulk", "add", "-", "--start-line", "50"]), "42,1\n42,2\n").expect(0);
@@ -150,8 +166,11 @@ fn report_overwrites_no_file() {
     let gate = gate();
     let scratch = Scratch::new();
     let file = scratch.write("rows.csv", "42,1\n");
-    run(tool(gate.endpoint(), &["bulk", "add", &file, "--failed", &file]), "").expect(2).says("exists already");
+    run(tool(gate.endpoint(), &["bulk", "add", &file, "--failed", &file]), "").expect(2).says("already exists");
     assert_eq!(scratch.read("rows.csv"), "42,1\n");
+    for (report, what) in [("/", "/ is a directory"), ("-", "--failed takes the name of a file")] {
+        run(tool(gate.endpoint(), &["bulk", "add", &file, "--failed", report]), "").expect(2).says(what);
+    }
 }
 
 #[cfg(target_os = "linux")]

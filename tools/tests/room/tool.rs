@@ -142,8 +142,12 @@ impl Run {
 
     /// Writes to stdin. That the tool has ended already is no error of the test.
     pub fn write(&mut self, input: &str) {
+        self.write_bytes(input.as_bytes());
+    }
+
+    pub fn write_bytes(&mut self, input: &[u8]) {
         if let Some(stdin) = &mut self.stdin {
-            let _ = stdin.write_all(input.as_bytes());
+            let _ = stdin.write_all(input);
         }
     }
 

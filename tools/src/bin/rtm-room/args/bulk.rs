@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::values::{count, line, time, window};
 
 const AFTER_HELP: &str = "\
-Each row is room,user. For `ban` a third column has the seconds; if it is empty, the ban has no end. For `say` it has \
+The file is CSV in UTF-8, separated by commas. Each row is room,user. For `ban` a third column has the seconds; if it is empty, the ban has no end. For `say` it has \
 the text. If the first row names the columns (room or rid, user or uid, seconds or btime, text or message), they may be \
 in any order. Other columns are ignored. Many calls are in flight at once, so rows may take effect in another order \
 than the file's; --window 1 keeps the order.

@@ -46,6 +46,7 @@ impl Layout {
     /// Learns the columns from a first row that names them. Any other first row is one like those after it: if it has
     /// seconds, so have they.
     pub(super) fn find(first: &ByteRecord, operation: Operation) -> Result<Layout, String> {
+        check_it_is_csv(first)?;
         let find = |names: &[&str]| first.iter().position(|field| is_one_of(field, names));
         let (room, user) = match (find(&ROOM_NAMES), find(&USER_NAMES)) {
             (Some(room), Some(user)) => (room, user),
@@ -54,6 +55,9 @@ impl Layout {
             }
             (None, Some(_)) => {
                 return Err("the header names a user column and no room column: call it `room`".into());
+            }
+            (None, None) if is_header(first) => {
+                return Err("the header names neither a room nor a user column: call them `room` and `user`".into());
             }
             (None, None) => return Ok(Layout::positional(operation, first.len())),
         };
@@ -113,6 +117,33 @@ impl Seconds {
     }
 }
 
+/// Refuses what other programs save as a table. Taken for CSV, each of its rows would be an error of its own.
+fn check_it_is_csv(first: &ByteRecord) -> Result<(), String> {
+    let field = first.get(0).unwrap_or_default();
+    // UTF-16 begins with one of these marks; a workbook has zeros in its first bytes.
+    if field.starts_with(b"\xff\xfe") || field.starts_with(b"\xfe\xff") || field.contains(&0) {
+        return Err("this is not text in UTF-8: save the file as CSV in UTF-8".into());
+    }
+    for (separator, name) in [(b';', "semicolons"), (b'\t', "tabs")] {
+        let is_row = || field.split(|byte| *byte == separator).take(2).all(is_name_or_number);
+        if first.len() == 1 && field.contains(&separator) && is_row() {
+            return Err(format!("the columns are separated by {name}: separate them with commas"));
+        }
+    }
+    Ok(())
+}
+
+fn is_name_or_number(field: &[u8]) -> bool {
+    number(field.trim_ascii()).is_some() || is_one_of(field, &ROOM_NAMES) || is_one_of(field, &USER_NAMES)
+}
+
+/// Whether a first row without a known name is a header all the same: neither of its ids is a number. Were it taken for
+/// one bad row, those below it would be read in an order that may not be theirs.
+fn is_header(first: &ByteRecord) -> bool {
+    let has_no_digit = |field: &[u8]| !field.iter().any(u8::is_ascii_digit);
+    first.len() > 1 && first.iter().take(2).all(|field| !field.trim_ascii().is_empty() && has_no_digit(field))
+}
+
 fn is_one_of(field: &[u8], names: &[&str]) -> bool {
     names.iter().any(|name| field.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
 }
@@ -120,19 +151,28 @@ fn is_one_of(field: &[u8], names: &[&str]) -> bool {
 fn id(record: &ByteRecord, column: usize, what: &str) -> Result<i64, String> {
     match record.get(column).map(<[u8]>::trim_ascii) {
         None | Some([]) => Err(format!("the {what} is missing")),
-        Some(field) => number(field).ok_or_else(|| format!("`{}` is not a {what} id", shown(field))),
+        Some(field) => number(field).ok_or_else(|| {
+            let problem = if is_whole_number(field) { "is too large for" } else { "is not" };
+            format!("`{}` {problem} a {what} id", shown(field))
+        }),
     }
 }
 
 /// Zero means "without an end" on the wire, which is not what `0` suggests.
 fn seconds(field: &[u8]) -> Result<Duration, String> {
+    const MOST: u32 = i32::MAX.unsigned_abs();
     match number(field).and_then(|seconds| u32::try_from(seconds).ok()) {
-        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
+        Some(seconds @ 1..=MOST) => Ok(Duration::from_secs(seconds.into())),
         _ => Err(format!(
-            "`{}` is not the length of a ban: give whole seconds, 1 or more, or nothing for a ban without an end",
+            "`{}` is not the length of a ban: give whole seconds, from 1 to {MOST}, or nothing for a ban without an end",
             shown(field)
         )),
     }
+}
+
+fn is_whole_number(field: &[u8]) -> bool {
+    let digits = field.strip_prefix(b"-").unwrap_or(field);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn number(field: &[u8]) -> Option<i64> {
@@ -187,15 +227,40 @@ mod tests {
     }
 
     #[test]
+    fn header_without_a_known_name_is_refused() {
+        let find = |first: &[&str]| Layout::find(&ByteRecord::from(first), Operation::Add);
+        assert!(find(&["member", "group"]).unwrap_err().contains("call them `room` and `user`"));
+        assert!(find(&["用户", "房间"]).is_err());
+        // A bad row, which may have been damaged.
+        assert!(find(&["42", "oops"]).is_ok() && find(&["x42", "oops"]).is_ok() && find(&["oops"]).is_ok());
+    }
+
+    #[test]
+    fn table_that_is_not_csv_is_refused_as_a_whole() {
+        let find = |first: &[u8]| Layout::find(&ByteRecord::from(vec![first]), Operation::Add);
+        for (first, what) in [
+            (&b"42;1001;x"[..], "semicolons"),
+            (b"room;user", "semicolons"),
+            (b"uid\trid", "tabs"),
+            (b"\xff\xfer\0o\0o\0m\0", "UTF-8"),
+            (b"\0r\0o\0o\0m", "UTF-8"),
+            (b"PK\x03\x04\x14\0", "UTF-8"),
+        ] {
+            assert!(find(first).unwrap_err().contains(what), "{first:?}");
+        }
+        assert!(find(b"a sentence; one field").is_ok());
+    }
+
+    #[test]
     fn bad_rows_say_what_is_wrong() {
         let layout = Layout::positional(Operation::Ban, 3);
         assert_eq!(request(&layout, &["42"]), Err("the user is missing".into()));
         assert_eq!(request(&layout, &["x", "1001"]), Err("`x` is not a room id".into()));
         assert_eq!(
             request(&layout, &["42", "9223372036854775808"]).unwrap_err(),
-            "`9223372036854775808` is not a user id"
+            "`9223372036854775808` is too large for a user id"
         );
-        for seconds in ["0", "-1", "1.5", "4294967296", "10m"] {
+        for seconds in ["0", "-1", "1.5", "2147483648", "10m"] {
             assert!(request(&layout, &["42", "1001", seconds]).is_err(), "{seconds}");
         }
     }

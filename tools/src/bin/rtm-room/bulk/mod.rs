@@ -9,7 +9,6 @@ mod report;
 mod request;
 mod rows;
 mod runner;
-
 mod stop;
 mod tally;
 mod verdict;
@@ -112,6 +111,11 @@ fn conclude(ending: &Ending, ledger: &Ledger, go_on: &GoOn<'_>, progress: &Progr
         Ending::ReportLost => {
             tell(&ledger.report_error().map(ToString::to_string).unwrap_or_default(), json!({}));
             FAILED
+        }
+        // The file has to be mended before it can be gone on with.
+        Ending::Unreadable(why) if ledger.tally.rows() == 0 => {
+            progress.error(why, json!({"next_line": go_on.line}));
+            BAD_USAGE
         }
         Ending::Unreadable(why) => {
             tell(why, json!({}));

@@ -9,6 +9,7 @@ use rtm_server_sdk::ErrorCode;
 
 use super::layout::Layout;
 use crate::failure::Failure;
+use crate::session::is_stdin;
 
 /// The columns that a report adds, and replaces when it is fed in again.
 const ADDED: [&str; 2] = ["code", "reason"];
@@ -25,6 +26,12 @@ pub(super) struct Report {
 impl Report {
     /// Never overwrites: the rows that an earlier run reported may exist nowhere else.
     pub(super) fn create(path: &Path) -> Result<Report, Failure> {
+        if is_stdin(path) {
+            return Err(Failure::usage("--failed takes the name of a file, not `-`: stdout gets the summary"));
+        }
+        if path.is_dir() {
+            return Err(Failure::Usage(format!("{} is a directory: name a file in it for --failed", path.display())));
+        }
         let file = match File::create_new(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_device(path) => {
                 File::options().write(true).open(path)
@@ -33,7 +40,7 @@ impl Report {
         };
         let file = file.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Failure::Usage(format!(
-                "{} exists already: give another file for --failed, or move this one away",
+                "{} already exists: give another file for --failed, or move this one away",
                 path.display()
             )),
             _ => Failure::file(path, &error),
