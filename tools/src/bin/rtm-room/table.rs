@@ -75,7 +75,8 @@ pub(crate) fn write_table(
     Ok(())
 }
 
-/// Writes a row below those before it, of which `widths` keeps the widest cells.
+/// Writes a row below those before it, of which `widths` keeps the widest cells: but for those that would leave too little
+/// room for the texts of all rows to come.
 pub(crate) fn write_row(
     to: &mut impl Write,
     columns: &[Column],
@@ -84,10 +85,12 @@ pub(crate) fn write_row(
     screen: Screen,
 ) -> io::Result<()> {
     widths.resize(columns.len(), 0);
-    for (width, cell) in widths.iter_mut().zip(row) {
-        *width = (*width).max(cell.width());
+    let wider: Vec<usize> = widths.iter().zip(row).map(|(width, cell)| cell.width().max(*width)).collect();
+    let head: usize = wider.iter().rev().skip(1).map(|width| width + GAP).sum();
+    if head + NARROWEST <= screen.width {
+        widths.clone_from(&wider);
     }
-    lines(columns, row, widths, screen.width).iter().try_for_each(|line| writeln!(to, "{line}"))
+    lines(columns, row, &wider, screen.width).iter().try_for_each(|line| writeln!(to, "{line}"))
 }
 
 /// A row on one line, or on more where its last text is too long.
@@ -179,6 +182,22 @@ mod tests {
             \x20 --start-line stays whole\n\
             \x20 房间，房间\n";
         assert_eq!(table(&columns, &rows, Screen { width: 28, ..SCREEN }), expected);
+    }
+
+    #[test]
+    fn one_row_without_room_leaves_the_rows_below_it_theirs() {
+        let columns = [Column::Text(""), Column::Number(""), Column::Text("")];
+        let (mut widths, mut shown) = (Vec::new(), Vec::new());
+        for from in ["1001", "9007199254740993123", "7"] {
+            let row = ["22:13:20", from, "a sentence of words"].map(str::to_owned);
+            write_row(&mut shown, &columns, &row, &mut widths, SCREEN).unwrap();
+        }
+        let expected = "\
+            22:13:20  1001  a sentence of words\n\
+            22:13:20  9007199254740993123\n\
+            \x20 a sentence of words\n\
+            22:13:20     7  a sentence of words\n";
+        assert_eq!(String::from_utf8(shown).unwrap(), expected);
     }
 
     #[test]
