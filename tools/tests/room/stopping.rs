@@ -24,7 +24,7 @@ fn hang_up_ends_a_run_unless_it_was_ignored_from_the_start() {
         server.wait_for_quests(1);
         bulk.signal(Signal::SIGHUP);
         if !is_ignored {
-            bulk.wait_for_stderr("calls in flight");
+            bulk.wait_for_stderr("waiting for 1 call in flight");
         }
         server.release();
         let outcome = bulk.finish().expect(if is_ignored { 0 } else { 130 });

@@ -52,7 +52,8 @@ impl Stop {
                 leave(&progress);
             }
             let calls = shared.in_flight.load(Ordering::SeqCst);
-            progress.note(format_args!("waiting for {calls} calls in flight; press Ctrl-C again to stop at once"));
+            let noun = if calls == 1 { "call" } else { "calls" };
+            progress.note(format_args!("waiting for {calls} {noun} in flight; press Ctrl-C again to stop at once"));
             let _ = sender.try_send(());
         })?;
         Ok(stop)
