@@ -33,7 +33,10 @@ pub(crate) fn window(text: &str) -> Result<u32, String> {
 
 /// How many there may be of something, or how many in a second.
 pub(crate) fn count(text: &str) -> Result<u32, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "give a whole number, 1 or more".into())
+    match text.parse::<u64>() {
+        Ok(0) | Err(_) => Err("give a whole number, 1 or more".into()),
+        Ok(count) => u32::try_from(count).map_err(|_| format!("give a whole number, {} or less", u32::MAX)),
+    }
 }
 
 /// A line of a file, counted from 1.
@@ -68,6 +71,7 @@ mod tests {
 
     #[test]
     fn number_that_does_not_fit_says_what_does() {
+        assert!(count("4294967296").unwrap_err().contains("4294967295"));
         assert!(window("65537").unwrap_err().contains("65536"));
         assert_eq!([window("x").is_ok(), count("0").is_ok(), line("0").is_ok()], [false; 3]);
         assert_eq!((window("65536"), count("1"), line("7")), (Ok(65_536), Ok(1), Ok(7)));
