@@ -58,6 +58,12 @@ fn missing_settings_are_named() {
     run(bare_tool(&["members", "42", "--endpoint", endpoint]), "").expect(2).says("RTM_PID");
     run(bare_tool(&["members", "42", "--endpoint", endpoint, "--pid", PID]), "").expect(2).says("RTM_SECRET");
     run(tool("no endpoint", &["members", "42"]), "").expect(2).says("host:port");
+    run(tool(endpoint, &["members", "42", "--secret-file", "/dev/null"]), "")
+        .expect(2)
+        .says("/dev/null holds no secret");
+    let mut without = tool(endpoint, &["members", "42"]);
+    without.env("RTM_SECRET", "");
+    run(without, "").expect(2).says("RTM_SECRET is empty");
 }
 
 #[test]
@@ -70,6 +76,18 @@ fn secret_can_come_from_a_file_or_from_stdin() {
         command.env_remove("RTM_SECRET");
         run(command, &format!("{SECRET}\r\n")).expect(0);
     }
+}
+
+#[test]
+fn secret_in_a_file_of_another_system_is_read_or_the_file_blamed() {
+    let server = FakeServer::start(|_| Act::done());
+    let scratch = Scratch::new();
+    let marked = scratch.write("marked", &format!("\u{feff}{SECRET}\r\n"));
+    run(tool(&server.endpoint(), &["add", "42", "1001", "--secret-file", &marked]), "").expect(0);
+    let utf_16 = scratch.path("utf-16");
+    std::fs::write(&utf_16, b"\xff\xfes\0").unwrap();
+    let outcome = run(tool(&server.endpoint(), &["add", "42", "1001", "--secret-file", &utf_16]), "").expect(2);
+    outcome.says("utf-16: this is not text in UTF-8");
 }
 
 #[test]

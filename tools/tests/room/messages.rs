@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fake::{Act, FakeServer};
 use super::pty::run_in_terminal;
-use super::tool::{done, done_with, gate, run, tool};
+use super::tool::{Run, done, done_with, gate, run, tool};
 
 /// The last column of what `history` prints into a pipe.
 fn texts(history: &str) -> Vec<&str> {
@@ -92,8 +92,21 @@ fn message_that_was_refused_says_why_and_what_to_do() {
     outcome.says("add the user to the room first");
     let outcome = run(tool(gate.endpoint(), &["say", "42", "--from", "1001", "-"]), "\nhello\nworld\n").expect(1);
     outcome.says("line 2: ");
+    outcome.says("the lines after it were not sent");
     run(tool(gate.endpoint(), &["say", "42", "--from", "1001", "hello", "--type", "128"]), "").expect(2);
     run(tool(gate.endpoint(), &["say", "42", "--from", "1001", "-", "--mid", "7"]), "").expect(2);
+}
+
+#[test]
+fn lines_are_text_in_utf_8() {
+    let gate = gate();
+    done(&gate, &["add", "42", "1001"]);
+    done_with(&gate, &["say", "42", "--from", "1001", "-"], "\u{feff}one\r\n\ntwo");
+    assert_eq!(texts(&done(&gate, &["history", "42"])), ["one", "two"]);
+    let mut say = Run::start(tool(gate.endpoint(), &["say", "42", "--from", "1001", "-"]));
+    say.write_bytes(b"three\n\xff\nfour\n");
+    say.finish().expect(2).says("line 2 of stdin is not text in UTF-8");
+    assert_eq!(texts(&done(&gate, &["history", "42"])), ["one", "two", "three"]);
 }
 
 #[test]

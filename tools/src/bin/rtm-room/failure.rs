@@ -9,6 +9,7 @@ use rtm_server_sdk::{Error, ErrorCode, MessageId, Retry};
 use serde_json::{Value, json};
 
 use crate::output::{Output, without_controls};
+use crate::session::name_of;
 use crate::stderr::tell_error;
 
 pub(crate) const DONE: u8 = 0;
@@ -44,7 +45,11 @@ impl Failure {
     }
 
     pub(crate) fn file(path: &Path, error: &io::Error) -> Failure {
-        Failure::Usage(format!("{}: {error}", path.display()))
+        let name = name_of(path);
+        match error.kind() {
+            io::ErrorKind::InvalidData => Failure::Usage(format!("{name}: this is not text in UTF-8")),
+            _ => Failure::Usage(format!("{name}: {error}")),
+        }
     }
 
     /// Says on stderr what was wrong, and returns the exit status.
@@ -106,10 +111,12 @@ impl fmt::Display for Failure {
                     write!(f, "line {line}: ")?;
                 }
                 if is_in_doubt(error) {
-                    let advice = format!("send it again with --mid {mid}, which cannot show it twice");
-                    return f.write_str(&with_advice(error, Some(&advice)));
+                    let advice = format!("send it again with --mid {mid}, and it appears only once");
+                    f.write_str(&with_advice(error, Some(&advice)))?;
+                } else {
+                    f.write_str(&sentence_of_read(error))?;
                 }
-                f.write_str(&sentence_of_read(error))
+                if line.is_some() { f.write_str("; the lines after it were not sent") } else { Ok(()) }
             }
             Failure::Output(error) => write!(f, "the result could not be written: {error}"),
             Failure::StdoutClosed => {

@@ -9,7 +9,7 @@ use crate::args::{Common, DeleteMessage, Say};
 use crate::failure::Failure;
 use crate::output::{Output, Reply};
 use crate::room::single_call_client;
-use crate::session::{check_stdin_is_wanted_once, client_builder};
+use crate::session::{BYTE_ORDER_MARK, check_stdin_is_wanted_once, client_builder};
 use crate::table::Column;
 
 pub(crate) fn say(common: &Common, say: &Say, output: Output) -> Result<(), Failure> {
@@ -17,19 +17,29 @@ pub(crate) fn say(common: &Common, say: &Say, output: Output) -> Result<(), Fail
         return say_one(&single_call_client(common)?, say, &say.text, None, output);
     }
     if say.mid.is_some() {
-        return Err(Failure::usage("--mid names one message, and `-` sends many"));
+        return Err(Failure::usage("--mid is the id of one message, but `-` sends many"));
     }
     let secret_file = (common.secret_file.as_deref(), "--secret-file");
     check_stdin_is_wanted_once(&[secret_file, (Some("-".as_ref()), "the text")])?;
     let client = client_builder(common)?.wait_for_ready(true).build()?;
     for (index, line) in io::stdin().lock().lines().enumerate() {
         let number = index as u64 + 1;
-        let line = line.map_err(|error| Failure::Usage(format!("line {number} of stdin: {error}")))?;
-        if !line.is_empty() {
-            say_one(&client, say, &line, Some(number), output)?;
+        let line = line.map_err(|error| unreadable(number, &error))?;
+        let text = if number == 1 { line.trim_start_matches(BYTE_ORDER_MARK) } else { &line };
+        if !text.is_empty() {
+            say_one(&client, say, text, Some(number), output)?;
         }
     }
     Ok(())
+}
+
+fn unreadable(line: u64, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::InvalidData => {
+            Failure::Usage(format!("line {line} of stdin is not text in UTF-8: it was not sent, nor was any after it"))
+        }
+        _ => Failure::Usage(format!("line {line} of stdin: {error}")),
+    }
 }
 
 fn say_one(client: &Client, say: &Say, text: &str, line: Option<u64>, output: Output) -> Result<(), Failure> {

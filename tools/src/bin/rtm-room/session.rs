@@ -28,6 +28,9 @@ pub(crate) fn client_builder(common: &Common) -> Result<ClientBuilder, Failure> 
     encrypted(builder, common)
 }
 
+/// Marks a text as Unicode at its beginning, and is not part of it.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Reads a text from a file, or from stdin for `-`. One line end at its end is not part of it.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let text = if is_stdin(path) {
@@ -43,11 +46,16 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
             text.pop();
         }
     }
-    Ok(text)
+    Ok(text.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))
 }
 
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// The file as it is named in messages.
+pub(crate) fn name_of(path: &Path) -> String {
+    if is_stdin(path) { "stdin".into() } else { path.display().to_string() }
 }
 
 /// Stdin can be read once. `wanted_by` are the options that name it, if they do.
@@ -85,10 +93,13 @@ fn read_secret(common: &Common) -> Result<String, Failure> {
         None => variable(SECRET_VARIABLE)?
             .ok_or_else(|| Failure::usage("no secret is given: set RTM_SECRET or give --secret-file FILE"))?,
     };
-    if secret.is_empty() {
-        return Err(Failure::usage("the project's secret is empty: set RTM_SECRET or give --secret-file FILE"));
+    match (&common.secret_file, secret.is_empty()) {
+        (_, false) => Ok(secret),
+        (Some(path), true) => Err(Failure::Usage(format!("{} holds no secret: it is empty", name_of(path)))),
+        (None, true) => {
+            Err(Failure::usage("RTM_SECRET is empty: set it to the project's secret, or give --secret-file FILE"))
+        }
     }
-    Ok(secret)
 }
 
 #[cfg(not(feature = "encryption"))]
