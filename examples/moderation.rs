@@ -65,7 +65,7 @@ fn moderate(client: &Client, room: RoomId, words: &WordList) -> Result<Report, E
     for message in client.room_messages(room, History::oldest()) {
         let message = match message {
             Ok(message) => message,
-            // A page with a row that makes no sense: the history goes on behind it.
+            // A row that makes no sense: the history goes on behind it.
             Err(error @ Error::Decode(_)) => {
                 report.unreadable.push(error);
                 continue;

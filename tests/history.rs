@@ -43,7 +43,7 @@ fn mids(items: &[Result<Message, Error>]) -> Vec<Option<i64>> {
 }
 
 #[test]
-fn page_with_an_unreadable_row_is_told_once_and_passed() {
+fn unreadable_row_is_told_in_its_place_beside_the_others_of_its_page() {
     guarded(|| {
         let server = server(|cursor| {
             Some(match cursor {
@@ -54,8 +54,8 @@ fn page_with_an_unreadable_row_is_told_once_and_passed() {
         });
         let client = fixtures::client(server.endpoint());
         let items: Vec<_> = client.room_messages(ROOM, History::oldest().count(2)).collect();
-        assert_eq!(mids(&items), [Some(1), Some(2), None, Some(5)]);
-        let error = items[2].as_ref().unwrap_err();
+        assert_eq!(mids(&items), [Some(1), Some(2), Some(3), None, Some(5)]);
+        let error = items[3].as_ref().unwrap_err();
         assert!(matches!(error, Error::Decode(_)), "{error:?}");
         assert!(error.to_string().contains("getroommsg") && error.to_string().contains("row 1"), "{error}");
         assert_eq!(client.stats().undecodable, 1);
@@ -75,8 +75,36 @@ fn unreadable_row_is_told_once_though_no_answer_has_a_cursor() {
         });
         let client = fixtures::client(server.endpoint());
         let items: Vec<_> = client.room_messages(ROOM, History::oldest().count(2)).collect();
-        assert_eq!(mids(&items), [None, Some(3)]);
+        assert_eq!(mids(&items), [Some(1), None, Some(3)]);
         assert_eq!(client.stats().undecodable, 1);
+    });
+}
+
+#[test]
+fn row_without_a_readable_id_is_told_once_though_the_next_page_begins_with_it() {
+    guarded(|| {
+        let rows = [row(1), Value::Nil, row(3), row(4)];
+        let server = AnsweringServer::with(move |quest| {
+            let (behind, count) = (cursor(quest), quest.get("num").unwrap().as_i64().unwrap());
+            let rows = rows.iter().zip(1..).filter(|(_, id)| *id > behind).take(count as usize);
+            Some(wire::answer(quest.seq(), &page(rows.map(|(row, _)| row.clone()).collect(), Value::Nil)))
+        });
+        let client = fixtures::client(server.endpoint());
+        for count in 1..=4 {
+            let items: Vec<_> = client.room_messages(ROOM, History::oldest().count(count)).collect();
+            assert_eq!(mids(&items), [Some(1), None, Some(3), Some(4)], "{count} a page");
+        }
+    });
+}
+
+#[test]
+fn page_of_nothing_but_rows_without_readable_ids_ends_the_history() {
+    guarded(|| {
+        let server = server(|_| Some(page(vec![Value::Nil; 20], Value::Nil)));
+        let client = fixtures::client(server.endpoint());
+        let items: Vec<_> = client.room_messages(ROOM, History::oldest()).collect();
+        assert_eq!(mids(&items), [None; 20]);
+        assert_eq!(server.received().len(), 1);
     });
 }
 
@@ -136,6 +164,37 @@ fn server_that_repeats_a_page_for_ever_does_not_hold_the_iterator_for_ever() {
         let server = server(|_| Some(page(vec![row(1), row(2)], 2.into())));
         let client = fixtures::client(server.endpoint());
         assert!(client.room_messages(ROOM, History::latest().count(2)).count() <= 4);
+    });
+}
+
+#[test]
+fn server_that_leads_in_circles_does_not_hold_the_iterator_for_ever() {
+    guarded(|| {
+        let deleted = |id: i64| {
+            let Value::Array(mut fields) = row(id) else { unreachable!() };
+            fields[4] = true.into();
+            Value::Array(fields)
+        };
+        let server = server(move |cursor| Some(page(vec![deleted(1), deleted(2)], (3 - cursor.max(1)).into())));
+        let client = fixtures::client(server.endpoint());
+        for query in [History::latest(), History::oldest()] {
+            assert_eq!(client.room_messages(ROOM, query.count(2)).count(), 0);
+        }
+    });
+}
+
+#[test]
+fn cursor_of_zero_is_none() {
+    guarded(|| {
+        let server = server(|cursor| {
+            Some(match cursor {
+                0 => page(vec![row(1), row(2)], 0.into()),
+                _ => page(vec![row(3)], 0.into()),
+            })
+        });
+        let client = fixtures::client(server.endpoint());
+        let items: Vec<_> = client.room_messages(ROOM, History::oldest().count(2)).collect();
+        assert_eq!(mids(&items), [Some(1), Some(2), Some(3)]);
     });
 }
 

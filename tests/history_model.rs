@@ -1,19 +1,25 @@
 //! Whatever is sent, deleted and asked for, the pages of a room's history are those of a plain model: in both directions,
-//! with every page size, and with messages that arrive or are deleted between two pages.
+//! with every page size, and with messages that arrive or are deleted between two pages. The iterator tells every row once,
+//! whichever of them cannot be read.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
+
+use std::sync::{Arc, Mutex};
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 use proptest::test_runner::{Config, TestRunner};
+use rmpv::Value;
 use rtm_server_sdk::gate::Gate;
 use rtm_server_sdk::{Client, History, Message, MessageBody, MessageType, NewMessage, Target};
 
+use common::answering::AnsweringServer;
 use common::fixtures::{self, PID, SECRET};
 use common::watchdog::guarded;
+use common::wire::{self, Packet};
 
 const SENDERS: std::ops::Range<i64> = 1..4;
 const TYPES: [i32; 4] = [30, 32, 51, 100];
@@ -186,6 +192,115 @@ fn pages_of_a_history_are_those_of_a_plain_model() {
             .run(&a_case(), |case| {
                 let rid = rids.borrow_mut().next().unwrap();
                 check(&client, rid, &case);
+                Ok(())
+            })
+            .unwrap();
+    });
+}
+
+/// What a row of a scripted server is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Sound,
+    Deleted,
+    /// Nothing but its id can be read.
+    CutShort,
+    /// Not even that. All of these have the same bytes.
+    Nil,
+    /// Neither, but each has bytes of its own.
+    IdIsText,
+}
+
+#[derive(Debug, Clone)]
+struct Script {
+    kinds: Vec<Kind>,
+    /// What the server says where others give the cursor; `None`: it does give it.
+    in_place_of_cursor: Option<Value>,
+}
+
+fn a_script() -> impl Strategy<Value = Script> {
+    let kind = prop_oneof![
+        6 => Just(Kind::Sound),
+        1 => Just(Kind::Deleted),
+        1 => Just(Kind::CutShort),
+        2 => Just(Kind::Nil),
+        2 => Just(Kind::IdIsText),
+    ];
+    let no_cursor = option::weighted(0.8, prop::sample::select(vec![Value::Nil, Value::from(0)]));
+    (vec(kind, 0..60), no_cursor)
+        .prop_map(|(kinds, in_place_of_cursor)| Script { kinds, in_place_of_cursor })
+        .prop_filter("a page of 20 has an id that can be read", |script| {
+            let has_id = |kinds: &[Kind]| kinds.iter().any(|kind| !matches!(kind, Kind::Nil | Kind::IdIsText));
+            script.in_place_of_cursor.is_none() || script.kinds.windows(20).all(has_id)
+        })
+}
+
+impl Script {
+    /// The id of row `index`.
+    fn id(index: usize) -> i64 {
+        10 * (index as i64 + 1)
+    }
+
+    fn row(&self, index: usize) -> Value {
+        let id = Script::id(index);
+        let is_deleted = self.kinds[index] == Kind::Deleted;
+        match self.kinds[index] {
+            Kind::Nil => Value::Nil,
+            Kind::IdIsText => Value::Array(vec![id.to_string().into(); 8]),
+            Kind::CutShort => Value::Array(vec![id.into(), 1.into()]),
+            Kind::Sound | Kind::Deleted => {
+                let (text, empty) = ("hello".into(), "".into());
+                Value::Array(vec![id.into(), 1.into(), 30.into(), id.into(), is_deleted.into(), text, empty, id.into()])
+            }
+        }
+    }
+
+    fn in_order(&self, newest_first: bool) -> Vec<usize> {
+        if newest_first { (0..self.kinds.len()).rev().collect() } else { (0..self.kinds.len()).collect() }
+    }
+
+    fn answer(&self, quest: &Packet) -> Value {
+        let int = |key| quest.get(key).and_then(|value| value.as_i64());
+        let newest_first = quest.get("desc").unwrap().as_bool().unwrap();
+        let is_behind = |index: &usize| match int("lastid").filter(|id| *id != 0) {
+            Some(last) if newest_first => Script::id(*index) < last,
+            Some(last) => Script::id(*index) > last,
+            None => true,
+        };
+        let count = int("num").unwrap();
+        assert!((1..=20).contains(&count), "a page of {count}");
+        let rows: Vec<usize> = self.in_order(newest_first).into_iter().filter(is_behind).take(count as usize).collect();
+        let cursor = rows.last().map_or(Value::from(0), |index| Script::id(*index).into());
+        wire::map([
+            ("lastid", self.in_place_of_cursor.clone().unwrap_or(cursor)),
+            ("msgs", Value::Array(rows.into_iter().map(|index| self.row(index)).collect())),
+        ])
+    }
+
+    /// The `mid` of every message, and `None` for every row that cannot be read.
+    fn told(&self, newest_first: bool) -> Vec<Option<i64>> {
+        let is_there = |index: &usize| self.kinds[*index] != Kind::Deleted;
+        let told = |index: usize| (self.kinds[index] == Kind::Sound).then(|| Script::id(index));
+        self.in_order(newest_first).into_iter().filter(is_there).map(told).collect()
+    }
+}
+
+#[test]
+fn iterator_tells_every_row_once_whichever_cannot_be_read() {
+    guarded(|| {
+        let script = Arc::new(Mutex::new(Script { kinds: Vec::new(), in_place_of_cursor: None }));
+        let answers = Arc::clone(&script);
+        let server =
+            AnsweringServer::with(move |quest| Some(wire::answer(quest.seq(), &answers.lock().unwrap().answer(quest))));
+        let client = fixtures::client(server.endpoint());
+        let mut runner = TestRunner::new(Config { cases: 500, failure_persistence: None, ..Config::default() });
+        runner
+            .run(&(a_script(), any::<bool>(), 1..=20_u16), |(case, newest_first, count)| {
+                *script.lock().unwrap() = case.clone();
+                let query = if newest_first { History::latest() } else { History::oldest() }.count(count);
+                let items = client.room_messages(42, query).take(2 * case.kinds.len() + 1);
+                let told: Vec<_> = items.map(|item| item.ok().map(|message| message.mid)).collect();
+                prop_assert_eq!(told, case.told(newest_first));
                 Ok(())
             })
             .unwrap();

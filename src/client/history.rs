@@ -5,8 +5,8 @@ use std::iter::FusedIterator;
 use std::vec;
 
 use super::{Call, Client};
-use crate::error::Error;
-use crate::rtm::methods::history::{self, History, HistoryPage, RawPage};
+use crate::error::{DecodeError, Error};
+use crate::rtm::methods::history::{self, History, HistoryPage, RawPage, RawQuery};
 use crate::rtm::{Message, RoomId};
 
 /// # History of rooms
@@ -84,8 +84,8 @@ impl Client {
     /// nothing is asked for that the caller does not want. Messages that arrive or are deleted meanwhile neither repeat nor
     /// hide others.
     ///
-    /// A page with a row that cannot be read is one `Err`, after which the iterator goes on behind that page. Any other failure
-    /// of a call is the last item.
+    /// A row that cannot be read is an `Err` in its place, after which the iterator goes on. Any other failure of a call is the
+    /// last item. The iterator also ends where a server leads in circles: where its cursor does not move on.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn room_messages(&self, rid: RoomId, query: History) -> RoomMessages<'_> {
-        RoomMessages { client: self, rid, page: Vec::new().into_iter(), next: Some(query) }
+        RoomMessages { client: self, rid, page: Vec::new().into_iter(), next: Some(query.into()) }
     }
 }
 
@@ -121,21 +121,20 @@ pub struct RoomMessages<'a> {
     client: &'a Client,
     rid: RoomId,
     /// What is left of the page that came last.
-    page: vec::IntoIter<Message>,
+    page: vec::IntoIter<Result<Message, DecodeError>>,
     /// What to ask for then; `None` at the end.
-    next: Option<History>,
+    next: Option<RawQuery>,
 }
 
 impl RoomMessages<'_> {
-    fn read_page(&mut self, query: History) -> Result<(), Error> {
+    fn read_page(&mut self, query: RawQuery) -> Result<(), Error> {
         let request = history::get_raw_page(self.rid, query);
-        let RawPage { messages, next } = Call::new(self.client, request).call()?;
-        self.next = next;
-        let messages = messages.map_err(|error| {
+        let RawPage { rows, next } = Call::new(self.client, request).call()?;
+        if rows.iter().any(Result::is_err) {
             self.client.inner.shared.state.counters.undecodable.increment();
-            history::unreadable_page(error)
-        });
-        self.page = messages?.into_iter();
+        }
+        self.page = rows.into_iter();
+        self.next = next;
         Ok(())
     }
 }
@@ -145,8 +144,8 @@ impl Iterator for RoomMessages<'_> {
 
     fn next(&mut self) -> Option<Result<Message, Error>> {
         loop {
-            if let Some(message) = self.page.next() {
-                return Some(Ok(message));
+            if let Some(row) = self.page.next() {
+                return Some(row.map_err(history::unreadable_row));
             }
             let query = self.next.take()?;
             if let Err(error) = self.read_page(query) {

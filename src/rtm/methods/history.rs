@@ -1,18 +1,19 @@
-//! The history of a room: queries, pages, and where a page goes on.
+//! The history of a room: queries, and the pages that answer them.
+
+mod page;
+
+pub use page::{RawPage, RawQuery};
 
 use super::check_type;
 use crate::error::{ArgumentError, DecodeError, Error};
-use crate::fpnn::{MapWriter, MethodName, PayloadReader};
-use crate::rtm::{Message, MessageType, Request, RoomId, Target, UserId, read_attrs, read_body, read_mtype};
+use crate::fpnn::{MapWriter, MethodName};
+use crate::rtm::{Message, MessageType, Request, RoomId, UserId};
+use page::read_page;
 
 const GET_ROOM_MESSAGE: MethodName<'static> = MethodName::literal("getroommsg");
 
 /// The most messages of one page, and the default.
 pub(crate) const MOST_PER_PAGE: u16 = 20;
-/// The elements of a row. A server may add others behind them.
-const ROW_LEN: usize = 8;
-/// Room is made at once for the rows of a usual page, and for more only as they come.
-const USUAL_PAGE: usize = 64;
 /// What `get_room_chat` asks for: chats, commands and files.
 const CHAT_TYPES: [MessageType; 6] = [
     MessageType::CHAT,
@@ -134,15 +135,6 @@ impl History {
         let shown = rows.into_iter().filter(|(_, row)| !row.is_deleted);
         HistoryPage { messages: shown.map(|(_, row)| row.message.clone()).collect(), next }
     }
-
-    /// The query for the page behind one with this cursor. `None` where the cursor has not moved: asking again would
-    /// give the same page for ever.
-    fn behind(&self, cursor: &Cursor) -> Option<History> {
-        let (begin, end) = self.times.unwrap_or_default();
-        let times = Some((cursor.begin.unwrap_or(begin), cursor.end.unwrap_or(end)));
-        let next = History { times, last_id: Some(cursor.last_id?), ..self.clone() };
-        (next != *self).then_some(next)
-    }
 }
 
 /// A message as a server keeps it.
@@ -164,35 +156,15 @@ pub struct HistoryPage {
     pub next: Option<History>,
 }
 
-/// A page of which some row may be unreadable, in which case the next one can still be asked for.
-#[derive(Debug)]
-pub struct RawPage {
-    /// The messages, or what is wrong with the first row that cannot be read.
-    pub messages: Result<Vec<Message>, DecodeError>,
-    /// The query for the next page; `None` at the end of the history.
-    pub next: Option<History>,
-}
-
-/// Where a page ends, as far as the answer tells.
-#[derive(Debug, Default)]
-struct Cursor {
-    begin: Option<i64>,
-    end: Option<i64>,
-    last_id: Option<i64>,
-}
-
 /// Reads a page of a room's history.
 #[must_use]
 pub fn get_room_message(rid: RoomId, query: &History) -> Request<HistoryPage> {
-    let asked = query.clone();
+    let asked = RawQuery::from(query.clone());
     Request::with_context(
         GET_ROOM_MESSAGE,
         query.check(),
         |(), params| query.write(params, rid),
-        move |reader| {
-            let RawPage { messages, next } = read_page(reader, rid, &asked)?;
-            Ok(HistoryPage { messages: messages?, next })
-        },
+        move |reader| read_page(reader, rid, &asked)?.into_whole(),
     )
 }
 
@@ -202,109 +174,22 @@ pub fn get_room_chat(rid: RoomId, query: &History) -> Request<HistoryPage> {
     get_room_message(rid, &query.clone().types(&CHAT_TYPES))
 }
 
-/// Reads a page of a room's history, and where it goes on even if a row is unreadable.
+/// Reads a page of a room's history, row by row, and where it goes on even if some cannot be read.
 #[must_use]
-pub fn get_raw_page(rid: RoomId, query: History) -> Request<RawPage> {
-    let asked = query.clone();
+pub fn get_raw_page(rid: RoomId, query: RawQuery) -> Request<RawPage> {
+    let (checked, asked) = (query.check(), query.clone());
     Request::with_context(
         GET_ROOM_MESSAGE,
-        query.check(),
-        |(), params| query.write(params, rid),
+        checked,
+        |(), params| query.widened().write(params, rid),
         move |reader| read_page(reader, rid, &asked),
     )
 }
 
-/// What a page with an unreadable row comes to.
+/// What an unreadable row comes to.
 #[must_use]
-pub fn unreadable_page(error: DecodeError) -> Error {
+pub fn unreadable_row(error: DecodeError) -> Error {
     Error::Decode(error.in_answer_to(GET_ROOM_MESSAGE.as_str().into()))
-}
-
-/// Reads `{num, lastid, begin, end, msgs}`. The rows count, whatever `num` says.
-fn read_page(reader: &mut PayloadReader<'_>, rid: RoomId, asked: &History) -> Result<RawPage, DecodeError> {
-    let mut cursor = Cursor::default();
-    let mut rows = Rows { messages: Ok(Vec::new()), count: 0, last_id: None };
-    while let Some(key) = reader.next_key()? {
-        match key {
-            b"lastid" => cursor.last_id = reader.optional_int("lastid")?,
-            b"begin" => cursor.begin = reader.optional_int("begin")?,
-            b"end" => cursor.end = reader.optional_int("end")?,
-            b"msgs" => {
-                // What follows an unreadable row is read all the same.
-                let list = reader.clone();
-                reader.skip()?;
-                rows = read_rows(list, rid)?;
-            }
-            _ => reader.skip()?,
-        }
-    }
-    cursor.last_id = cursor.last_id.or(rows.last_id);
-    let is_full = rows.count >= usize::from(asked.count);
-    let next = if is_full { asked.behind(&cursor) } else { None };
-    Ok(RawPage { messages: rows.messages, next })
-}
-
-/// The rows of a page, as far as they can be read.
-struct Rows {
-    messages: Result<Vec<Message>, DecodeError>,
-    /// How many there are, deleted ones included.
-    count: usize,
-    last_id: Option<i64>,
-}
-
-fn read_rows(mut list: PayloadReader<'_>, rid: RoomId) -> Result<Rows, DecodeError> {
-    let count = list.array_len("msgs")?;
-    let mut messages = Vec::with_capacity(count.min(USUAL_PAGE));
-    let mut last_id = None;
-    for row in 0..count {
-        let mut begin = list.clone();
-        match read_row(&mut list, rid) {
-            Ok((id, message)) => {
-                messages.extend(message);
-                last_id = Some(id);
-            }
-            Err(error) => {
-                let last_id = read_last_id(&mut begin, count - row).or(last_id);
-                return Ok(Rows { messages: Err(error.in_row(row)), count, last_id });
-            }
-        }
-    }
-    Ok(Rows { messages: Ok(messages), count, last_id })
-}
-
-/// The last id that can be read in so many rows, of which the first is unreadable. The next page begins behind it: were it the id
-/// of a row before these, that page would bring the unreadable row again.
-fn read_last_id(list: &mut PayloadReader<'_>, rows: usize) -> Option<i64> {
-    let mut last_id = None;
-    for _ in 0..rows {
-        let mut row = list.clone();
-        last_id = row.array_len("msgs").ok().filter(|len| *len > 0).and_then(|_| row.int("id").ok()).or(last_id);
-        if list.skip().is_err() {
-            break;
-        }
-    }
-    last_id
-}
-
-/// Reads a row: its id, and its message unless that was deleted.
-fn read_row(list: &mut PayloadReader<'_>, rid: RoomId) -> Result<(i64, Option<Message>), DecodeError> {
-    let len = list.array_len("msgs")?;
-    if len < ROW_LEN {
-        return Err(DecodeError::WrongType { key: "msgs", expected: "a list of rows with eight elements each" });
-    }
-    let id = list.int("id")?;
-    let from = list.int("from")?;
-    let mtype = read_mtype(list, "mtype")?;
-    let mid = list.int("mid")?;
-    let is_deleted = list.bool("deleted")?;
-    let body = read_body(list, "msg")?;
-    let attrs = read_attrs(list, "attrs")?;
-    let mtime = list.optional_int("mtime")?;
-    for _ in ROW_LEN..len {
-        list.skip()?;
-    }
-    let message = Message { target: Target::Room(rid), from, mid, mtype, body, attrs, mtime };
-    Ok((id, (!is_deleted).then_some(message)))
 }
 
 #[cfg(test)]

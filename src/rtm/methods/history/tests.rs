@@ -25,7 +25,11 @@ fn answer(rows: Vec<Value>, cursor: &[(&str, i64)]) -> Vec<u8> {
 }
 
 fn read(query: &History, rows: Vec<Value>, cursor: &[(&str, i64)]) -> RawPage {
-    get_raw_page(42, query.clone()).answer.read(0, FLAG, &answer(rows, cursor)).unwrap()
+    read_as(query.clone().into(), rows, cursor)
+}
+
+fn read_as(query: RawQuery, rows: Vec<Value>, cursor: &[(&str, i64)]) -> RawPage {
+    get_raw_page(42, query).answer.read(0, FLAG, &answer(rows, cursor)).unwrap()
 }
 
 const CURSOR: [(&str, i64); 3] = [("lastid", 7), ("begin", 5), ("end", 9)];
@@ -34,8 +38,8 @@ const CURSOR: [(&str, i64); 3] = [("lastid", 7), ("begin", 5), ("end", 9)];
 fn full_page_goes_on_behind_its_cursor() {
     let query = History::latest().count(2).types(&[MessageType::CHAT]).as_user(1001);
     let page = read(&query, vec![row(8, false), row(7, false)], &CURSOR);
-    assert_eq!(page.messages.unwrap().len(), 2);
-    assert_eq!(page.next, Some(History { times: Some((5, 9)), last_id: Some(7), ..query }));
+    assert_eq!(page.rows.len(), 2);
+    assert_eq!(page.next, Some(History { times: Some((5, 9)), last_id: Some(7), ..query }.into()));
 }
 
 #[test]
@@ -49,7 +53,7 @@ fn page_with_fewer_rows_than_asked_for_is_the_last() {
 fn deleted_rows_are_left_out_and_count_for_the_page() {
     let query = History::latest().count(2);
     let page = read(&query, vec![row(8, true), row(7, true)], &CURSOR);
-    assert_eq!(page.messages, Ok(vec![]));
+    assert_eq!(page.rows, []);
     assert!(page.next.is_some());
 }
 
@@ -57,21 +61,26 @@ fn deleted_rows_are_left_out_and_count_for_the_page() {
 fn missing_cursor_is_made_up_for_by_the_last_row() {
     let query = History::oldest().count(2).between(1, 0);
     let page = read(&query, vec![row(8, false), row(7, true)], &[]);
-    assert_eq!(page.next, Some(History { last_id: Some(7), ..query }));
+    assert_eq!(page.next.unwrap().widened(), History { last_id: Some(7), ..query });
 }
 
 #[test]
-fn cursor_that_does_not_move_ends_the_history() {
-    let query = History::latest().count(1);
-    let first = read(&query, vec![row(7, false)], &CURSOR).next.unwrap();
-    assert_eq!(read(&first, vec![row(7, false)], &CURSOR).next, None);
+fn cursor_that_does_not_move_on_ends_the_history() {
+    for (query, back) in [(History::latest().count(1), 8), (History::oldest().count(1), 6)] {
+        let first = read(&query, vec![row(7, false)], &CURSOR).next.unwrap();
+        assert_eq!(read_as(first.clone(), vec![row(7, false)], &CURSOR).next, None);
+        assert_eq!(read_as(first.clone(), vec![row(back, false)], &[("lastid", back), ("begin", 1)]).next, None);
+        assert_eq!(read_as(first, vec![row(back, false)], &[]).next, None);
+    }
 }
 
 #[test]
 fn unreadable_row_is_named_and_leaves_the_cursor_readable() {
     let query = History::latest().count(2);
     let page = read(&query, vec![row(8, false), Value::Nil, row(6, false)], &CURSOR);
-    assert_eq!(page.messages.unwrap_err().to_string(), "row 1: `msgs` is not a list of rows with eight elements each");
+    let told: Vec<_> = page.rows.iter().map(|row| row.as_ref().map(|message| message.mid)).collect();
+    let unreadable = DecodeError::WrongType { key: "msgs", expected: "a list of rows with eight elements each" };
+    assert_eq!(told, [Ok(108), Err(&unreadable.in_row(1)), Ok(106)]);
     assert!(page.next.is_some());
 
     let payload = answer(vec![row(8, false), Value::Array(vec!["x".into(); 8])], &CURSOR);
@@ -83,12 +92,39 @@ fn unreadable_row_is_named_and_leaves_the_cursor_readable() {
 fn page_without_a_cursor_goes_on_behind_an_unreadable_row() {
     let query = History::oldest().count(3);
     let unreadable = |id: Value| Value::Array(vec![id; 2]);
-    let next_id = |rows| read(&query, rows, &[]).next.and_then(|next| next.last_id);
+    let next_id = |rows| read(&query, rows, &[]).next.and_then(|next| next.widened().last_id);
     assert_eq!(next_id(vec![row(1, false), unreadable(2.into()), row(3, false)]), Some(3));
     assert_eq!(next_id(vec![row(1, false), row(2, false), unreadable(3.into())]), Some(3));
     // Its id cannot be told: nothing better is known than the row before.
     assert_eq!(next_id(vec![row(1, false), row(2, false), unreadable("x".into())]), Some(2));
     assert_eq!(next_id(vec![row(1, false), Value::Nil, Value::Array(vec![])]), Some(1));
+}
+
+#[test]
+fn rows_without_readable_ids_widen_the_next_page_and_are_told_once() {
+    let query = History::oldest().count(2);
+    let is_told = |page: &RawPage| page.rows.iter().map(Result::is_ok).collect::<Vec<bool>>();
+    let first = read(&query, vec![row(1, false), Value::Nil], &[]);
+    assert_eq!(is_told(&first), [true, false]);
+    let next = first.next.unwrap();
+    assert_eq!((next.widened().count, next.widened().last_id), (3, Some(1)));
+    // There may be others like it.
+    let second = read_as(next.clone(), vec![Value::Nil, Value::Nil, Value::from("x")], &[]);
+    assert_eq!(is_told(&second), [false, false]);
+    assert_eq!((second.next.as_ref().unwrap().widened().count, second.next.unwrap().widened().last_id), (5, Some(1)));
+    // It may be gone, and another like it stand further behind.
+    assert_eq!(is_told(&read_as(next.clone(), vec![row(2, false), Value::Nil], &[])), [true, false]);
+    // The server may have no others.
+    assert_eq!(read_as(next.clone(), vec![Value::Nil], &[]).next, None);
+    // The last page may seem full.
+    assert_eq!(read_as(next, vec![Value::Nil, row(2, false)], &[]).next.unwrap().widened().count, 2);
+}
+
+#[test]
+fn errors_of_a_page_take_bounded_memory() {
+    let page = read(&History::oldest(), vec![Value::Nil; 100_000], &[("lastid", 7)]);
+    assert_eq!(page.rows.len(), 64);
+    assert!(page.next.is_some());
 }
 
 #[test]
