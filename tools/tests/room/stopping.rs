@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -11,6 +11,16 @@ use super::tool::{Run, Scratch, after, run, tool};
 
 fn rows(count: usize) -> String {
     (1..=count).map(|user| format!("42,{user}\n")).collect()
+}
+
+#[test]
+fn signals_reach_the_tool_where_the_tests_themselves_ignore_them() {
+    let mut tests = Command::new(std::env::current_exe().unwrap());
+    tests.args(["--exact", "stopping::hang_up_ends_a_run_unless_it_was_ignored_from_the_start"]);
+    tests.arg("stopping::ctrl_c_while_the_server_is_away_is_status_130");
+    let output = after("trap '' HUP INT TERM", &tests).output().unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && report.contains("2 passed"), "{report}");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,14 +89,34 @@ pub fn tool(endpoint: &str, args: &[&str]) -> Command {
     command
 }
 
-/// The tool with nothing in its environment that it looks at.
+/// The tool with nothing in its environment that it looks at, and with no signal ignored.
 pub fn bare_tool(args: &[&str]) -> Command {
+    catch_ignored_signals();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rtm-room"));
     for name in ["RTM_ENDPOINT", "RTM_PID", "RTM_SECRET", "RUST_LOG"] {
         command.env_remove(name);
     }
     command.args(args);
     command
+}
+
+/// What ends the tool. A program goes on ignoring the signals that were ignored where it was started.
+const STOP_SIGNALS: [(Signal, &str); 3] = [(Signal::SIGINT, "INT"), (Signal::SIGTERM, "TERM"), (Signal::SIGHUP, "HUP")];
+
+/// Lets the tool have these signals although the tests ignore them, as they do under `nohup` and in the background. What a
+/// process catches is not ignored by the programs that it starts.
+fn catch_ignored_signals() {
+    static CAUGHT: Once = Once::new();
+    CAUGHT.call_once(|| {
+        for (signal, _) in STOP_SIGNALS.into_iter().filter(|(_, name)| is_ignored(name)) {
+            signal_hook::flag::register(signal as i32, Arc::<AtomicBool>::default()).unwrap();
+        }
+    });
+}
+
+/// Whether a program that is started here survives the signal.
+fn is_ignored(signal: &str) -> bool {
+    Command::new("sh").args(["-c", &format!("kill -s {signal} $$")]).status().unwrap().success()
 }
 
 /// The command, started by a shell after these lines.
