@@ -28,6 +28,9 @@ pub(super) struct Wishes<T> {
     deadlines: BTreeSet<(Instant, ListenerId)>,
     /// The number of the connection, or of the last one: connections that failed in their handshake count too.
     connection: u64,
+    /// Of the wishes that are granted. The server pushes all of it, and every `setlisten` in flight names it: whatever
+    /// becomes of that, the server goes on pushing it.
+    granted: Union,
     /// Of the wishes that are granted or being asked for.
     union: Union,
     /// Of all wishes: what a later `setlisten` may have to name.
@@ -58,6 +61,7 @@ impl<T> Wishes<T> {
             wishes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             connection: 0,
+            granted: Union::default(),
             union: Union::default(),
             wished: Union::default(),
             is_connected: false,
@@ -83,17 +87,28 @@ impl<T> Wishes<T> {
         self.asking.is_some()
     }
 
-    /// Takes in a listener's wish.
+    /// Takes in a listener's wish. It is granted at once if others that are granted cover it.
     ///
     /// # Errors
     ///
     /// Together with the others it would not fit a quest, and then no connection could ask for any of them.
-    pub(super) fn add(&mut self, wish: NewWish<T>) -> Result<(), (T, ArgumentError)> {
+    pub(super) fn add(
+        &mut self,
+        wish: NewWish<T>,
+        decisions: &mut Vec<Decision<T>>,
+    ) -> Result<(), (T, ArgumentError)> {
         let NewWish { id, listen, deadline, timeout, wait_for_ready, token } = wish;
         self.wished.add(&listen);
         if self.wished.encoded_len() > MOST_NAMED_BYTES {
             self.wished.remove(&listen);
             return Err((token, too_many_names()));
+        }
+        if self.granted.covers(&listen) {
+            self.granted.add(&listen);
+            self.union.add(&listen);
+            self.wishes.insert(id, Wish { listen, standing: Standing::Granted, waiter: None });
+            decisions.push(Decision::Granted(id, Some(token)));
+            return Ok(());
         }
         let waiter = Some(Waiter { token, deadline, timeout, wait_for_ready });
         self.deadlines.insert((deadline, id));
@@ -107,6 +122,9 @@ impl<T> Wishes<T> {
         self.wished.remove(&wish.listen);
         if matches!(wish.standing, Standing::Asked | Standing::Granted) {
             self.must_shrink |= self.union.remove(&wish.listen);
+        }
+        if wish.standing == Standing::Granted {
+            self.granted.remove(&wish.listen);
         }
         if let (Standing::Granted, Some(asking)) = (wish.standing, &mut self.asking) {
             // Even if the union is the same without it: what is being asked for may cover it, and may be refused.
@@ -237,6 +255,7 @@ impl<T> Wishes<T> {
         let before = decisions.len();
         for (&id, wish) in self.wishes.iter_mut().filter(|(_, wish)| wish.standing == Standing::Asked) {
             wish.standing = Standing::Granted;
+            self.granted.add(&wish.listen);
             let waiter = wish.waiter.take();
             waiter.iter().for_each(|waiter| _ = self.deadlines.remove(&(waiter.deadline, id)));
             decisions.push(Decision::Granted(id, waiter.map(|waiter| waiter.token)));

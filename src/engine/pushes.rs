@@ -20,10 +20,18 @@ impl<T: Token> Engine<T> {
         };
         match refusal {
             Some(error) => self.complete(wish.token, Err(error)),
-            None => match self.wishes.add(wish) {
-                Ok(()) => self.ask_to_listen(now),
-                Err((token, error)) => self.complete(token, Err(error.into())),
-            },
+            None => self.add_wish(now, wish),
+        }
+    }
+
+    fn add_wish(&mut self, now: Instant, wish: NewWish<T>) {
+        let mut decisions = Vec::new();
+        match self.wishes.add(wish, &mut decisions) {
+            Ok(()) => {
+                self.tell(decisions);
+                self.ask_to_listen(now);
+            }
+            Err((token, error)) => self.complete(token, Err(error.into())),
         }
     }
 

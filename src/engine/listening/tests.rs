@@ -46,14 +46,17 @@ impl Table {
 
     fn add(&mut self, id: u64, listen: Listen) {
         let deadline = self.now + TIMEOUT;
-        let added = self.wishes.add(NewWish {
+        let mut decisions = Vec::new();
+        let wish = NewWish {
             id: ListenerId(id),
             listen: listen.into(),
             deadline,
             timeout: TIMEOUT,
             wait_for_ready: false,
             token: id,
-        });
+        };
+        let added = self.wishes.add(wish, &mut decisions);
+        self.note(decisions);
         if let Err((token, _)) = added {
             self.told.entry(token).or_default().push("too many names");
         }
@@ -182,6 +185,42 @@ fn listener_to_what_is_granted_already_starts_without_a_request() {
     table.add(2, Listen::new().room(2));
     table.settle();
     assert_eq!((table.requests, table.told(2)), (1, &["started"][..]));
+}
+
+#[test]
+fn listener_to_what_is_granted_already_waits_for_no_request() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().rooms(&[1, 2]));
+    table.settle();
+    // One in flight.
+    table.add(2, Listen::new().room(3));
+    assert!(table.send());
+    table.add(3, Listen::new().room(2));
+    assert_eq!(table.told(3), ["started"]);
+    table.add(4, Listen::new().rooms(&[2, 3]));
+    assert!(table.told(4).is_empty(), "room 3 may be refused");
+    // A pause. Listener 3 alone wants room 2 now.
+    table.wishes.remove(ListenerId(1));
+    table.fail(not_now());
+    table.add(5, Listen::new().room(2));
+    table.add(6, Listen::new().room(1));
+    assert_eq!(table.told(5), ["started"]);
+    assert!(table.told(6).is_empty(), "nobody wants room 1 any more");
+    table.now = table.wishes.next_due().unwrap();
+    table.settle();
+    assert_eq!((table.told(4), table.told(6), table.rooms()), (&["started"][..], &["started"][..], &[1, 2, 3][..]));
+}
+
+#[test]
+fn nothing_is_granted_by_the_grants_of_an_earlier_connection() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.reconnect();
+    table.add(2, Listen::new().room(1));
+    assert!(table.send());
+    table.add(3, Listen::new().room(1));
+    assert!(table.told(2).is_empty() && table.told(3).is_empty());
 }
 
 #[test]

@@ -71,6 +71,14 @@ impl Union {
         changes.contains(&true)
     }
 
+    /// Whether a wish asks for nothing else.
+    pub(super) fn covers(&self, listen: &Listen) -> bool {
+        self.users.covers(&listen.users)
+            && self.groups.covers(&listen.groups)
+            && self.rooms.covers(&listen.rooms)
+            && self.events.covers(&listen.events)
+    }
+
     /// How many bytes all names take in a `setlisten`, at most. They count even where all of their kind is asked for: whoever
     /// wants all may go first.
     pub(super) fn encoded_len(&self) -> usize {
@@ -122,6 +130,11 @@ impl<K: Name> Counts<K> {
         if was_all { self.all == 0 } else { has_lost_name }
     }
 
+    fn covers(&self, wanted: &Wanted<K>) -> bool {
+        let has_named = || wanted.named.iter().all(|key| self.named.contains_key(key));
+        self.all > 0 || (!wanted.all && has_named())
+    }
+
     fn to_subjects(&self) -> Subjects<K> {
         if self.all > 0 {
             return Subjects::All;
@@ -152,6 +165,19 @@ mod tests {
         assert_eq!(union.encoded_len(), 9 + 7 + 9);
         wishes.iter().for_each(|listen| _ = union.remove(listen));
         assert_eq!(union.encoded_len(), 0);
+    }
+
+    #[test]
+    fn wish_is_covered_by_names_or_by_all_of_the_kind() {
+        let mut union = Union::default();
+        union.add(&Listen::new().rooms(&[1, 2]).all_groups().event("login"));
+        for covered in [Listen::new().room(2).event("login"), Listen::new().groups(&[7, 8]), Listen::new().all_groups()] {
+            assert!(union.covers(&covered), "{covered:?}");
+        }
+        let others = [Listen::new().rooms(&[1, 3]), Listen::new().all_rooms(), Listen::new().room(1).event("logout")];
+        for other in others.into_iter().chain([Listen::new().group(1).user(1), Listen::new().all_events()]) {
+            assert!(!union.covers(&other), "{other:?}");
+        }
     }
 
     #[test]

@@ -57,6 +57,21 @@ impl Table {
         self.note(decisions);
     }
 
+    /// Checks that the server pushes what is granted, and will whatever becomes of the `setlisten` in flight.
+    fn check_granted(&self) -> Result<(), TestCaseError> {
+        let granted = self.wishes.wishes.values().filter(|wish| wish.standing == Standing::Granted);
+        let listens = granted.map(|wish| &wish.listen);
+        for listen in listens {
+            for pushed in self.accepted.iter().chain(&self.in_flight) {
+                let has_groups = pushed.groups == Subjects::All || !listen.groups.all;
+                let has_rooms = listen.rooms.named.iter().all(|room| named(&pushed.rooms).contains(room));
+                prop_assert!(has_groups && has_rooms, "{:?} is granted, and {:?} pushed", listen, pushed);
+            }
+            prop_assert!(self.accepted.is_some());
+        }
+        Ok(())
+    }
+
     /// Goes on until nothing is due, and checks that the server pushes the union of what is granted.
     fn settle_and_check(&mut self, live: &BTreeMap<u64, Listen>) -> Result<(), TestCaseError> {
         self.settle();
@@ -108,6 +123,7 @@ proptest! {
                 Step::Refuse(rooms) => table.refused_rooms = rooms,
                 Step::Reconnect => table.reconnect(),
             }
+            table.check_granted()?;
             live.retain(|id, _| !table.told(*id).contains(&"failed"));
         }
         table.settle_and_check(&live)?;

@@ -52,17 +52,18 @@ fn wish_that_goes_before_one_is_refused_is_not_pushed_for() {
 
 #[test]
 fn wish_that_goes_while_it_is_refused_takes_no_shrinking_with_it() {
-    let mut table = Table::connected();
+    let mut table = Table::new(&[13]);
+    table.wishes.handle_connected();
     table.add(1, Listen::new().room(1));
     table.add(2, Listen::new().room(2));
     table.settle();
     table.wishes.remove(ListenerId(1));
-    table.add(3, Listen::new().room(2));
+    table.add(3, Listen::new().room(13));
+    table.add(4, Listen::new().room(13));
     assert!(table.send());
     table.wishes.remove(ListenerId(3));
-    table.fail(refusal());
     table.settle();
-    assert_eq!(table.rooms(), [2]);
+    assert_eq!((table.told(4), table.rooms()), (&["failed"][..], &[2][..]));
 }
 
 #[test]
