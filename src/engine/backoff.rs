@@ -130,9 +130,13 @@ impl Backoff {
 /// The wait after `failures` failures in a row, before chance shortens it.
 fn exponential_delay(policy: &ReconnectPolicy, failures: u32) -> Duration {
     let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
-    let first = policy.first_delay.max(SHORTEST_DELAY);
+    doubled(policy.first_delay.max(SHORTEST_DELAY), doublings, policy.max_delay.max(SHORTEST_DELAY))
+}
+
+/// A wait that was `first` and has doubled so many times, up to `longest`.
+pub(super) fn doubled(first: Duration, doublings: u32, longest: Duration) -> Duration {
     let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-    first.saturating_mul(factor).min(policy.max_delay.max(SHORTEST_DELAY))
+    first.saturating_mul(factor).min(longest)
 }
 
 /// The wait after `step` others, before chance shortens it.

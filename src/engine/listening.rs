@@ -3,7 +3,7 @@
 //! The server is asked for the union of all wishes, with one `setlisten` in flight at most. It forgets the union with the
 //! connection, so that each connection begins by asking for everything. A union that is refused is asked for again in
 //! smaller parts, until the wishes that cannot be granted stand alone; the others are not harmed by them. A server that is
-//! busy, limits calls or does not answer is asked again a moment later.
+//! busy, limits calls or does not answer is asked again a moment later, and then less and less often.
 
 mod failure;
 mod union;
@@ -44,6 +44,8 @@ pub(super) struct Wishes<T> {
     batch: usize,
     /// The server said "not now", or nothing: when it is asked again.
     paused_until: Option<Instant>,
+    /// How often in a row it did.
+    put_off: u32,
 }
 
 /// What is to be known of a `setlisten` in flight, should it not be granted.
@@ -69,6 +71,7 @@ impl<T> Wishes<T> {
             must_shrink: false,
             batch: usize::MAX,
             paused_until: None,
+            put_off: 0,
         }
     }
 
@@ -186,6 +189,7 @@ impl<T> Wishes<T> {
         let Some(asking) = self.asking.take() else { return };
         match outcome {
             Ok(()) => {
+                self.put_off = 0;
                 self.batch = self.batch.saturating_mul(2);
                 self.grant_asked(decisions);
             }

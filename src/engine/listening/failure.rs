@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::{Asking, Decision, ListenerId, Standing, Wishes};
+use crate::engine::backoff::doubled;
 use crate::error::{Error, Retry};
 
 /// A server that says "not now", or nothing, is asked again after this long at the earliest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// The pause doubles each time in a row, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl<T> Wishes<T> {
     /// The server did not agree. It keeps what it granted before.
@@ -20,9 +23,10 @@ impl<T> Wishes<T> {
         let asked = self.take_back_asked();
         let wait = match error.retry() {
             Retry::Never => None,
-            Retry::Now => Some(SHORTEST_PAUSE),
-            Retry::After(wait) => Some(wait.max(SHORTEST_PAUSE)),
+            Retry::Now => Some(self.pause()),
+            Retry::After(wait) => Some(wait.max(self.pause())),
         };
+        self.put_off = if wait.is_some() { self.put_off.saturating_add(1) } else { 0 };
         if wait.is_none() && asking.added == 0 {
             // There is nobody to tell, and a server that refuses this will refuse it again. With the next change it is
             // asked for what is wanted then.
@@ -38,6 +42,11 @@ impl<T> Wishes<T> {
                 self.refuse_new(&asked, error, decisions);
             }
         }
+    }
+
+    /// How long a server is left alone that cannot say when it is to be asked again.
+    fn pause(&self) -> Duration {
+        doubled(SHORTEST_PAUSE, self.put_off, LONGEST_PAUSE)
     }
 
     /// Takes back what was asked for in addition to what the server grants.

@@ -362,6 +362,27 @@ fn busy_server_is_asked_again_a_moment_later() {
 }
 
 #[test]
+fn server_that_is_always_busy_is_asked_less_and_less_often() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.reconnect();
+    let put_off = |table: &mut Table| {
+        assert!(table.send());
+        let asked_at = table.now;
+        table.fail(Error::from_answer(ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL, "busy"));
+        table.now = table.wishes.next_due().unwrap();
+        (table.now - asked_at).as_millis()
+    };
+    let pauses = [(); 7].map(|()| put_off(&mut table));
+    assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
+    // Once it has granted something, all is forgotten.
+    table.settle();
+    table.add(2, Listen::new().room(2));
+    assert_eq!(put_off(&mut table), 100);
+}
+
+#[test]
 fn those_who_wait_for_their_first_grant_fail_with_the_connection() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
