@@ -95,11 +95,7 @@ impl<T> Wishes<T> {
     /// # Errors
     ///
     /// Together with the others it would not fit a quest, and then no connection could ask for any of them.
-    pub(super) fn add(
-        &mut self,
-        wish: NewWish<T>,
-        decisions: &mut Vec<Decision<T>>,
-    ) -> Result<(), (T, ArgumentError)> {
+    pub(super) fn add(&mut self, wish: NewWish<T>, decisions: &mut Vec<Decision<T>>) -> Result<(), (T, ArgumentError)> {
         let NewWish { id, listen, deadline, timeout, wait_for_ready, token } = wish;
         self.wished.add(&listen);
         if self.wished.encoded_len() > MOST_NAMED_BYTES {

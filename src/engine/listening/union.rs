@@ -171,7 +171,8 @@ mod tests {
     fn wish_is_covered_by_names_or_by_all_of_the_kind() {
         let mut union = Union::default();
         union.add(&Listen::new().rooms(&[1, 2]).all_groups().event("login"));
-        for covered in [Listen::new().room(2).event("login"), Listen::new().groups(&[7, 8]), Listen::new().all_groups()] {
+        for covered in [Listen::new().room(2).event("login"), Listen::new().groups(&[7, 8]), Listen::new().all_groups()]
+        {
             assert!(union.covers(&covered), "{covered:?}");
         }
         let others = [Listen::new().rooms(&[1, 3]), Listen::new().all_rooms(), Listen::new().room(1).event("logout")];

@@ -1,12 +1,12 @@
 //! Random sequences of what can happen to the client's engine, on simulated time.
 //!
 //! Whatever happens, each call ends once, by its deadline and not before it in a timeout; no call gets another one's
-//! answer; a connection never sees a sequence number twice; a call that is said not to have been sent never was; and
-//! the bytes of all frames are given back.
+//! answer; a connection never sees a sequence number twice; a call that is said not to have been sent never was; the
+//! server pushes what is granted; and the bytes of all frames are given back.
 
 mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,6 +61,9 @@ struct World {
     server: Server,
     open: BTreeMap<Waiter, Promise>,
     last_waiter: u32,
+    /// The room of each listener that has one.
+    rooms: BTreeMap<ListenerId, i64>,
+    granted: BTreeSet<ListenerId>,
     last_listener: u64,
     resolves: Vec<u64>,
     dials: Vec<DialId>,
@@ -92,6 +95,8 @@ impl World {
             server: Server::default(),
             open: BTreeMap::new(),
             last_waiter: 0,
+            rooms: BTreeMap::new(),
+            granted: BTreeSet::new(),
             last_listener: 0,
             resolves: Vec::new(),
             dials: Vec::new(),
@@ -146,14 +151,17 @@ impl World {
     fn listen(&mut self, detail: u8) {
         if detail % 4 == 0 {
             let listener = ListenerId(u64::from(detail / 4) % (self.last_listener + 1));
+            self.granted.remove(&listener);
             return self.engine.handle_unlisten(self.now, listener);
         }
         let timeout = Duration::from_millis(u64::from(detail) * 20);
         let deadline = self.now + timeout;
         let token = self.wait(Some(deadline), false);
         self.last_listener += 1;
-        let listen = Arc::new(Listen::new().room(i64::from(detail % 8)));
+        let room = i64::from(detail % 8);
+        let listen = Arc::new(Listen::new().room(room));
         let id = ListenerId(self.last_listener);
+        self.rooms.insert(id, room);
         let wait_for_ready = detail >= 128;
         self.engine.handle_listen(self.now, NewWish { id, listen, deadline, timeout, wait_for_ready, token });
     }
@@ -223,9 +231,15 @@ impl World {
                     let quest: UnsignedQuest = set_listen(&listen);
                     self.engine.handle_listen_quest(self.now, quest.sign(&Signer::new(1, "secret"), 1, 1));
                 }
+                Action::Disconnect => self.granted.clear(),
+                Action::Granted { listener, .. } => _ = self.granted.insert(listener),
+                Action::Refused { listener, .. } => assert!(!self.granted.contains(&listener), "{listener:?} has both"),
                 Action::CompareClocks { server_ms } => self.engine.handle_clocks_compared(self.now, server_ms % 2 == 0),
                 _ => {}
             }
+        }
+        for listener in &self.granted {
+            assert!(self.server.pushes(self.rooms[listener]), "{listener:?} is granted what is not pushed");
         }
         let released = self.engine.take_released();
         self.held_bytes = self.held_bytes.checked_sub(released).expect("more was given back than was handed in");

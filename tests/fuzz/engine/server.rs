@@ -12,11 +12,13 @@ const PUSH: MethodName<'static> = MethodName::literal("pushroommsg");
 const REFUSALS: [i32; 6] = [200_021, 200_004, 20_011, 200_010, 200_008, 399_999];
 
 /// A quest that came.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Came {
     seq: u32,
     /// Which call it is, if it is one.
     token: Option<u32>,
+    /// What is to be pushed, if it says so.
+    rooms: Option<Vec<i64>>,
 }
 
 /// One connection, from the server's end.
@@ -27,6 +29,8 @@ pub struct Server {
     seqs: BTreeSet<u32>,
     unanswered: VecDeque<Came>,
     answered: Vec<Came>,
+    /// What is pushed.
+    rooms: Vec<i64>,
     /// Calls that were answered with an error.
     refused: BTreeSet<u32>,
     /// Calls of which the client was told that they were not sent.
@@ -40,6 +44,7 @@ impl Default for Server {
             seqs: BTreeSet::new(),
             unanswered: VecDeque::new(),
             answered: Vec::new(),
+            rooms: Vec::new(),
             refused: BTreeSet::new(),
             denied: BTreeSet::new(),
         }
@@ -51,10 +56,11 @@ impl Server {
     pub fn receive(&mut self, bytes: &[u8]) -> Vec<u32> {
         let mut tokens = Vec::new();
         feed(&mut self.decoder, bytes, |frame| {
-            let Frame::Quest(Quest { seq: Some(seq), payload, .. }) = frame else { return };
+            let Frame::Quest(Quest { seq: Some(seq), method, payload, .. }) = frame else { return };
             assert!(self.seqs.insert(seq), "the sequence number {seq} came twice");
             let token = token_in(payload);
-            self.unanswered.push_back(Came { seq, token });
+            let rooms = (method == b"setlisten").then(|| rooms_in(payload).expect("`setlisten` can be read"));
+            self.unanswered.push_back(Came { seq, token, rooms });
             tokens.extend(token);
         });
         tokens
@@ -65,16 +71,26 @@ impl Server {
         if self.unanswered.is_empty() {
             return Vec::new();
         }
-        let at = usize::from(detail) % self.unanswered.len();
+        let mut at = usize::from(detail) % self.unanswered.len();
+        if self.unanswered[at].rooms.is_some() {
+            // Whatever else it does, a server agrees to one thing after the other.
+            at = self.unanswered.iter().position(|came| came.rooms.is_some()).unwrap_or(at);
+        }
         let Some(came) = self.unanswered.remove(at) else { return Vec::new() };
-        self.answered.push(came);
-        match detail % 4 {
+        let bytes = match detail % 4 {
             0 => {
                 self.refused.extend(came.token);
-                refusal(came, REFUSALS[usize::from(detail / 4) % REFUSALS.len()])
+                refusal(&came, REFUSALS[usize::from(detail / 4) % REFUSALS.len()])
             }
-            _ => answer(came),
-        }
+            _ => {
+                if let Some(rooms) = &came.rooms {
+                    self.rooms.clone_from(rooms);
+                }
+                answer(&came)
+            }
+        };
+        self.answered.push(came);
+        bytes
     }
 
     /// Something that a sound server does not do, or does of its own accord.
@@ -83,11 +99,11 @@ impl Server {
         match detail % 32 {
             // An answer that was given before.
             0..=9 => match self.answered.get(usize::from(detail / 8)) {
-                Some(came) => answer(*came),
+                Some(came) => answer(came),
                 None => bytes,
             },
             // An answer to nothing that was asked.
-            10..=15 => answer(Came { seq: u32::from(detail) << 16 | 0x8000_0000, token: None }),
+            10..=15 => answer(&Came { seq: u32::from(detail) << 16 | 0x8000_0000, token: None, rooms: None }),
             // A push, sound and not.
             16..=29 => {
                 let mut frame = FrameWriter::two_way_quest(&mut bytes, detail.into(), PUSH);
@@ -96,9 +112,16 @@ impl Server {
                 bytes
             }
             // A frame that never becomes whole, or whose end comes with the next bytes.
-            30 => answer(Came { seq: detail.into(), token: None })[..usize::from(detail % 12) + 1].to_vec(),
+            30 => {
+                answer(&Came { seq: detail.into(), token: None, rooms: None })[..usize::from(detail % 12) + 1].to_vec()
+            }
             _ => vec![detail; usize::from(detail)],
         }
+    }
+
+    /// Whether it pushes what is said in this room.
+    pub fn pushes(&self, room: i64) -> bool {
+        self.rooms.contains(&room)
     }
 
     pub fn has_refused(&self, token: u32) -> bool {
@@ -117,7 +140,8 @@ impl Server {
     }
 }
 
-fn refusal(Came { seq, token }: Came, code: i32) -> Vec<u8> {
+fn refusal(came: &Came, code: i32) -> Vec<u8> {
+    let &Came { seq, token, .. } = came;
     let mut bytes = Vec::new();
     let mut frame = FrameWriter::answer(&mut bytes, seq, 1);
     let params = frame.params().int("code", code.into()).str("ex", "no");
@@ -126,7 +150,8 @@ fn refusal(Came { seq, token }: Came, code: i32) -> Vec<u8> {
     bytes
 }
 
-fn answer(Came { seq, token }: Came) -> Vec<u8> {
+fn answer(came: &Came) -> Vec<u8> {
+    let &Came { seq, token, .. } = came;
     let mut bytes = Vec::new();
     let mut frame = FrameWriter::answer(&mut bytes, seq, 0);
     // A ping's answer tells the server's time; in that to a `setlisten` it is skipped.
@@ -134,6 +159,21 @@ fn answer(Came { seq, token }: Came) -> Vec<u8> {
     let _ = frame.params().optional_int("token", token.map(i64::from)).optional_int("ts", time);
     frame.finish();
     bytes
+}
+
+/// The rooms that a `setlisten` names.
+fn rooms_in(payload: &[u8]) -> Option<Vec<i64>> {
+    let mut reader = PayloadReader::open(payload).ok()?;
+    let mut rooms = Vec::new();
+    while let Some(key) = reader.next_key().ok()? {
+        if key == b"rids" {
+            let count = reader.array_len("rids").ok()?;
+            rooms = (0..count).map(|_| reader.int("rids").ok()).collect::<Option<_>>()?;
+        } else {
+            reader.skip().ok()?;
+        }
+    }
+    Some(rooms)
 }
 
 /// The token that a payload carries.
