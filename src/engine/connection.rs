@@ -9,19 +9,16 @@ use super::handshake::Handshake;
 use super::info::ConnectionInfo;
 use super::keepalive::{Due, KeepAliveTimer};
 use super::outbuf::OutBuffer;
+use super::pushes::answer_quest;
 use super::settings::Settings;
-use crate::code::ErrorCode;
 use crate::error::{CloseReason, ConnectCause, Error, ProtocolError};
-use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Payload, Quest, patch_seq, read_answer};
-
-/// FPNN's own method that every peer answers: it shows that the peer is alive.
-const PING: MethodName<'static> = MethodName::literal("*ping");
+use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Payload, patch_seq, read_answer};
 use crate::rtm::PushMethod;
 use crate::rtm::methods::read_nothing;
 
-/// Answers to the server's quests may fill the out-buffer up to this. A server that goes on asking without reading them is
-/// hostile.
-const MOST_UNREAD_ANSWERS: usize = 16 * 1024 * 1024;
+/// FPNN's own method that every peer answers: it shows that the peer is alive.
+const PING: MethodName<'static> = MethodName::literal("*ping");
+
 /// So many pings can wait for their answers; the oldest ones are forgotten. A server need not answer any of them.
 const MOST_PINGS: usize = 8;
 /// A frame of at most this capacity lends its memory to the answer.
@@ -33,7 +30,7 @@ pub(super) struct Connection {
     info: ConnectionInfo,
     since: Instant,
     decoder: Decoder,
-    pub(super) out: OutBuffer,
+    out: OutBuffer,
     handshake: Handshake,
     keep_alive: KeepAliveTimer,
     /// The sequence numbers of the pings that wait for their answers.
@@ -41,7 +38,7 @@ pub(super) struct Connection {
     /// The system did not take all bytes of the last write.
     is_blocked: bool,
     /// The sequence number of the `setlisten` that waits for its answer.
-    pub(super) listen_quest: Option<u32>,
+    listen_quest: Option<u32>,
     /// The server has sent something since the handshake.
     has_answered: bool,
 }
@@ -132,6 +129,18 @@ impl Connection {
         let (position, frame) = self.out.push(frame);
         let spare = if frame.capacity() <= LARGEST_SPARE { frame } else { Vec::new() };
         Sent { position, spare }
+    }
+
+    /// Puts the quest into the out-buffer that tells the server what to push. One is in flight at most.
+    pub(super) fn send_listen(&mut self, seq: u32, mut frame: Vec<u8>) {
+        patch_seq(&mut frame, seq);
+        self.out.push(frame);
+        self.listen_quest = Some(seq);
+    }
+
+    /// Whatever the answer to that quest says, it comes too late.
+    pub(super) fn forget_listen(&mut self) {
+        self.listen_quest = None;
     }
 
     /// Whether any byte of what was sent has gone to the operating system.
@@ -269,20 +278,4 @@ impl Connection {
 fn forget(pings: &mut Vec<u32>, ping: u32) -> bool {
     let at = pings.iter().position(|seq| *seq == ping);
     at.map(|at| pings.swap_remove(at)).is_some()
-}
-
-/// Answers the server's quest: a push is taken, whatever it holds and whether anybody listens;
-/// other methods there are none. A one-way quest is owed no answer.
-fn answer_quest(out: &mut OutBuffer, quest: &Quest<'_>, push: Option<PushMethod>) -> Result<(), ProtocolError> {
-    let Some(seq) = quest.seq else { return Ok(()) };
-    match quest.method {
-        _ if push.is_some() => out.push_with(|out| FrameWriter::answer(out, seq, 0).finish()),
-        b"*ping" => out.push_with(|out| FrameWriter::answer(out, seq, 0).finish()),
-        method => {
-            let message = format!("this client has no method {}", method.escape_ascii());
-            let code = ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD.value();
-            out.push_with(|out| FrameWriter::error_answer(out, seq, code, &message))
-        }
-    };
-    if out.len() > MOST_UNREAD_ANSWERS { Err(ProtocolError::QuestFlood) } else { Ok(()) }
 }

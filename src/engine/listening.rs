@@ -6,6 +6,7 @@
 //! busy, limits calls or does not answer is asked again a moment later, and then less and less often.
 
 mod failure;
+mod requests;
 mod union;
 mod wish;
 
@@ -17,8 +18,7 @@ use std::time::Instant;
 use crate::error::{ArgumentError, Error, Stage, TimeoutError};
 use crate::rtm::methods::listen::{MOST_NAMED_BYTES, SetListen};
 use union::Union;
-pub(super) use wish::Decision;
-use wish::{Standing, Waiter, Wish};
+use wish::{Decision, Standing, Waiter, Wish};
 
 /// See the [module](self).
 #[derive(Debug)]

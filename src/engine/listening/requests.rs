@@ -1,0 +1,130 @@
+//! The `setlisten` that are sent, and what their answers come to: for the listeners, and for the handshake that one is part of.
+
+use std::time::Instant;
+
+use super::{Decision, ListenerId, NewWish};
+use crate::engine::{Action, Engine, RawAnswer, State, Token};
+use crate::error::{Error, Stage, TimeoutError};
+
+impl<T: Token> Engine<T> {
+    /// Somebody wants to listen. It makes a connection, waits for one, or fails at once, like a call.
+    pub fn handle_listen(&mut self, now: Instant, wish: NewWish<T>) {
+        let refusal = match self.connect_for_call(now) {
+            Err(_) if wish.wait_for_ready && !self.is_closed() => None,
+            Ok(()) if wish.deadline <= now => Some(TimeoutError::new(self.stage(), wish.timeout).into()),
+            Ok(()) => None,
+            Err(error) => Some(error),
+        };
+        match refusal {
+            Some(error) => self.complete(wish.token, Err(error)),
+            None => self.add_wish(now, wish),
+        }
+    }
+
+    fn add_wish(&mut self, now: Instant, wish: NewWish<T>) {
+        let mut decisions = Vec::new();
+        match self.wishes.add(wish, &mut decisions) {
+            Ok(()) => {
+                self.tell(decisions);
+                self.ask_to_listen(now);
+            }
+            Err((token, error)) => self.complete(token, Err(error.into())),
+        }
+    }
+
+    /// A listener listens no longer.
+    pub fn handle_unlisten(&mut self, now: Instant, listener: ListenerId) {
+        if let Some(token) = self.wishes.remove(listener) {
+            self.complete(token, Err(Error::closed(false)));
+        }
+        self.ask_to_listen(now);
+    }
+
+    /// The quest of [`Action::AskToListen`], signed.
+    pub fn handle_listen_quest(&mut self, now: Instant, frame: Vec<u8>) {
+        let connection = self.state.connection();
+        let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
+        if let Some(connection) = self.state.connection_mut() {
+            self.listen_deadline = Some(now + self.settings.connect_timeout);
+            connection.send_listen(seq, frame);
+        }
+    }
+
+    /// The handshake's other steps are done. Says whether what is listened to is to be settled before calls are carried.
+    pub(in crate::engine) fn begin_listening(&mut self, now: Instant) -> bool {
+        self.wishes.handle_connected();
+        self.ask_to_listen(now);
+        self.wishes.is_asking()
+    }
+
+    /// Asks for what is wished now, if that is something else than before.
+    pub(in crate::engine) fn ask_to_listen(&mut self, now: Instant) {
+        let mut decisions = Vec::new();
+        let request = self.wishes.next_request(now, &mut decisions);
+        self.tell(decisions);
+        self.actions.extend(request.map(Action::AskToListen));
+    }
+
+    /// The server answered the `setlisten` in flight.
+    pub(in crate::engine) fn handle_listen_answer(&mut self, now: Instant, outcome: Result<(), Error>) {
+        self.listen_deadline = None;
+        let mut decisions = Vec::new();
+        self.wishes.handle_answer(now, outcome, &mut decisions);
+        self.tell(decisions);
+        if matches!(self.state, State::InHandshake(..)) {
+            self.become_ready(now);
+        }
+        self.ask_to_listen(now);
+    }
+
+    /// Gives up what is late. In the handshake, it is the attempt to connect that has a deadline; later the server is asked
+    /// again.
+    pub(in crate::engine) fn check_listening(&mut self, now: Instant) {
+        let is_up_to_the_server = self.wishes.is_asking() || matches!(self.state, State::Ready(_));
+        let stage = if is_up_to_the_server { Stage::WaitingForAnswer } else { self.stage() };
+        let mut decisions = Vec::new();
+        self.wishes.handle_timeout(now, stage, &mut decisions);
+        if !decisions.is_empty() || self.wishes.ends_pause(now) {
+            self.tell(decisions);
+            self.ask_to_listen(now);
+        }
+        if let State::Ready(connection) = &mut self.state {
+            if self.listen_deadline.is_some_and(|deadline| deadline <= now) {
+                connection.forget_listen();
+                let error = TimeoutError::new(Stage::WaitingForAnswer, self.settings.connect_timeout);
+                self.handle_listen_answer(now, Err(error.into()));
+            }
+        }
+    }
+
+    /// When [`check_listening`](Engine::check_listening) has something to do.
+    pub(in crate::engine) fn listening_due_at(&self) -> Option<Instant> {
+        let answer_due = self.listen_deadline.filter(|_| matches!(self.state, State::Ready(_)));
+        [self.wishes.next_due(), answer_due].into_iter().flatten().min()
+    }
+
+    /// The connection is gone, and with it what it listened to.
+    pub(in crate::engine) fn stop_listening(&mut self) {
+        self.listen_deadline = None;
+        self.clock.forget_listen();
+        self.wishes.handle_disconnected();
+    }
+
+    fn tell(&mut self, decisions: Vec<Decision<T>>) {
+        let connection = self.wishes.connection();
+        for decision in decisions {
+            match decision {
+                Decision::Granted(listener, token) => {
+                    self.actions.push_back(Action::Granted { connection, listener });
+                    if let Some(token) = token {
+                        self.complete(token, Ok(RawAnswer::default()));
+                    }
+                }
+                Decision::Refused(listener, error) => {
+                    self.actions.push_back(Action::Refused { connection, listener, error });
+                }
+                Decision::Failed(token, error) => self.complete(token, Err(error)),
+            }
+        }
+    }
+}
