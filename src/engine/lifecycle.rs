@@ -1,0 +1,215 @@
+//! How the engine gets its connection, loses it and gets the next, until the client is closed; and what becomes of the calls.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::calls::{InFlight, Progress};
+use super::connection::{Connection, Failure};
+use super::connector::Request;
+use super::handshake::Handshake;
+use super::{Action, ConnectionInfo, DialId, Engine, RawAnswer, State, Token};
+use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, SystemError};
+
+impl<T: Token> Engine<T> {
+    /// The user asks for a connection. `token` is told when there is one, or why there is none.
+    pub fn handle_connect(&mut self, now: Instant, token: T) {
+        match self.state {
+            State::Ready(_) => self.complete(token, Ok(RawAnswer::default())),
+            State::Closed => self.complete(token, Err(Error::closed(false))),
+            State::InHandshake(..) => self.connect_waiters.push(token),
+            State::Disconnected => {
+                self.connect_waiters.push(token);
+                let request = self.connector.connect(now);
+                self.follow(now, request);
+            }
+        }
+    }
+
+    /// The name service answered the question of [`Action::Resolve`].
+    pub fn handle_resolved(&mut self, now: Instant, attempt: u64, result: io::Result<Vec<SocketAddr>>) {
+        let request = self.connector.handle_resolved(now, attempt, result);
+        self.follow(now, request);
+    }
+
+    /// A dial reached its address. Says whether its socket is wanted; all other sockets are not wanted any more then.
+    #[must_use]
+    pub fn handle_dialed(&mut self, now: Instant, dial: DialId, peer: SocketAddr) -> bool {
+        let Some(attempt) = self.connector.hand_over(dial) else { return false };
+        let info = ConnectionInfo { number: self.connector.next_number(), peer, lived: Duration::ZERO };
+        self.state = State::InHandshake(Box::new(Connection::new(info, &self.settings, now)), attempt);
+        self.continue_handshake(now);
+        true
+    }
+
+    /// A dial failed.
+    pub fn handle_dial_failed(&mut self, now: Instant, dial: DialId, error: io::Error) {
+        let request = self.connector.handle_dial_failed(now, dial, error);
+        self.follow(now, request);
+    }
+
+    /// Makes sure that a connection is there or under way, for a call.
+    pub(super) fn connect_for_call(&mut self, now: Instant) -> Result<(), Error> {
+        match self.state {
+            State::InHandshake(..) | State::Ready(_) => return Ok(()),
+            State::Closed => return Err(Error::closed(false)),
+            State::Disconnected => {}
+        }
+        if !self.settings.auto_connect {
+            return self.connector.join_for_call(now);
+        }
+        let request = self.connector.connect_for_call(now)?;
+        self.follow(now, request);
+        Ok(())
+    }
+
+    /// Whether a connection is to be made once the policy allows it.
+    pub(super) fn wants_connection(&self) -> bool {
+        self.connector.comes_back()
+            || (self.settings.auto_connect && (self.calls.has_unsent() || self.wishes.has_new()))
+    }
+
+    /// Does what the connector asks for.
+    pub(super) fn follow(&mut self, now: Instant, request: Option<Request>) {
+        match request {
+            None => {}
+            Some(Request::Resolve(attempt)) => self.actions.push_back(Action::Resolve(attempt)),
+            Some(Request::Dial(dial, address)) => self.actions.push_back(Action::Dial(dial, address)),
+            Some(Request::GiveUp(cause)) => self.fail_attempt(now, cause),
+        }
+    }
+
+    /// Goes on to the next step of the handshake, or past the last one.
+    pub(super) fn continue_handshake(&mut self, now: Instant) {
+        let State::InHandshake(connection, _) = &mut self.state else { return };
+        let seq = self.calls.next_seq(|_| false);
+        match connection.begin_next_step(seq) {
+            Ok(true) => {}
+            Ok(false) if self.begin_listening(now) => {}
+            Ok(false) => self.become_ready(now),
+            Err(cause) => self.end_connection(now, Failure::Handshake(cause)),
+        }
+    }
+
+    pub(super) fn become_ready(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.state, State::Disconnected) {
+            State::InHandshake(connection, _) => {
+                let info = ConnectionInfo { lived: Duration::ZERO, ..connection.info(now) };
+                self.state = State::Ready(connection);
+                self.connector.record_connected();
+                self.counters.connections.increment();
+                log::info!("connected to {} at {}", self.settings.endpoint, info.peer);
+                self.actions.push_back(Action::Opened(info));
+            }
+            state => self.state = state,
+        }
+        for token in std::mem::take(&mut self.connect_waiters) {
+            self.complete(token, Ok(RawAnswer::default()));
+        }
+        self.send_queued(now);
+    }
+
+    /// The connection is over, for whatever reason but the user's wish.
+    pub(super) fn end_connection(&mut self, now: Instant, failure: Failure) {
+        let is_listening = self.wishes.is_asking();
+        self.stop_listening();
+        self.release_refused(now);
+        match std::mem::replace(&mut self.state, State::Disconnected) {
+            State::InHandshake(_, attempt) => {
+                let cause = match failure {
+                    Failure::Handshake(cause) => cause,
+                    Failure::Closed(reason) if is_listening => ConnectCause::Listening(reason),
+                    Failure::Closed(reason) => Handshake::interrupted_by(reason),
+                };
+                self.actions.push_back(Action::Disconnect);
+                let request = self.connector.resume(now, attempt, cause);
+                self.follow(now, Some(request));
+            }
+            State::Ready(connection) => match failure {
+                Failure::Closed(reason) => self.lose(now, &connection, &reason),
+                // A handshake that is over cannot fail.
+                Failure::Handshake(_) => self.state = State::Ready(connection),
+            },
+            state => self.state = state,
+        }
+    }
+
+    /// A connection that carried calls is lost.
+    fn lose(&mut self, now: Instant, connection: &Connection, reason: &CloseReason) {
+        let error = |may| Error::ConnectionClosed(ConnectionClosedError::new(reason.clone(), may));
+        let info = connection.info(now);
+        log::warn!("connection to {} ended after {:.1?}: {reason:#}", info.peer, info.lived);
+        self.actions.push_back(Action::Disconnect);
+        for call in self.calls.remove_all_sent() {
+            let may_have_executed = has_left(&call, Some(connection));
+            self.finish(call, Err(error(may_have_executed)));
+        }
+        let ended = Error::ConnectionClosed(ConnectionClosedError::without_call(reason.clone()));
+        self.connector.take_back(now, info.lived, connection.has_answered(), ended.clone());
+        self.connector.plan(now, self.wants_connection());
+        self.actions.push_back(Action::Ended(info, Some(ended)));
+        // Calls that were not sent go with the next attempt, if there is to be one at once.
+        if (self.calls.has_unsent() || self.wishes.has_new()) && self.connect_for_call(now).is_err() {
+            self.fail_unsent(&error(false));
+        }
+    }
+
+    /// The attempt to connect failed, and with it the calls that waited for it.
+    fn fail_attempt(&mut self, now: Instant, cause: ConnectCause) {
+        self.actions.push_back(Action::Disconnect);
+        self.counters.connect_failures.increment();
+        let error = self.connector.record_failure(cause);
+        log::warn!("{error:#}");
+        self.fail_unsent(&error);
+        self.connector.plan(now, self.wants_connection());
+    }
+
+    /// Fails the calls that waited for a connection, but for those that wait for the next one too.
+    fn fail_unsent(&mut self, error: &Error) {
+        for call in self.calls.remove_unsent_not_waiting() {
+            self.finish(call, Err(error.clone()));
+        }
+        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_new()) {
+            self.complete(token, Err(error.clone()));
+        }
+    }
+
+    /// The client is closed. Every call in flight ends.
+    pub fn handle_close(&mut self, now: Instant) {
+        self.end(now, None);
+    }
+
+    /// The driver cannot go on. Every call in flight ends.
+    pub fn handle_failure(&mut self, now: Instant, error: SystemError) {
+        self.end(now, Some(error));
+    }
+
+    fn end(&mut self, now: Instant, failure: Option<SystemError>) {
+        let error = |may_have_executed| match &failure {
+            None => Error::closed(may_have_executed),
+            Some(failure) => Error::System(failure.clone().with_call(may_have_executed)),
+        };
+        self.actions.push_back(Action::Disconnect);
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        if let State::Ready(connection) = &state {
+            self.actions.push_back(Action::Ended(connection.info(now), failure.is_some().then(|| error(false))));
+        }
+        self.stop_listening();
+        self.release_refused(now);
+        for call in self.calls.remove_all() {
+            let may_have_executed = has_left(&call, state.connection());
+            self.finish(call, Err(error(may_have_executed)));
+        }
+        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_all_new()) {
+            self.complete(token, Err(error(false)));
+        }
+    }
+}
+
+/// Whether any byte of the call has gone to the operating system, over `connection` or one that is gone.
+fn has_left<T>(call: &InFlight<T>, connection: Option<&Connection>) -> bool {
+    match &call.progress {
+        Progress::Queued(_) => false,
+        Progress::Sent(sent) => connection.is_none_or(|connection| connection.has_left(sent)),
+    }
+}

@@ -1,0 +1,82 @@
+//! What comes from the server: bytes, the frames that they make up, and their end.
+
+use std::io;
+use std::time::Instant;
+
+use super::connection::{Connection, Event};
+use super::pushes;
+use super::{Engine, RawAnswer, Token};
+use crate::error::{CloseReason, Error};
+use crate::fpnn::Answer;
+
+impl<T: Token> Engine<T> {
+    /// Room for the next read, while there is a connection.
+    pub fn input(&mut self) -> Option<&mut [u8]> {
+        self.state.connection_mut().map(Connection::input)
+    }
+
+    /// The first `received` bytes of [`input`](Engine::input) were filled in.
+    pub fn handle_received(&mut self, now: Instant, received: usize) {
+        let Some(connection) = self.state.connection_mut() else { return };
+        self.counters.bytes_in.add(received as u64);
+        connection.handle_received(now, received);
+        self.handle_events(now);
+    }
+
+    /// The server closed the connection.
+    pub fn handle_eof(&mut self, now: Instant) {
+        self.end_connection(now, CloseReason::Peer.into());
+    }
+
+    /// Reading or writing failed.
+    pub fn handle_io_error(&mut self, now: Instant, error: io::Error) {
+        self.end_connection(now, CloseReason::io(error).into());
+    }
+
+    /// The driver does not read for now: the silence is not the server's.
+    pub fn handle_reading_paused(&mut self, now: Instant) {
+        if let Some(connection) = self.state.connection_mut() {
+            connection.record_activity(now);
+        }
+    }
+
+    /// Handles every whole frame that has come.
+    fn handle_events(&mut self, now: Instant) {
+        while let Some(connection) = self.state.connection_mut() {
+            match connection.next_event() {
+                Ok(None) => return,
+                Ok(Some(Event::Quest)) => self.counters.quests_from_server.increment(),
+                Ok(Some(Event::Push(method, payload))) => {
+                    self.counters.quests_from_server.increment();
+                    if !self.wishes.is_empty() {
+                        pushes::hand_on(&mut self.actions, self.wishes.connection(), method, payload);
+                    }
+                }
+                Ok(Some(Event::Listened(Err(Error::Answer(error))))) if self.clock.is_refusal(&error) => {
+                    self.handle_listen_refused(now, error);
+                }
+                Ok(Some(Event::Listened(outcome))) => self.handle_listen_answer(now, outcome),
+                Ok(Some(Event::Pong(seq, server_ms))) => self.handle_pong(now, seq, server_ms),
+                Ok(Some(Event::StepDone)) => self.continue_handshake(now),
+                Ok(Some(Event::Answer(answer))) => match self.calls.remove_sent(answer.seq) {
+                    Some(mut call) => {
+                        let Answer { status, flag, payload, .. } = answer;
+                        let len = payload.len();
+                        let payload = connection.take_payload(len, call.take_spare());
+                        let answer = RawAnswer { status, flag, payload };
+                        if status == 0 {
+                            self.complete(call.token, Ok(answer));
+                        } else {
+                            self.handle_error_answer(now, call, answer);
+                        }
+                    }
+                    None => {
+                        self.counters.late_answers.increment();
+                        log::debug!("dropped a late answer, to quest {}", answer.seq);
+                    }
+                },
+                Err(failure) => self.end_connection(now, failure),
+            }
+        }
+    }
+}

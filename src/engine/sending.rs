@@ -1,0 +1,104 @@
+//! What goes to the server: calls are let in, wait for the connection and for their turn, and are written.
+
+use std::time::Instant;
+
+use super::calls::{InFlight, NewCall, Progress};
+use super::connection::Connection;
+use super::{Engine, Outcome, State, Token};
+use crate::error::Error;
+
+impl<T: Token> Engine<T> {
+    /// A call comes in. It makes a connection, where that is allowed, or ends at once.
+    pub fn handle_call(&mut self, now: Instant, call: NewCall<T>) {
+        if let Err(error) = self.admit(now, &call) {
+            self.released += call.frame.len();
+            return self.complete(call.token, Err(error));
+        }
+        let NewCall { frame, deadline, timeout, wait_for_ready, token } = call;
+        let connection = self.state.connection();
+        let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
+        let progress = match &mut self.state {
+            State::Ready(connection)
+                if self.calls.queue_len() == 0
+                    && connection.has_room()
+                    && self.pacing.is_turn(now)
+                    && token.begin_sending() =>
+            {
+                self.pacing.record_sent(now);
+                self.released += frame.len();
+                self.counters.sent.increment();
+                Progress::Sent(connection.send(seq, frame))
+            }
+            _ => Progress::Queued(frame),
+        };
+        self.calls.insert(seq, InFlight { token, deadline, timeout, wait_for_ready, progress });
+        // A call whose caller has given up must not stay in the queue: nothing would be sent past it until bytes leave.
+        self.send_queued(now);
+    }
+
+    /// What is to be written, while there is a connection and anything to write.
+    pub fn output(&self) -> Option<&[u8]> {
+        self.state.connection().map(Connection::output).filter(|unsent| !unsent.is_empty())
+    }
+
+    /// The first `written` bytes of [`output`](Engine::output) have left.
+    pub fn handle_written(&mut self, now: Instant, written: usize) {
+        let Some(connection) = self.state.connection_mut() else { return };
+        self.counters.bytes_out.add(written as u64);
+        connection.handle_written(now, written);
+        self.send_queued(now);
+    }
+
+    /// The system takes nothing of [`output`](Engine::output) for now.
+    pub fn handle_write_blocked(&mut self) {
+        self.state.connection_mut().into_iter().for_each(Connection::handle_write_blocked);
+    }
+
+    /// From now on, at most `rate` calls a second are sent; `None` ends the limit.
+    pub fn handle_max_rate(&mut self, now: Instant, rate: Option<u32>) {
+        self.pacing.set_rate(rate);
+        self.send_queued(now);
+    }
+
+    /// When a call that waits for nothing but its turn has it.
+    pub(super) fn turn_due_at(&self) -> Option<Instant> {
+        let State::Ready(connection) = &self.state else { return None };
+        let is_waiting = self.calls.queue_len() > 0 && self.calls.has_unsent() && connection.has_room();
+        self.pacing.next_turn().filter(|_| is_waiting)
+    }
+
+    /// Makes sure that a new call has a connection to wait for.
+    fn admit(&mut self, now: Instant, call: &NewCall<T>) -> Result<(), Error> {
+        if self.is_closed() {
+            return Err(Error::closed(false));
+        }
+        if call.deadline <= now {
+            return Err(Error::timed_out(self.stage(), call.timeout));
+        }
+        match self.connect_for_call(now) {
+            Err(_) if call.wait_for_ready => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Moves calls from the queue to the connection, as far as it has room and they have their turn.
+    pub(super) fn send_queued(&mut self, now: Instant) {
+        let State::Ready(connection) = &mut self.state else { return };
+        while self.calls.queue_len() > 0 && connection.has_room() && self.pacing.is_turn(now) {
+            self.calls.send_next(|seq, frame| {
+                self.pacing.record_sent(now);
+                self.released += frame.len();
+                self.counters.sent.increment();
+                connection.send(seq, frame)
+            });
+        }
+    }
+
+    /// Completes a call that was taken out of the table.
+    pub(super) fn finish(&mut self, call: InFlight<T>, outcome: Outcome) {
+        if let Progress::Queued(frame) = &call.progress {
+            self.released += frame.len();
+        }
+        self.complete(call.token, outcome);
+    }
+}
