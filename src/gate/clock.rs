@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// More than this counts as this: 1,000 years are longer than anything that a test waits for, and can be added to any moment.
+const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 3600);
+
 /// A moment, on the clock of the wall and on the one that never jumps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
@@ -20,7 +23,7 @@ pub(super) struct Clock {
 impl Clock {
     /// Moves both clocks on.
     pub(super) fn advance(&mut self, duration: Duration) {
-        self.ahead = self.ahead.saturating_add(duration);
+        self.ahead = self.ahead.saturating_add(duration).min(LONGEST);
     }
 
     /// Reads both clocks.
@@ -34,6 +37,11 @@ impl Clock {
 }
 
 impl Now {
+    /// The time `duration` from now, on the clock that never jumps.
+    pub(super) fn in_future(&self, duration: Duration) -> Instant {
+        self.monotonic.checked_add(duration.min(LONGEST)).unwrap_or(self.monotonic)
+    }
+
     /// Whole seconds since the epoch.
     pub(super) fn unix_s(&self) -> i64 {
         self.unix_ms.div_euclid(1000)

@@ -55,7 +55,8 @@ impl Fault {
     }
 
     /// Executes the quest at once and sends its answer `delay` later, on the gate's clock:
-    /// [`Gate::advance`](super::Gate::advance) shortens the wait. Other answers do not wait for it.
+    /// [`Gate::advance`](super::Gate::advance) shortens the wait. Other answers do not wait for it. More than 1,000 years count
+    /// as 1,000 years.
     pub fn delay(delay: Duration) -> Fault {
         Fault::with(Effect::Delay(delay))
     }

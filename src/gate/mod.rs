@@ -196,7 +196,7 @@ impl Gate {
     }
 
     /// Moves the gate's clock forward, for the rest of its life: bans run out, time stamps become too old, idle connections
-    /// are closed, delayed answers are sent.
+    /// are closed, delayed answers are sent. It goes no further than 1,000 years.
     ///
     /// # Examples
     ///

@@ -96,8 +96,8 @@ impl Session {
                     Reaction::Nothing => {}
                     Reaction::Answer(answer) => self.outbox.append(answer),
                     Reaction::AnswerLater(answer, delay) => {
-                        let send_at = now.monotonic.checked_add(delay).unwrap_or(now.monotonic);
-                        self.late.push(Reverse(LateAnswer { send_at, frame: answer.to_vec() }));
+                        let late = LateAnswer { send_at: now.in_future(delay), frame: answer.to_vec() };
+                        self.late.push(Reverse(late));
                     }
                     Reaction::Disconnect => return Ok(Served::Disconnect),
                 },

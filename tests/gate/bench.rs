@@ -155,6 +155,29 @@ fn paused_gate_takes_connections_and_answers_once_it_goes_on() {
 }
 
 #[test]
+fn answer_that_is_delayed_for_ever_does_not_come() {
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    gate.inject(Fault::delay(Duration::MAX).on("getroominfo"));
+    peer.send(&quest(90, "getroominfo", signed("getroominfo", params! { "rid" => 1 })));
+    assert_eq!(peer.ask("*ping", vec![]).code(), 0, "what comes first is the answer to the ping");
+    gate.advance(Duration::from_secs(3600));
+    assert_eq!(peer.ask("*ping", vec![]).code(), 0);
+}
+
+#[test]
+fn gate_whose_clock_is_moved_on_for_ever_goes_on_serving() {
+    let gate = gate();
+    let mut peer = Peer::connect(&gate);
+    for seconds in (32..64).map(|bit| 1 << bit) {
+        gate.advance(Duration::from_secs(seconds));
+        assert_eq!(peer.ask("*ping", vec![]).code(), 0);
+    }
+    gate.advance(Duration::MAX);
+    assert_eq!(peer.ask("*ping", vec![]).code(), 0);
+}
+
+#[test]
 fn paused_gate_can_be_dropped() {
     let gate = gate();
     gate.pause();
