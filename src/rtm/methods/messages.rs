@@ -67,7 +67,7 @@ pub fn send_room_message(rid: RoomId, from: UserId, message: &NewMessage) -> Req
     let NewMessage { mid, mtype, .. } = *message;
     Request::with_context(
         SEND_ROOM_MESSAGE,
-        check_type(mtype).and_then(|()| check_content(message)),
+        check(message),
         |(), params| {
             let params = params.int("mtype", mtype.value().into()).int("from", from).int("rid", rid).int("mid", mid);
             content(params, message)
@@ -94,7 +94,7 @@ pub fn get_room_message_info(rid: RoomId, from: UserId, mid: MessageId) -> Reque
 pub fn edit_room_message(rid: RoomId, from: UserId, message: &NewMessage, time_limit: Duration) -> Request<()> {
     Request::checked(
         EDIT_MESSAGE,
-        check_content(message),
+        check(message),
         |(), params| content(names(params, rid, from, message.mid), message).int("timeLimit", whole_millis(time_limit)),
         read_nothing,
     )
@@ -154,8 +154,9 @@ fn content<'a>(params: MapWriter<'a>, message: &NewMessage) -> MapWriter<'a> {
     params.str("attrs", &message.attrs)
 }
 
-/// The server refuses more with 200030.
-fn check_content(message: &NewMessage) -> Result<(), ArgumentError> {
+/// The server refuses other types with 200005, and more bytes with 200030.
+fn check(message: &NewMessage) -> Result<(), ArgumentError> {
+    check_type(message.mtype)?;
     let (body, attrs) = (message.body.as_bytes().len(), message.attrs.len());
     if body > LONGEST_BODY {
         Err(ArgumentError::new(format!("the body of a message has at most {LONGEST_BODY} bytes, not {body}")))
@@ -250,6 +251,8 @@ mod tests {
     fn types_are_1_to_127() {
         let refused = |mtype| is_refused(NewMessage::new(MessageType::new(mtype), "x"));
         assert_eq!([0, 1, 127, 128, -1, i32::MIN].map(refused), [true, false, false, true, true, true]);
+        let edit = |mtype| edit_room_message(1, 2, &NewMessage::new(MessageType::new(mtype), "x"), Duration::ZERO);
+        assert_eq!([0, 1, 127, 128].map(|mtype| edit(mtype).quest.is_err()), [true, false, false, true]);
     }
 
     #[test]
