@@ -87,7 +87,7 @@
 //! is dropped, and the connection stays in use.
 //!
 //! ```
-//! use rtm_server_sdk::{Client, Error, error::Stage};
+//! use rtm_server_sdk::{Client, Error, Stage};
 //! use std::net::TcpListener;
 //! use std::time::Duration;
 //!
@@ -335,7 +335,7 @@ pub use config::{KeepAlive, ReconnectPolicy};
 pub use dispatch::listeners_internals;
 pub use dispatch::{Gap, GapReason, Push};
 pub use engine::{ConnectionInfo, Stats};
-pub use error::{AnswerError, Error, Retry};
+pub use error::{AnswerError, Error, Retry, Stage};
 #[cfg(feature = "encryption")]
 pub use fpnn::{CipherMode, Encryption, KeyBits};
 pub use rtm::methods::history::{History, HistoryPage};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rtm_server_sdk::{
     Call, Client, ClientBuilder, ConnectionInfo, Error, ErrorCode, KeepAlive, Pending, ReconnectPolicy, RoomId,
-    RoomInfo, UserId,
+    RoomInfo, Stage, UserId,
 };
 
 use common::answering::AnsweringServer;
@@ -213,6 +213,14 @@ fn call_while_the_policy_waits_fails_at_once() {
         assert_eq!(error.code(), 20_012);
         assert!(!error.may_have_executed());
     });
+}
+
+#[test]
+fn errors_of_every_variant_can_be_made() {
+    let made: fn(Stage, Duration) -> Error = Error::timed_out;
+    assert_eq!(made(Stage::Connecting, Duration::from_secs(1)).code(), 20_003);
+    let made: fn(ErrorCode, &str) -> Error = Error::from_answer;
+    assert_eq!(made(ErrorCode::RTM_EC_SAME_SIGN, "again").code(), 200_006);
 }
 
 #[test]

@@ -208,7 +208,7 @@ impl ClientBuilder {
 
     /// Limits the calls that are sent in any second, made in whichever of the three ways. Beyond the limit a call waits for
     /// its turn, in the order of the calls, within its own time; meanwhile it counts as in flight. One whose time runs out
-    /// before its turn fails with [`Error::Timeout`] and [`Stage::WaitingForTurn`](crate::error::Stage::WaitingForTurn), and
+    /// before its turn fails with [`Error::Timeout`] and [`Stage::WaitingForTurn`](crate::Stage::WaitingForTurn), and
     /// was not executed. Default none; more than zero. [`Client::set_max_rate`] changes it.
     ///
     /// The RTM service counts the calls of a project, of all its processes together, and answers those beyond its limit

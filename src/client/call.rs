@@ -102,7 +102,7 @@ impl<'a, T> Call<'a, T> {
     /// # Examples
     ///
     /// ```
-    /// use rtm_server_sdk::{Client, Error, error::Stage};
+    /// use rtm_server_sdk::{Client, Error, Stage};
     /// use std::time::Duration;
     ///
     /// // Nobody listens there, now or later: the call waits for as long as it may.

@@ -35,7 +35,7 @@ impl Error {
     /// # Examples
     ///
     /// ```
-    /// use rtm_server_sdk::{Error, error::Stage};
+    /// use rtm_server_sdk::{Error, Stage};
     /// use std::time::Duration;
     ///
     /// let sent = Error::timed_out(Stage::WaitingForAnswer, Duration::from_secs(3));
