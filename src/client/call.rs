@@ -1,17 +1,18 @@
 //! [`Call`] and [`Pending`]: one call, in the three ways to make it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::admission::{CallOptions, admit, make};
 use super::{Client, Inner};
 use crate::config::bounded;
-use crate::dispatch::{CallReply, Callback, ClientState, Completion, GaveUp, MethodLabel, PendingReply, Route, Shared};
-use crate::engine::{NewCall, Outcome};
+use crate::dispatch::{CallReply, Callback, ClientState, GaveUp, PendingReply, Route, Shared};
+use crate::engine::Outcome;
 use crate::error::{ArgumentError, Error, Stage};
-use crate::net::{Command, SignListen};
+use crate::net::SignListen;
 use crate::rtm::methods::listen::set_listen;
-use crate::rtm::{AnswerReader, Request, Signer, UnsignedQuest, next_salt};
+use crate::rtm::{AnswerReader, Request, Signer, next_salt};
 
 /// The I/O thread ends a call at its deadline. If the machine does not schedule it, the caller gives up this much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
@@ -54,19 +55,9 @@ pub struct Call<'a, T> {
     options: CallOptions,
 }
 
-/// What can be set on one call, and where it is counted.
-#[derive(Debug, Clone, Copy)]
-struct CallOptions {
-    timeout: Duration,
-    wait_for_ready: bool,
-    label: MethodLabel,
-}
-
 impl<'a, T> Call<'a, T> {
     pub(super) fn new(client: &'a Client, request: Request<T>) -> Self {
-        let inner = &*client.inner;
-        let label = inner.shared.call_metrics.method_label(request.answer.method());
-        let options = CallOptions { timeout: inner.quest_timeout, wait_for_ready: inner.wait_for_ready, label };
+        let options = CallOptions::new(&client.inner, &request);
         Call { client, request, options }
     }
 
@@ -325,29 +316,28 @@ impl<T> fmt::Debug for Pending<T> {
     }
 }
 
-/// Submits a call. Its outcome goes to `route`, whatever it is.
-fn make(
-    inner: &Inner,
-    quest: Result<UnsignedQuest, ArgumentError>,
-    options: CallOptions,
-    deadline: Instant,
-    route: Route,
-) {
-    let CallOptions { timeout, wait_for_ready, label } = options;
-    let timer = inner.shared.call_metrics.start(label, deadline, timeout);
-    let mut completion = Completion::new(Arc::clone(&inner.shared), route, timer);
-    let quest = match quest {
-        Ok(quest) => quest,
-        Err(error) => return completion.complete(Err(error.into())),
+/// Submits a call for a thread that does not keep the client: while the call waits for room, its client can be dropped, and
+/// ends it.
+///
+/// # Errors
+///
+/// There is no client any more.
+pub(super) fn submit_for<T>(client: &Weak<Inner>, request: Request<T>) -> Result<Pending<T>, Error> {
+    let upgrade = || client.upgrade().ok_or_else(|| Error::closed(false));
+    let (options, shared) = {
+        let inner = upgrade()?;
+        (CallOptions::new(&inner, &request), Arc::clone(&inner.shared))
     };
-    if let Err(error) = completion.acquire_permits(quest.frame_len(), deadline, timeout) {
-        return completion.complete(Err(error));
+    let Request { quest, answer } = request;
+    let deadline = deadline_after(options.timeout);
+    let (sender, reply) = PendingReply::new();
+    if let Some(admitted) = admit(&shared, quest, options, deadline, Route::Reply(sender)) {
+        match upgrade() {
+            Ok(inner) => admitted.send(&inner),
+            Err(error) => admitted.completion.complete(Err(error)),
+        }
     }
-    let frame = quest.sign(&inner.signer, next_salt(), inner.shared.clock.unix_time());
-    let call = NewCall { frame, deadline, timeout, wait_for_ready, token: completion };
-    if let Err(Command::Call(call)) = inner.io_thread.send(Command::Call(call)) {
-        call.token.complete(Err(Error::closed(false)));
-    }
+    Ok(Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, state: Arc::clone(&shared.state) })
 }
 
 /// Makes the quests by which the I/O thread asks for pushes. They are signed when they are sent, as calls are.

@@ -1,17 +1,17 @@
 //! The threads `rtm-catch-up`: they read the histories of rooms for the listeners that fill gaps.
 //!
-//! They run while there are such listeners. They do not keep the client alive: each call borrows the client for as long as
-//! it takes to submit it.
+//! They run while there are such listeners. They do not keep the client alive, not even while a call waits for room.
 
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Instant;
 
-use super::{Client, Inner};
+use super::Inner;
+use super::call::submit_for;
 use crate::dispatch::{Listeners, Page, wait_after};
-use crate::error::{Error, SystemError};
+use crate::error::SystemError;
 use crate::rtm::RoomId;
-use crate::rtm::methods::history::History;
+use crate::rtm::methods::history::{History, get_room_message};
 
 /// Starts as many threads as there is use for, unless they run.
 pub(super) fn ensure_threads(inner: &Arc<Inner>) -> Result<(), SystemError> {
@@ -40,10 +40,6 @@ impl Reader {
     }
 
     fn read_page(&self, rid: RoomId, query: &History) -> Page {
-        let inner = self.client.upgrade().ok_or_else(|| Error::closed(false))?;
-        let client = Client { inner };
-        let pending = client.get_room_message(rid, query).submit();
-        drop(client);
-        pending.wait()
+        submit_for(&self.client, get_room_message(rid, query))?.wait()
     }
 }

@@ -1,5 +1,6 @@
 //! [`Client`]: the public face.
 
+mod admission;
 mod bans;
 mod builder;
 mod call;

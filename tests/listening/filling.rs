@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rtm_server_sdk::{Error, Listen, Listener};
 
+use crate::common::fixtures;
 use crate::common::pushing::{agree, event_push, history_page, next_quest, room_push};
+use crate::common::scripted::ScriptedServer;
 use crate::common::watchdog::guarded;
 use crate::common::wire::{self, Packet};
 use crate::{Pair, ROOM, heard};
@@ -218,5 +220,31 @@ fn catch_up_that_a_shutdown_cuts_short_is_a_gap_in_its_place() {
         let rows = heard.iter().position(|word| word.starts_with("Reconnected")).expect("a gap is told");
         assert_eq!(heard[..rows], (101..).take(rows).map(|mid| mid.to_string()).collect::<Vec<_>>());
         assert_eq!(heard[rows + 1..], ["200"]);
+    });
+}
+
+#[test]
+fn client_ends_with_its_last_owner_while_a_catch_up_waits_for_room() {
+    guarded(|| {
+        let server = ScriptedServer::start();
+        let client = fixtures::builder(server.endpoint()).max_in_flight(1).build().unwrap();
+        let mut pair = Pair::of(client, server);
+        let listener = pair.fill(Listen::new().room(ROOM), [50]);
+        let other = pair.listen(Listen::new().event("login"));
+        pair.drop_connection();
+        // It takes the only place before the room is granted anew, and is not answered.
+        let pending = pair.client.get_room_info(1).submit();
+        agree(&pair.connection);
+        // The thread that catches up has had its time when these are through.
+        assert_eq!(heard(&other, 1), ["Reconnected since None"]);
+        for seq in 1..=20 {
+            pair.connection.send(&event_push(seq, "login", 1001));
+            assert_eq!(heard(&other, 1), ["login"]);
+        }
+        let Pair { client, connection, server } = pair;
+        drop(client);
+        assert!(matches!(pending.wait(), Err(Error::Closed(_))));
+        connection.wait_closed();
+        drop((server, listener));
     });
 }
