@@ -6,16 +6,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::rooms::{Mark, Position};
+use super::position::{Mark, OVERLAP_MS, Position, Row};
 use super::settled::Settlement;
 use crate::engine::ListenerId;
 use crate::error::{Error, Retry};
 use crate::rtm::Message;
 use crate::rtm::methods::history::{History, HistoryPage, MOST_PER_PAGE};
 
-/// The history is read again from this much before the last message, in milliseconds: where the servers' clocks differ,
-/// a message may bear an earlier time than one that came before it.
-pub(super) const OVERLAP_MS: i64 = 5_000;
 /// The server keeps so many messages of a room. In a room that was empty, this many may be the rest of more.
 const KEPT_MESSAGES: usize = 500;
 /// How often a page is asked for that the server does not give, although it says that asking again may help.
@@ -60,13 +57,6 @@ pub(crate) struct CatchUp {
     rows_read: usize,
     /// Rows that were read and are still to be handed over.
     rows: VecDeque<Row>,
-}
-
-/// A message of the history, with its place.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub mark: Mark,
-    pub message: Message,
 }
 
 /// What is read next.

@@ -8,6 +8,7 @@ mod catch_up;
 mod duplicates;
 #[cfg(feature = "unstable-internals")]
 pub mod internals;
+mod position;
 mod push;
 mod queue;
 mod rooms;

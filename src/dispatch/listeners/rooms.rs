@@ -3,42 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::catch_up::{Base, CatchUp, Losses, OVERLAP_MS};
+use super::catch_up::{Base, CatchUp, Losses};
 use super::duplicates::Duplicates;
+use super::position::{Mark, OVERLAP_MS, Position};
 use super::settled::Settlement;
 use crate::engine::ListenerId;
 use crate::rtm::MessageRef;
 use crate::rtm::methods::history::History;
-
-/// The most messages of one millisecond that are told apart by it.
-const MOST_KEYS: usize = 1024;
-
-/// A message of a room, as a place in its history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Mark {
-    /// In milliseconds.
-    pub mtime: i64,
-    pub from: i64,
-    pub mid: i64,
-}
-
-/// The last message of a room that is known, by its time in milliseconds.
-#[derive(Debug, Clone)]
-pub(super) struct Position {
-    pub mtime: i64,
-    /// The messages of that very millisecond, by sender and id, in the order in which they came.
-    pub keys: Vec<(i64, i64)>,
-    /// Messages whose times lie at most the overlap before this one came no earlier than the first of these, which lie that far
-    /// apart.
-    landmarks: [Landmark; 2],
-}
-
-/// A message that was the last of its room when it came.
-#[derive(Debug, Clone, Copy)]
-struct Landmark {
-    mtime: i64,
-    came_at: Instant,
-}
 
 /// A room that somebody catches up.
 #[derive(Debug, Default)]
@@ -182,7 +153,7 @@ impl RoomTrack {
             return;
         }
         let keys = newest.iter().filter(|mark| mark.mtime == mtime).map(|mark| (mark.from, mark.mid)).collect();
-        self.last = Some(Position { mtime, keys, landmarks: [Landmark { mtime, came_at: now }; 2] });
+        self.last = Some(Position::of_keys(mtime, keys, now));
         let newest = newest.last().copied();
         self.members.iter_mut().for_each(|member| member.settled_to = member.settled_to.or(newest));
     }
@@ -196,52 +167,5 @@ impl RoomTrack {
         let near = |member: &Member| Some((member.id, member.settled_to.filter(|mark| mark.mtime >= near_from)?));
         let settled = Settlement::new(self.members.iter().filter_map(near));
         Some(Base { last, remembers, settled })
-    }
-}
-
-impl Position {
-    fn of(Mark { mtime, from, mid }: Mark, came_at: Instant) -> Position {
-        Position { mtime, keys: vec![(from, mid)], landmarks: [Landmark { mtime, came_at }; 2] }
-    }
-
-    fn record(&mut self, mark: Mark, now: Instant) {
-        if mark.mtime > self.mtime {
-            let landmarks = self.landmarks_with(Landmark { mtime: mark.mtime, came_at: now });
-            *self = Position { landmarks, ..Position::of(mark, now) };
-            return;
-        }
-        // A server whose clock stands still must not fill the memory.
-        if mark.mtime == self.mtime && self.keys.len() < MOST_KEYS {
-            self.keys.push((mark.from, mark.mid));
-        }
-    }
-
-    /// The landmarks once this message is the last.
-    fn landmarks_with(&self, last: Landmark) -> [Landmark; 2] {
-        let begin = last.mtime.saturating_sub(OVERLAP_MS);
-        match self.landmarks {
-            _ if begin > self.mtime => [last; 2],
-            [_, second] if begin >= second.mtime => [second, last],
-            landmarks => landmarks,
-        }
-    }
-
-    /// Messages whose times lie at most the overlap before this one came then, or later.
-    fn overlap_came_at(&self) -> Instant {
-        self.landmarks[0].came_at
-    }
-
-    /// Whether the room was empty when the listening began.
-    pub(super) fn is_beginning(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    /// The last of its messages; `None` for a room that was empty.
-    fn mark(&self) -> Option<Mark> {
-        self.keys.last().map(|&(from, mid)| Mark { mtime: self.mtime, from, mid })
-    }
-
-    pub(super) fn is_of(&self, mark: Mark) -> bool {
-        self.mtime == mark.mtime && self.keys.contains(&(mark.from, mark.mid))
     }
 }

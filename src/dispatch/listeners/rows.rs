@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::catch_up::{CatchUp, Received, Row};
+use super::catch_up::{CatchUp, Received};
 use super::duplicates::{MessageKey, RowVerdict};
-use super::rooms::Mark;
+use super::position::{Mark, Row};
 use super::{Listeners, Sink, Tables, Work};
 use crate::engine::ListenerId;
 use crate::error::Error;

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use super::catch_up::{OVERLAP_MS, Row};
-use super::rooms::Mark;
+use super::position::{Mark, OVERLAP_MS, Row};
 use crate::engine::ListenerId;
 
 /// Up to which message the history is no concern of which listeners.
