@@ -4,8 +4,8 @@ mod seen;
 
 use std::time::{Duration, Instant};
 
-use crate::rtm::Target;
-use seen::{KeyHash, KeyHasher, Seen};
+pub(super) use seen::MessageKey;
+use seen::{KeyHash, KeyHasher, Seen, Sighting};
 
 /// A message is remembered for this long,
 const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
@@ -13,24 +13,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
 const REMEMBERED_AT_LEAST: usize = 10_000;
 /// A generation has at most this many messages. Above 200 messages a second the memory is shorter than its time: it is of the
 /// last 65,536 messages at least, and takes 6 MiB.
-const LARGEST_GENERATION: usize = 64 * 1024;
-
-/// What tells one message from another. Its text plays no part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct MessageKey {
-    pub target: Target,
-    pub from: i64,
-    pub mid: i64,
-}
-
-/// How a message was seen.
-#[derive(Debug, Clone, Copy)]
-struct Sighting {
-    /// The number of the connection that it was pushed on, or that its room was caught up for.
-    connection: u32,
-    was_pushed: bool,
-    was_caught_up: bool,
-}
+const LARGEST_GENERATION: usize = seen::MOST_SIGHTINGS;
 
 /// What a push turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +136,7 @@ impl Generation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtm::Target;
 
     fn key(mid: i64) -> MessageKey {
         MessageKey { target: Target::Room(1), from: 2, mid }

@@ -4,6 +4,7 @@
 //! holds back what is behind it until the catch-up is done.
 
 mod inbox;
+mod item;
 mod outbox;
 
 use std::collections::VecDeque;
@@ -17,13 +18,11 @@ use crate::error::Error;
 use crate::rtm::{Message, PushList};
 use crate::sync::{AtomicBool, Condvar, Mutex};
 use inbox::{Inbox, TakeOver};
-use outbox::Batch;
+use item::{Batch, Item, Size, row_bytes};
 pub(crate) use outbox::{Outbox, Ready};
 
 /// Payloads in one queue may take this many bytes; one more is let in below that.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
-/// What a message of the history takes beside its texts.
-const ROW_OVERHEAD: usize = 128;
 /// The room of what was given out is counted free again for so many pushes at once: the I/O thread counts at the same place.
 const MOST_UNCOUNTED: usize = 64;
 
@@ -44,32 +43,12 @@ pub(crate) struct Queue {
     place: usize,
 }
 
-#[derive(Debug)]
-enum Item {
-    /// Pushes that came one after the other.
-    Pushes(Batch),
-    /// A message of the history.
-    Row(Arc<Message>),
-    /// So many did not fit in here.
-    Lost(u64),
-    Gap(GapReason, Option<Box<Error>>),
-    /// A room could not be caught up from this time on; from the beginning of the catch-up, if none is known.
-    CatchUpGap(Option<i64>, Option<Box<Error>>),
-}
-
 /// The pushes and rows that wait, on either side, and their bytes.
 #[derive(Debug)]
 struct Waiting {
     limit: usize,
     count: AtomicUsize,
     bytes: AtomicUsize,
-}
-
-/// A number of pushes and rows, and of their bytes.
-#[derive(Debug, Clone, Copy, Default)]
-struct Size {
-    count: usize,
-    bytes: usize,
 }
 
 /// What a look into the queue comes to.
@@ -342,18 +321,6 @@ impl Waiting {
     fn most_uncounted(&self) -> usize {
         MOST_UNCOUNTED.min(self.limit / MOST_UNCOUNTED)
     }
-}
-
-impl Size {
-    /// Adds one of so many bytes.
-    fn add(&mut self, bytes: usize) {
-        self.count += 1;
-        self.bytes += bytes;
-    }
-}
-
-fn row_bytes(message: &Message) -> usize {
-    message.body.as_bytes().len() + message.attrs.len() + ROW_OVERHEAD
 }
 
 #[cfg(all(loom, test))]

@@ -5,15 +5,33 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::{LARGEST_GENERATION, MessageKey, Sighting};
 use crate::rtm::Target;
 
+/// A table is filled with at most this many messages.
+pub(super) const MOST_SIGHTINGS: usize = 64 * 1024;
 /// A place holds the position of a sighting, counted from 1, in so many bits, and above that what tells most others apart
 /// without a look at them. 0 is nothing.
 const POSITION_BITS: u32 = 17;
 const POSITION: u32 = (1 << POSITION_BITS) - 1;
-const _: () = assert!(LARGEST_GENERATION <= POSITION as usize);
+const _: () = assert!(MOST_SIGHTINGS <= POSITION as usize);
 const FEWEST_PLACES: usize = 64;
+
+/// What tells one message from another. Its text plays no part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::dispatch::listeners) struct MessageKey {
+    pub target: Target,
+    pub from: i64,
+    pub mid: i64,
+}
+
+/// How a message was seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sighting {
+    /// The number of the connection that it was pushed on, or that its room was caught up for.
+    pub connection: u32,
+    pub was_pushed: bool,
+    pub was_caught_up: bool,
+}
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -149,16 +167,16 @@ mod tests {
     fn each_message_is_found_with_its_own_sighting_until_the_table_is_cleared() {
         let (mut seen, hasher) = (Seen::default(), KeyHasher::default());
         for round in 1..3 {
-            for mid in 0..LARGEST_GENERATION {
+            for mid in 0..MOST_SIGHTINGS {
                 let hash = hasher.hash(&key(mid));
                 assert_eq!(found(&mut seen, hash, mid), None);
                 seen.insert(key(mid), sighting(mid * round), hash, &hasher);
             }
-            assert_eq!(seen.len(), LARGEST_GENERATION);
-            for mid in 0..LARGEST_GENERATION {
+            assert_eq!(seen.len(), MOST_SIGHTINGS);
+            for mid in 0..MOST_SIGHTINGS {
                 assert_eq!(found(&mut seen, hasher.hash(&key(mid)), mid), Some(mid * round));
             }
-            assert_eq!(found(&mut seen, hasher.hash(&key(LARGEST_GENERATION)), LARGEST_GENERATION), None);
+            assert_eq!(found(&mut seen, hasher.hash(&key(MOST_SIGHTINGS)), MOST_SIGHTINGS), None);
             seen.clear();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Item;
+use super::item::Item;
 use crate::error::Error;
 
 #[derive(Debug, Default)]

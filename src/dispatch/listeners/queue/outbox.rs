@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Item, Size, row_bytes};
+use super::item::{Batch, Item, Size, row_bytes};
 use crate::dispatch::listeners::push::{Gap, GapReason, Push};
 use crate::rtm::{PushList, PushParts};
 
@@ -19,14 +19,6 @@ pub(crate) struct Outbox {
     before_catch_up: Option<Option<i64>>,
     /// What was given out, and still counts as waiting.
     pub(super) uncounted: Size,
-}
-
-/// Pushes that other listeners may share, as far as this one has room for them.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pushes: Arc<PushList>,
-    taken: usize,
-    end: usize,
 }
 
 /// A push that was taken and is not made yet: it is large, and best made in the very place where it is wanted.
@@ -56,17 +48,6 @@ impl Ready<'_> {
 
     pub(super) fn is_gap(&self) -> bool {
         matches!(self, Ready::Other(push) if matches!(**push, Push::Gap(_)))
-    }
-}
-
-impl Batch {
-    /// The first `count` of these.
-    pub(super) fn new(pushes: Arc<PushList>, count: usize) -> Batch {
-        Batch { pushes, taken: 0, end: count }
-    }
-
-    fn has_more(&self) -> bool {
-        self.taken < self.end
     }
 }
 
