@@ -8,6 +8,8 @@
 mod calls;
 #[cfg(not(feature = "metrics"))]
 mod disabled;
+#[cfg(not(feature = "metrics"))]
+mod disabled_sampler;
 #[cfg(feature = "metrics")]
 mod labels;
 #[cfg(feature = "metrics")]
@@ -16,7 +18,9 @@ mod sampler;
 #[cfg(feature = "metrics")]
 pub(crate) use calls::{CallMetrics, CallTimer, MethodLabel};
 #[cfg(not(feature = "metrics"))]
-pub(crate) use disabled::{CallMetrics, CallTimer, MethodLabel, Sampler};
+pub(crate) use disabled::{CallMetrics, CallTimer, MethodLabel};
+#[cfg(not(feature = "metrics"))]
+pub(crate) use disabled_sampler::Sampler;
 #[cfg(feature = "metrics")]
 pub(crate) use sampler::Sampler;
 

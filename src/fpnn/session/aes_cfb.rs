@@ -1,4 +1,4 @@
-//! AES in CFB mode: a session's key, and the ciphers made of it.
+//! AES in CFB mode: the ciphers of a session, as one stream or frame by frame. A key wipes itself, and so does every cipher.
 
 use std::fmt;
 
@@ -6,67 +6,26 @@ use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit};
 use aes::{Aes128Enc, Aes256Enc};
 use cfb_mode::{BufDecryptor, BufEncryptor, Encryptor as CfbEncryptor};
-use md5::Md5;
 use sha2::{Digest, Sha256};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::cipher_options::{CipherMode, KeyBits};
-use crate::fpnn::cipher::{Decryptor, Encryptor};
+use super::cipher_options::KeyBits;
 
 const IV_LEN: usize = 16;
 const KEY_LEN_128: usize = 16;
-const KEY_LEN_256: usize = 32;
+pub(super) const KEY_LEN_256: usize = 32;
 
-type Iv = Zeroizing<[u8; IV_LEN]>;
+pub(super) type Iv = Zeroizing<[u8; IV_LEN]>;
 
-/// The key material of a session's ciphers.
-pub(super) struct SessionKey {
-    pub(super) key: AesKey,
-    pub(super) iv: Iv,
-}
-
+/// A key of either length.
 pub(super) enum AesKey {
     Bits128(Zeroizing<[u8; KEY_LEN_128]>),
     Bits256(Zeroizing<[u8; KEY_LEN_256]>),
 }
 
-impl SessionKey {
-    /// Derives the key from the shared secret, which has at least 24 bytes.
-    pub(super) fn derive(secret: &[u8], bits: KeyBits) -> SessionKey {
-        let mut iv = Iv::default();
-        Md5::new_with_prefix(secret).finalize_into((&mut *iv).into());
-        SessionKey { key: AesKey::derive(secret, bits), iv }
-    }
-
-    /// The ciphers of one side. Both directions start from the same key and IV, so that both sides look the same.
-    pub(super) fn ciphers(&self, mode: CipherMode) -> (Encryptor, Decryptor) {
-        let iv = (&*self.iv).into();
-        match mode {
-            CipherMode::Stream => {
-                let encryptor = StreamEncryptor(BufEncryptor::inner_iv_init(self.key.expand(), iv));
-                let decryptor = StreamDecryptor(BufDecryptor::inner_iv_init(self.key.expand(), iv));
-                (Encryptor::Stream(Box::new(encryptor)), Decryptor::Stream(Box::new(decryptor)))
-            }
-            CipherMode::Package => {
-                let frame = BufEncryptor::inner_iv_init(self.key.expand(), iv);
-                let encryptor = PackageEncryptor { aes: self.key.expand(), iv: self.iv.clone(), frame };
-                let frame = BufDecryptor::inner_iv_init(self.key.expand(), iv);
-                let decryptor = PackageDecryptor { aes: self.key.expand(), iv: self.iv.clone(), frame };
-                (Encryptor::Package(Box::new(encryptor)), Decryptor::Package(Box::new(decryptor)))
-            }
-        }
-    }
-}
-
-/// One side of a session whose shared secret is known, without a key exchange: for this crate's fuzz targets.
-#[cfg(feature = "unstable-internals")]
-#[must_use]
-pub fn session_of_secret(secret: &[u8; KEY_LEN_256], bits: KeyBits, mode: CipherMode) -> (Encryptor, Decryptor) {
-    SessionKey::derive(secret, bits).ciphers(mode)
-}
-
 impl AesKey {
-    fn derive(secret: &[u8], bits: KeyBits) -> AesKey {
+    /// Derives the key from the shared secret, which has at least 24 bytes.
+    pub(super) fn derive(secret: &[u8], bits: KeyBits) -> AesKey {
         match bits {
             KeyBits::Aes128 => {
                 let mut key = Zeroizing::new([0; KEY_LEN_128]);
@@ -121,6 +80,10 @@ impl ZeroizeOnDrop for Aes {}
 pub struct StreamEncryptor(BufEncryptor<Aes>);
 
 impl StreamEncryptor {
+    pub(super) fn new(key: &AesKey, iv: &Iv) -> StreamEncryptor {
+        StreamEncryptor(BufEncryptor::inner_iv_init(key.expand(), (&**iv).into()))
+    }
+
     /// Enciphers the next bytes of the stream.
     pub fn encrypt(&mut self, bytes: &mut [u8]) {
         self.0.encrypt(bytes);
@@ -131,6 +94,10 @@ impl StreamEncryptor {
 pub struct StreamDecryptor(BufDecryptor<Aes>);
 
 impl StreamDecryptor {
+    pub(super) fn new(key: &AesKey, iv: &Iv) -> StreamDecryptor {
+        StreamDecryptor(BufDecryptor::inner_iv_init(key.expand(), (&**iv).into()))
+    }
+
     /// Deciphers the next bytes of the stream.
     pub fn decrypt(&mut self, bytes: &mut [u8]) {
         self.0.decrypt(bytes);
@@ -145,6 +112,11 @@ pub struct PackageEncryptor {
 }
 
 impl PackageEncryptor {
+    pub(super) fn new(key: &AesKey, iv: &Iv) -> PackageEncryptor {
+        let frame = BufEncryptor::inner_iv_init(key.expand(), (&**iv).into());
+        PackageEncryptor { aes: key.expand(), iv: iv.clone(), frame }
+    }
+
     /// Enciphers one frame.
     pub fn encrypt(&self, frame: &mut [u8]) {
         CfbEncryptor::inner_iv_init(&self.aes, (&*self.iv).into()).encrypt(frame);
@@ -169,6 +141,11 @@ pub struct PackageDecryptor {
 }
 
 impl PackageDecryptor {
+    pub(super) fn new(key: &AesKey, iv: &Iv) -> PackageDecryptor {
+        let frame = BufDecryptor::inner_iv_init(key.expand(), (&**iv).into());
+        PackageDecryptor { aes: key.expand(), iv: iv.clone(), frame }
+    }
+
     /// A new frame begins.
     pub fn begin(&mut self) {
         self.frame = BufDecryptor::inner_iv_init(self.aes.clone(), (&*self.iv).into());
@@ -207,6 +184,7 @@ impl fmt::Debug for PackageDecryptor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use md5::Md5;
 
     #[test]
     fn what_holds_a_key_wipes_itself() {

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 
-use super::aes_cfb::SessionKey;
 use super::cipher_options::{CipherMode, KeyBits};
 use super::ecdh::{RandomSource, system_random};
 use super::encryption::Encryption;
+use super::session_key::SessionKey;
 use crate::fpnn::cipher::{Decryptor, Encryptor};
 use crate::fpnn::frame_writer::FrameWriter;
 use crate::fpnn::method::MethodName;

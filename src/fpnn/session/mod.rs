@@ -13,14 +13,15 @@ mod pem;
 #[cfg(any(test, feature = "gate"))]
 mod server_key;
 mod server_point;
+mod session_key;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "unstable-internals")]
-pub use aes_cfb::session_of_secret;
 pub use aes_cfb::{PackageDecryptor, PackageEncryptor, StreamDecryptor, StreamEncryptor};
 pub use cipher_options::{CipherMode, KeyBits};
 pub use encryption::Encryption;
 pub use exchange::KeyExchange;
+#[cfg(feature = "unstable-internals")]
+pub use session_key::session_of_secret;
 #[cfg(any(test, feature = "gate"))]
 pub use {curve::Curve, server_key::ServerKey};

@@ -10,13 +10,13 @@ use elliptic_curve::{FieldBytes, PublicKey, SecretKey};
 use sec1::EcPrivateKey;
 use zeroize::Zeroizing;
 
-use super::aes_cfb::SessionKey;
 use super::cipher_options::{CipherMode, KeyBits};
 use super::curve::{Curve, CurveType};
 use super::ecdh::{RandomSource, SharedSecret, fresh_key, read_point, shared_secret, system_random};
 use super::key_error::KeyError;
 use super::named_curve::{curve_of_algorithm, curve_of_oid};
 use super::pem::read_block;
+use super::session_key::SessionKey;
 use crate::fpnn::cipher::{Decryptor, Encryptor};
 
 /// The label of a private key in the encoding of `openssl ecparam -genkey`.

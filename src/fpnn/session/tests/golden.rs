@@ -1,6 +1,7 @@
 //! The golden sessions: the same keys, the same bytes, however they are cut; and the bytes that must be refused.
 
-use super::super::aes_cfb::{AesKey, SessionKey};
+use super::super::aes_cfb::AesKey;
+use super::super::session_key::SessionKey;
 use super::*;
 use crate::fpnn::{Encryptor, Frame, read_answer};
 

@@ -9,8 +9,8 @@ use elliptic_curve::pkcs8::{LineEnding, ObjectIdentifier, der::SecretDocument};
 use sec1::{EcParameters, EcPrivateKey};
 use serde::Deserialize;
 
-use super::aes_cfb::SessionKey;
 use super::key_error::KeyError;
+use super::session_key::SessionKey;
 use super::*;
 use crate::error::ProtocolError;
 use crate::fpnn::{Decoder, Decryptor};
