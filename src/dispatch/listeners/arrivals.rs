@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::Tables;
 use crate::engine::ListenerId;
 use crate::rtm::{PushList, PushRef};
 
@@ -21,48 +20,26 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    /// Whether a push for these listeners can be added.
-    fn takes(&mut self, listeners: &[ListenerId]) -> bool {
+    /// Whether a push for these listeners belongs to the list.
+    pub(super) fn takes(&self, listeners: &[ListenerId]) -> bool {
         let pushes = self.pushes.pushes().len();
-        if pushes == 0 {
+        pushes == 0 || (pushes < MOST_PUSHES && self.pushes.payload_bytes() < MOST_BYTES && self.listeners == listeners)
+    }
+
+    /// Adds a push to the list, which [takes](Arrivals::takes) it. It came in a payload of so many bytes.
+    pub(super) fn add(&mut self, listeners: &[ListenerId], push: &PushRef<'_>, payload_len: usize) {
+        if self.pushes.pushes().is_empty() {
             self.listeners.clear();
             self.listeners.extend(listeners);
         }
-        pushes < MOST_PUSHES && self.pushes.payload_bytes() < MOST_BYTES && self.listeners == listeners
-    }
-}
-
-impl Tables {
-    /// A push has arrived for these listeners, in a payload of so many bytes.
-    pub(super) fn take_push(&mut self, listeners: &[ListenerId], push: &PushRef<'_>, payload_len: usize) {
-        if !self.arrivals.takes(listeners) {
-            self.end_list();
-            self.arrivals.takes(listeners);
-        }
-        self.arrivals.pushes.add(push, payload_len);
+        self.pushes.add(push, payload_len);
     }
 
-    /// Adds to the queues what has arrived.
-    pub(super) fn deliver_arrivals(&mut self) {
-        self.end_list();
-        for id in &self.touched {
-            let Some(entry) = self.listeners.get_mut(id) else { continue };
-            entry.sink.queue.push_all(entry.arrived.drain(..));
+    /// Takes the list, unless it is empty. The next push begins another.
+    pub(super) fn take_list(&mut self) -> Option<(&[ListenerId], Arc<PushList>)> {
+        if self.pushes.pushes().is_empty() {
+            return None;
         }
-    }
-
-    /// The pushes that came last are a list. It is in no queue yet.
-    fn end_list(&mut self) {
-        if self.arrivals.pushes.pushes().is_empty() {
-            return;
-        }
-        let pushes = self.arrivals.pushes.take();
-        let listeners = std::mem::take(&mut self.arrivals.listeners);
-        for &id in &listeners {
-            let Some(entry) = self.listeners.get_mut(&id) else { continue };
-            entry.arrived.push(Arc::clone(&pushes));
-            self.touch(id);
-        }
-        self.arrivals.listeners = listeners;
+        Some((self.listeners.as_slice(), self.pushes.take()))
     }
 }

@@ -14,33 +14,30 @@ mod queue;
 mod rooms;
 mod routes;
 mod rows;
+mod schedule;
 mod settled;
 mod sink;
-mod work;
+mod tables;
+mod threads;
 
 pub(crate) use catch_up::wait_after;
 pub use push::{Gap, GapReason, Push};
 pub(crate) use queue::{Queue, Ready, Taken};
 pub(crate) use rows::Page;
+pub(crate) use schedule::Work;
 pub(crate) use sink::{Handler, Sink};
-pub(crate) use work::Work;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
-use rustc_hash::FxHashMap;
 
 use crate::engine::{Counters, ListenerId, RawPushes};
 use crate::error::Error;
+use crate::rtm::PushRef;
 use crate::rtm::methods::listen::Listen;
-use crate::rtm::{MessageRef, PushList, PushRef, Target};
-use arrivals::Arrivals;
-use duplicates::{Duplicates, MessageKey, PushVerdict};
-use rooms::RoomTrack;
-use routes::Routes;
+use tables::{Entry, Tables};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -53,73 +50,6 @@ pub(crate) struct Listeners {
     counters: Arc<Counters>,
     last_id: AtomicU64,
     last_place: AtomicUsize,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    listeners: FxHashMap<ListenerId, Entry>,
-    routes: Routes,
-    duplicates: Duplicates,
-    /// The rooms that some listener catches up.
-    rooms: FxHashMap<i64, RoomTrack>,
-    /// The rooms that a catch-up thread will look at.
-    ready: VecDeque<i64>,
-    /// The number of the connection that was last heard of.
-    connection: u64,
-    /// It was lost, and there is no sign of the next one yet.
-    is_lost: bool,
-    /// Pushes that are not in the queues yet.
-    arrivals: Arrivals,
-    /// Those who were given something and not woken yet.
-    touched: Vec<ListenerId>,
-    /// Room for the listeners of one push.
-    found: Vec<ListenerId>,
-    /// The rooms whose history a thread is reading, and how many such threads there are.
-    busy_rooms: Vec<i64>,
-    threads: usize,
-    is_closed: bool,
-}
-
-#[derive(Debug)]
-struct Entry {
-    sink: Arc<Sink>,
-    listen: Arc<Listen>,
-    fills_gaps: bool,
-    /// The number of the connection that the wish was first granted on.
-    first_granted: Option<u64>,
-    /// The number of the connection that the wish was last refused on, and why.
-    refused: Option<(u64, Error)>,
-    is_touched: bool,
-    /// Lists of pushes that are not in the queue yet.
-    arrived: Vec<Arc<PushList>>,
-}
-
-impl Entry {
-    /// Whether the listener was there before the connection of this number, and so misses what came in between.
-    fn was_there_before(&self, connection: u64) -> bool {
-        self.first_granted.is_some_and(|first| first < connection)
-    }
-
-    /// Whether the listener came after the connection of this number was made, and what it missed before is none of its concern.
-    fn joined_since(&self, connection: u64) -> bool {
-        self.first_granted.is_some_and(|first| first >= connection)
-    }
-
-    /// Whether the listener is told of missing messages in the room by the messages themselves.
-    fn fills(&self, rid: i64) -> bool {
-        self.fills_gaps && self.listen.rooms.named.contains(&rid)
-    }
-
-    /// Whether everything that the listener wants has a history.
-    fn fills_everything(&self) -> bool {
-        let Listen { users, groups, rooms, events } = &*self.listen;
-        let has_none = |all: bool, named: usize| !all && named == 0;
-        self.fills_gaps
-            && !rooms.all
-            && has_none(users.all, users.named.len())
-            && has_none(groups.all, groups.named.len())
-            && has_none(events.all, events.named.len())
-    }
 }
 
 impl Listeners {
@@ -270,97 +200,6 @@ impl Listeners {
         self.changed.notify_all();
         let error = Error::closed(false);
         sinks.iter().for_each(|sink| sink.close(&error));
-    }
-}
-
-impl Tables {
-    /// A push came, in a payload of so many bytes. Says whether it is more than the repetition of a message.
-    fn route(&mut self, connection: u64, push: &PushRef<'_>, payload_len: usize, now: Instant) -> bool {
-        let mut found = std::mem::take(&mut self.found);
-        found.clear();
-        self.routes.find(push, &mut found);
-        let is_new = match push {
-            PushRef::Message(message) if !found.is_empty() => self.admit(message, connection, &mut found, now),
-            _ => true,
-        };
-        if !found.is_empty() {
-            self.take_push(&found, push, payload_len);
-        }
-        self.found = found;
-        is_new
-    }
-
-    /// Adds to a listener's queue something else than a push, behind the pushes that have arrived.
-    fn give(&mut self, id: ListenerId, add: impl FnOnce(&Sink)) {
-        self.deliver_arrivals();
-        let Some(entry) = self.listeners.get(&id) else { return };
-        add(&entry.sink);
-        self.touch(id);
-    }
-
-    /// The listener is to be woken.
-    fn touch(&mut self, id: ListenerId) {
-        let Some(entry) = self.listeners.get_mut(&id) else { return };
-        if !std::mem::replace(&mut entry.is_touched, true) {
-            self.touched.push(id);
-        }
-    }
-
-    /// Those who are to be woken.
-    fn take_touched(&mut self) -> Vec<Arc<Sink>> {
-        self.deliver_arrivals();
-        let listeners = &mut self.listeners;
-        let wake = |id| {
-            let entry: &mut Entry = listeners.get_mut(&id)?;
-            entry.is_touched = false;
-            Some(Arc::clone(&entry.sink))
-        };
-        self.touched.drain(..).filter_map(wake).collect()
-    }
-
-    /// Takes note of a message, and takes those out of `found` who have it. Says whether anybody is left.
-    fn admit(&mut self, message: &MessageRef<'_>, connection: u64, found: &mut Vec<ListenerId>, now: Instant) -> bool {
-        let key = MessageKey { target: message.target, from: message.from, mid: message.mid };
-        match self.duplicates.check_push(key, connection, now) {
-            PushVerdict::New => {}
-            PushVerdict::Duplicate => {
-                found.clear();
-                return false;
-            }
-            PushVerdict::CaughtUp(caught_up) => {
-                let Target::Room(rid) = message.target else { return false };
-                found.retain(|id| {
-                    let has_it = |entry: &Entry| entry.fills(rid) && entry.was_there_before(caught_up);
-                    self.listeners.get(id).is_some_and(|entry| !has_it(entry))
-                });
-            }
-        }
-        if let Target::Room(rid) = message.target {
-            self.rooms.get_mut(&rid).into_iter().for_each(|track| track.record_push(message, now));
-        }
-        !found.is_empty()
-    }
-
-    /// The first sign of a connection: whoever was there before misses what came in between.
-    fn enter_connection(&mut self, connection: u64) {
-        if connection <= self.connection {
-            return;
-        }
-        (self.connection, self.is_lost) = (connection, false);
-        self.plan_catch_ups(connection);
-        let there: Vec<ListenerId> =
-            self.listeners.iter().filter(|(_, entry)| entry.was_there_before(connection)).map(|(&id, _)| id).collect();
-        for id in there {
-            let Some(entry) = self.listeners.get(&id) else { continue };
-            let (has_gap, rooms) = (!entry.fills_everything(), entry.listen.rooms.named.len());
-            let rooms = if entry.fills_gaps { rooms } else { 0 };
-            self.give(id, |sink| {
-                if has_gap {
-                    sink.queue.push_gap(GapReason::Reconnected, None);
-                }
-                sink.queue.begin_catch_up(connection, rooms);
-            });
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::catch_up::{CatchUp, Received};
 use super::duplicates::{MessageKey, RowVerdict};
 use super::position::{Mark, Row};
-use super::{Listeners, Sink, Tables, Work};
+use super::tables::Tables;
 use crate::engine::ListenerId;
 use crate::error::Error;
 use crate::rtm::Message;
@@ -34,29 +34,10 @@ struct Readers {
     is_joined: bool,
 }
 
-impl Listeners {
-    /// A thread has done the work that [`next_work`](Listeners::next_work) gave. `page` is the page that its query asks for, if
-    /// it has one.
-    pub(crate) fn finish_work(&self, work: Work, page: Option<Page>, now: Instant) {
-        let mut tables = self.tables.lock();
-        let rid = work.rid();
-        match work {
-            Work::FindNewest { connection, .. } => tables.take_newest(rid, connection, page, now),
-            Work::CatchUp(catch_up) => tables.take_page(*catch_up, page, now),
-        }
-        tables.busy_rooms.retain(|busy| *busy != rid);
-        tables.look_at_room(rid);
-        let touched = tables.take_touched();
-        drop(tables);
-        self.changed.notify_all();
-        touched.iter().for_each(Sink::wake);
-    }
-}
-
 impl Tables {
     /// The newest messages of a room were read, or could not be. They count only if the connection is still
     /// there: a call that had not left when it was lost is answered on the next, maybe before that pushes anything.
-    fn take_newest(&mut self, rid: i64, connection: u64, page: Option<Page>, now: Instant) {
+    pub(super) fn accept_newest(&mut self, rid: i64, connection: u64, page: Option<Page>, now: Instant) {
         let is_same = self.connection == connection && !self.is_lost;
         let Some(track) = self.rooms.get_mut(&rid) else { return };
         if let Some(Err(error)) = &page {
@@ -74,7 +55,7 @@ impl Tables {
     }
 
     /// Goes on with a catch-up: to its next page, or to its end.
-    fn take_page(&mut self, mut catch_up: CatchUp, page: Option<Page>, now: Instant) {
+    pub(super) fn accept_page(&mut self, mut catch_up: CatchUp, page: Option<Page>, now: Instant) {
         let received = match page {
             None => Received::RowsBehindGap,
             Some(Ok(page)) => catch_up.receive(page),
@@ -88,7 +69,7 @@ impl Tables {
         if received == Received::RowsBehindGap {
             self.tell_gap(&catch_up, None);
         }
-        let is_up_to_date = received != Received::Nothing && self.take_rows(&mut catch_up, now) == Progress::UpToDate;
+        let is_up_to_date = received != Received::Nothing && self.accept_rows(&mut catch_up, now) == Progress::UpToDate;
         if is_up_to_date || catch_up.is_at_end() || self.participants(&catch_up).is_empty() {
             return self.finish_room(&catch_up);
         }
@@ -97,21 +78,21 @@ impl Tables {
         }
     }
 
-    fn take_rows(&mut self, catch_up: &mut CatchUp, now: Instant) -> Progress {
+    fn accept_rows(&mut self, catch_up: &mut CatchUp, now: Instant) -> Progress {
         let connection = catch_up.connection;
         let participants = self.participants(catch_up);
         let joined_since = |id| self.listeners.get(&id).is_some_and(|entry| entry.joined_since(connection));
         let is_joined = self.rooms.get(&catch_up.rid).is_some_and(|track| track.listeners().any(joined_since));
         let readers = Readers { participants, is_joined };
         while let Some(row) = catch_up.next_row() {
-            if self.take_row(catch_up, &readers, row, now) == Progress::UpToDate {
+            if self.accept_row(catch_up, &readers, row, now) == Progress::UpToDate {
                 return Progress::UpToDate;
             }
         }
         Progress::GoesOn
     }
 
-    fn take_row(
+    fn accept_row(
         &mut self,
         catch_up: &mut CatchUp,
         readers: &Readers,
@@ -153,7 +134,7 @@ impl Tables {
     }
 
     /// Tells everybody who catches the room up that something may be missing in this place.
-    fn tell_gap(&mut self, catch_up: &CatchUp, error: Option<Error>) {
+    pub(super) fn tell_gap(&mut self, catch_up: &CatchUp, error: Option<Error>) {
         for id in self.participants(catch_up) {
             self.give(id, |sink| sink.queue.push_catch_up_gap(catch_up.connection, catch_up.reached, error.clone()));
         }
@@ -164,37 +145,6 @@ impl Tables {
         for id in self.participants(catch_up) {
             self.give(id, |sink| sink.queue.finish_room(catch_up.connection));
         }
-    }
-
-    /// If the room is refused, its catch-ups are over. The refusal is told by a gap of its own; but where the room was pushed
-    /// before it, or it came on a later connection, that one stands behind what is missing.
-    pub(super) fn end_refused(&mut self, rid: i64) {
-        if self.rooms.get(&rid).is_none_or(|track| track.plans.is_empty()) {
-            return;
-        }
-        let Some(error) = self.refusal(rid) else { return };
-        let Some(track) = self.rooms.get_mut(&rid) else { return };
-        for catch_up in std::mem::take(&mut track.plans) {
-            let is_told = self.rooms.get(&rid).is_some_and(|track| track.is_quiet_since(catch_up.connection));
-            if !is_told {
-                self.tell_gap(&catch_up, Some(error.clone()));
-            }
-            self.finish_room(&catch_up);
-        }
-    }
-
-    /// Why everybody was refused on this connection who misses messages of the room. `None` while somebody was not: while a
-    /// wish is undecided, the room may still be granted.
-    fn refusal(&self, rid: i64) -> Option<Error> {
-        let mut error = None;
-        for entry in self.rooms.get(&rid)?.listeners().filter_map(|id| self.listeners.get(&id)) {
-            if entry.was_there_before(self.connection) {
-                let (connection, refusal) = entry.refused.as_ref()?;
-                error = (*connection == self.connection).then(|| refusal.clone());
-                error.as_ref()?;
-            }
-        }
-        error
     }
 
     /// Everybody who misses what the catch-up brings.

@@ -16,7 +16,7 @@ use crate::code::ErrorCode;
 use crate::error::CloseReason;
 use crate::fpnn::MapWriter;
 use crate::rtm::methods::history::{History, HistoryPage};
-use crate::rtm::{Message, MessageType, PushMethod};
+use crate::rtm::{Message, MessageType, PushMethod, Target};
 
 const ROOM: i64 = 42;
 

@@ -1,19 +1,16 @@
-//! What the catch-up threads do, and when: which rooms are to be caught up, and which of them can be read now.
+//! Which rooms are to be caught up, and which of them can be read now.
 //!
-//! The threads are the client's (`client/catch_up.rs`). They take work, read a page, and give it back with the page. A room that the
-//! server has not granted on the current connection keeps no thread waiting.
+//! Each new connection plans a catch-up for every room that somebody misses messages of. One page of a room is read at a time,
+//! and none before the server has granted the room on the current connection: until then the room keeps no thread waiting.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::catch_up::CatchUp;
-use super::{Entry, Listeners, Tables};
+use super::push::GapReason;
+use super::tables::{Entry, Tables};
 use crate::engine::ListenerId;
 use crate::error::Error;
 use crate::rtm::methods::history::History;
-
-/// A slow room must not hold up the others, nor must many rooms flood the server.
-const MOST_THREADS: usize = 4;
 
 /// Something to be read from a history.
 #[derive(Debug)]
@@ -41,67 +38,29 @@ impl Work {
     }
 }
 
-impl Listeners {
-    /// Has `start` start as many threads as there is use for, unless they run. Fewer will do, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// No thread runs, and none could be started.
-    pub(crate) fn ensure_threads<E>(&self, start: impl Fn() -> Result<(), E>) -> Result<(), E> {
-        // One caller after the other: a thread that is counted and does not start must not be relied upon.
-        let _starting = self.starting_threads.lock();
-        while self.must_start_thread() {
-            if let Err(error) = start() {
-                let left = self.forget_thread();
-                return if left > 0 { Ok(()) } else { Err(error) };
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether another thread must be started that does the work. It is counted.
-    fn must_start_thread(&self) -> bool {
-        let mut tables = self.tables.lock();
-        let must_start = !tables.is_closed && tables.threads < MOST_THREADS.min(tables.rooms.len());
-        tables.threads += usize::from(must_start);
-        must_start
-    }
-
-    /// The thread could not be started. Says how many there are.
-    fn forget_thread(&self) -> usize {
-        let mut tables = self.tables.lock();
-        tables.threads -= 1;
-        tables.threads
-    }
-
-    /// Waits for work; `None` once there can be none: the thread is to end. The histories of several rooms are read at once,
-    /// that of one room by one thread after the other.
-    pub(crate) fn next_work(&self) -> Option<Work> {
-        let mut tables = self.tables.lock();
-        loop {
-            if tables.is_closed || tables.rooms.is_empty() {
-                tables.threads -= 1;
-                return None;
-            }
-            match tables.take_work() {
-                Some(work) => return Some(work),
-                None => self.changed.wait(&mut tables),
-            }
-        }
-    }
-
-    /// Waits until it is known where the catch-ups of the listener's rooms will begin, or until `deadline`.
-    pub(crate) fn wait_newest(&self, id: ListenerId, deadline: Instant) {
-        let mut tables = self.tables.lock();
-        while tables.awaits_newest(id) && !tables.is_closed {
-            if self.changed.wait_until(&mut tables, deadline).timed_out() {
-                return;
-            }
-        }
-    }
-}
-
 impl Tables {
+    /// The first sign of a connection: whoever was there before misses what came in between.
+    pub(super) fn enter_connection(&mut self, connection: u64) {
+        if connection <= self.connection {
+            return;
+        }
+        (self.connection, self.is_lost) = (connection, false);
+        self.plan_catch_ups(connection);
+        let there: Vec<ListenerId> =
+            self.listeners.iter().filter(|(_, entry)| entry.was_there_before(connection)).map(|(&id, _)| id).collect();
+        for id in there {
+            let Some(entry) = self.listeners.get(&id) else { continue };
+            let (has_gap, rooms) = (!entry.fills_everything(), entry.listen.rooms.named.len());
+            let rooms = if entry.fills_gaps { rooms } else { 0 };
+            self.give(id, |sink| {
+                if has_gap {
+                    sink.queue.push_gap(GapReason::Reconnected, None);
+                }
+                sink.queue.begin_catch_up(connection, rooms);
+            });
+        }
+    }
+
     /// The next work that can be done now.
     pub(super) fn take_work(&mut self) -> Option<Work> {
         while let Some(rid) = self.ready.pop_front() {
@@ -162,7 +121,7 @@ impl Tables {
     }
 
     /// Plans the catch-ups of all rooms that somebody misses messages of.
-    pub(super) fn plan_catch_ups(&mut self, connection: u64) {
+    fn plan_catch_ups(&mut self, connection: u64) {
         let missed: Vec<i64> = self.rooms.keys().copied().filter(|&rid| self.is_missed(rid, connection)).collect();
         let overtaken: Vec<Option<CatchUp>> = missed.iter().map(|&rid| self.take_overtaken(rid, connection)).collect();
         let busy = &self.busy_rooms;
@@ -217,5 +176,36 @@ impl Tables {
         entry.refused = Some((connection, error.clone()));
         let listen = Arc::clone(&entry.listen);
         listen.rooms.named.iter().for_each(|&rid| self.look_at_room(rid));
+    }
+
+    /// If the room is refused, its catch-ups are over. The refusal is told by a gap of its own; but where the room was pushed
+    /// before it, or it came on a later connection, that one stands behind what is missing.
+    fn end_refused(&mut self, rid: i64) {
+        if self.rooms.get(&rid).is_none_or(|track| track.plans.is_empty()) {
+            return;
+        }
+        let Some(error) = self.refusal(rid) else { return };
+        let Some(track) = self.rooms.get_mut(&rid) else { return };
+        for catch_up in std::mem::take(&mut track.plans) {
+            let is_told = self.rooms.get(&rid).is_some_and(|track| track.is_quiet_since(catch_up.connection));
+            if !is_told {
+                self.tell_gap(&catch_up, Some(error.clone()));
+            }
+            self.finish_room(&catch_up);
+        }
+    }
+
+    /// Why everybody was refused on this connection who misses messages of the room. `None` while somebody was not: while a
+    /// wish is undecided, the room may still be granted.
+    fn refusal(&self, rid: i64) -> Option<Error> {
+        let mut error = None;
+        for entry in self.rooms.get(&rid)?.listeners().filter_map(|id| self.listeners.get(&id)) {
+            if entry.was_there_before(self.connection) {
+                let (connection, refusal) = entry.refused.as_ref()?;
+                error = (*connection == self.connection).then(|| refusal.clone());
+                error.as_ref()?;
+            }
+        }
+        error
     }
 }
