@@ -50,8 +50,8 @@ impl Tables {
             self.listeners.iter().filter(|(_, entry)| entry.was_there_before(connection)).map(|(&id, _)| id).collect();
         for id in there {
             let Some(entry) = self.listeners.get(&id) else { continue };
-            let (has_gap, rooms) = (!entry.fills_everything(), entry.listen.rooms.named.len());
-            let rooms = if entry.fills_gaps { rooms } else { 0 };
+            let has_gap = !entry.fills_everything();
+            let rooms = if entry.fills_gaps { entry.listen.rooms.named.len() } else { 0 };
             self.give(id, |sink| {
                 if has_gap {
                     sink.queue.push_gap(GapReason::Reconnected, None);

@@ -80,15 +80,10 @@ impl Entry {
         self.fills_gaps && self.listen.rooms.named.contains(&rid)
     }
 
-    /// Whether everything that the listener wants has a history.
+    /// Whether everything that the listener wants is caught up from a history.
     pub(super) fn fills_everything(&self) -> bool {
         let Listen { users, groups, rooms, events } = &*self.listen;
-        let has_none = |all: bool, named: usize| !all && named == 0;
-        self.fills_gaps
-            && !rooms.all
-            && has_none(users.all, users.named.len())
-            && has_none(groups.all, groups.named.len())
-            && has_none(events.all, events.named.len())
+        self.fills_gaps && !rooms.all && users.is_empty() && groups.is_empty() && events.is_empty()
     }
 }
 
@@ -163,22 +158,19 @@ impl Tables {
     /// Takes note of a message, and takes those out of `found` who have it. Says whether anybody is left.
     fn admit(&mut self, message: &MessageRef<'_>, connection: u64, found: &mut Vec<ListenerId>, now: Instant) -> bool {
         let key = MessageKey { target: message.target, from: message.from, mid: message.mid };
-        match self.duplicates.check_push(key, connection, now) {
-            PushVerdict::New => {}
-            PushVerdict::Duplicate => {
-                found.clear();
-                return false;
-            }
-            PushVerdict::CaughtUp(caught_up) => {
-                let Target::Room(rid) = message.target else { return false };
-                found.retain(|id| {
-                    let has_it = |entry: &Entry| entry.fills(rid) && entry.was_there_before(caught_up);
-                    self.listeners.get(id).is_some_and(|entry| !has_it(entry))
-                });
-            }
+        let verdict = self.duplicates.check_push(key, connection, now);
+        if verdict == PushVerdict::Duplicate {
+            found.clear();
+            return false;
         }
-        if let Target::Room(rid) = message.target {
-            self.rooms.get_mut(&rid).into_iter().for_each(|track| track.record_push(message, now));
+        // Only rooms have a history that is read, and a place where the reading ends.
+        let Target::Room(rid) = message.target else { return true };
+        if let PushVerdict::CaughtUp(caught_up) = verdict {
+            let has_it = |entry: &Entry| entry.fills(rid) && entry.was_there_before(caught_up);
+            found.retain(|id| self.listeners.get(id).is_some_and(|entry| !has_it(entry)));
+        }
+        if let Some(track) = self.rooms.get_mut(&rid) {
+            track.record_push(message, now);
         }
         !found.is_empty()
     }

@@ -49,7 +49,7 @@ impl<K> Default for Wanted<K> {
 }
 
 impl<K> Wanted<K> {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         !self.all && self.named.is_empty()
     }
 }
