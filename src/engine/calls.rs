@@ -39,28 +39,28 @@ pub(super) struct InFlight<T> {
     pub timeout: Duration,
     /// Whether a failed attempt to connect leaves it waiting for the next.
     pub wait_for_ready: bool,
-    /// How far it has come.
-    pub progress: Progress,
+    /// Whether it was sent.
+    pub send_state: SendState,
 }
 
 impl<T> InFlight<T> {
     /// Whether its frame went to a connection.
     pub(super) fn is_sent(&self) -> bool {
-        matches!(self.progress, Progress::Sent(_))
+        matches!(self.send_state, SendState::Sent(_))
     }
 
     /// The memory of its frame, for the answer; none if it was not sent.
     pub(super) fn take_spare(&mut self) -> Vec<u8> {
-        match &mut self.progress {
-            Progress::Sent(sent) => std::mem::take(&mut sent.spare),
-            Progress::Queued(_) => Vec::new(),
+        match &mut self.send_state {
+            SendState::Sent(sent) => std::mem::take(&mut sent.spare),
+            SendState::Queued(_) => Vec::new(),
         }
     }
 }
 
-/// How far a call has come.
+/// Whether a call was sent.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(super) enum SendState {
     /// Its frame waits to be sent.
     Queued(Vec<u8>),
     /// Its frame went to a connection.
@@ -147,9 +147,9 @@ impl<T> Calls<T> {
         if !call.token.begin_sending() {
             return;
         }
-        if let Progress::Queued(frame) = &mut call.progress {
+        if let SendState::Queued(frame) = &mut call.send_state {
             let frame = std::mem::take(frame);
-            call.progress = Progress::Sent(send(seq, frame));
+            call.send_state = SendState::Sent(send(seq, frame));
             self.unsent -= 1;
         }
     }
@@ -273,7 +273,7 @@ mod tests {
             deadline,
             timeout: Duration::ZERO,
             wait_for_ready: false,
-            progress: Progress::Queued(Vec::new()),
+            send_state: SendState::Queued(Vec::new()),
         }
     }
 

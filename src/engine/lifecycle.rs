@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::calls::{InFlight, Progress};
+use super::calls::{InFlight, SendState};
 use super::connection::{Connection, Failure};
 use super::connector::Request;
 use super::handshake::Handshake;
@@ -208,8 +208,8 @@ impl<T: Token> Engine<T> {
 
 /// Whether any byte of the call has gone to the operating system, over `connection` or one that is gone.
 fn has_left<T>(call: &InFlight<T>, connection: Option<&Connection>) -> bool {
-    match &call.progress {
-        Progress::Queued(_) => false,
-        Progress::Sent(sent) => connection.is_none_or(|connection| connection.has_left(sent)),
+    match &call.send_state {
+        SendState::Queued(_) => false,
+        SendState::Sent(sent) => connection.is_none_or(|connection| connection.has_left(sent)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::calls::{InFlight, NewCall, Progress};
+use super::calls::{InFlight, NewCall, SendState};
 use super::connection::Connection;
 use super::{Engine, Outcome, State, Token};
 use crate::error::Error;
@@ -17,7 +17,7 @@ impl<T: Token> Engine<T> {
         let NewCall { frame, deadline, timeout, wait_for_ready, token } = call;
         let connection = self.state.connection();
         let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
-        let progress = match &mut self.state {
+        let send_state = match &mut self.state {
             State::Ready(connection)
                 if self.calls.queue_len() == 0
                     && connection.has_room()
@@ -27,11 +27,11 @@ impl<T: Token> Engine<T> {
                 self.pacing.record_sent(now);
                 self.released += frame.len();
                 self.counters.sent.increment();
-                Progress::Sent(connection.send(seq, frame))
+                SendState::Sent(connection.send(seq, frame))
             }
-            _ => Progress::Queued(frame),
+            _ => SendState::Queued(frame),
         };
-        self.calls.insert(seq, InFlight { token, deadline, timeout, wait_for_ready, progress });
+        self.calls.insert(seq, InFlight { token, deadline, timeout, wait_for_ready, send_state });
         // A call whose caller has given up must not stay in the queue: nothing would be sent past it until bytes leave.
         self.send_queued(now);
     }
@@ -96,7 +96,7 @@ impl<T: Token> Engine<T> {
 
     /// Completes a call that was taken out of the table.
     pub(super) fn finish(&mut self, call: InFlight<T>, outcome: Outcome) {
-        if let Progress::Queued(frame) = &call.progress {
+        if let SendState::Queued(frame) = &call.send_state {
             self.released += frame.len();
         }
         self.complete(call.token, outcome);
