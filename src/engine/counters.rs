@@ -46,8 +46,8 @@ macro_rules! kind {
     () => {
         Counter
     };
-    (by_place) => {
-        CounterByPlace
+    (striped) => {
+        StripedCounter
     };
 }
 
@@ -67,7 +67,7 @@ counters! {
     quests_from_server: "Quests that the server sent, one-way ones included.",
     pushes_received: "Pushes that came while anybody listened.",
     pushes_duplicate: "Messages that were pushed again, and not delivered again.",
-    pushes_delivered by_place: "Messages and events that listeners took, those of the history included.",
+    pushes_delivered striped: "Messages and events that listeners took, those of the history included.",
     pushes_overflowed: "Messages and events that did not fit the queue of a listener.",
     gaps: "Gaps that listeners took.",
     bytes_in: "Bytes received.",
@@ -103,20 +103,20 @@ impl Counter {
     }
 }
 
-/// One counter that many threads count on at once, each in one of several places. Each place has a cache line of its own,
+/// One counter that many threads count on at once, each on one of several stripes. Each stripe has a cache line of its own,
 /// so that the threads do not wait for each other.
 #[derive(Debug, Default)]
-pub struct CounterByPlace([CachePadded<Counter>; PLACES]);
+pub struct StripedCounter([CachePadded<Counter>; STRIPES]);
 
-const PLACES: usize = 8;
+const STRIPES: usize = 8;
 
-impl CounterByPlace {
-    /// The place is any number.
-    pub fn increment(&self, place: usize) {
-        self.0[place % PLACES].increment();
+impl StripedCounter {
+    /// The stripe is any number.
+    pub fn increment(&self, stripe: usize) {
+        self.0[stripe % STRIPES].increment();
     }
 
     fn get(&self) -> u64 {
-        self.0.iter().map(|place| place.get()).sum()
+        self.0.iter().map(|stripe| stripe.get()).sum()
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Listeners {
     starting_threads: Mutex<()>,
     counters: Arc<Counters>,
     last_id: AtomicU64,
-    last_place: AtomicUsize,
+    last_stripe: AtomicUsize,
 }
 
 impl Listeners {
@@ -60,13 +60,13 @@ impl Listeners {
             starting_threads: Mutex::default(),
             counters,
             last_id: AtomicU64::new(0),
-            last_place: AtomicUsize::new(0),
+            last_stripe: AtomicUsize::new(0),
         }
     }
 
     /// A queue for a listener, of at most `limit` pushes.
     pub(crate) fn new_queue(&self, limit: usize) -> Queue {
-        Queue::new(limit, Arc::clone(&self.counters), self.last_place.fetch_add(1, Ordering::Relaxed))
+        Queue::new(limit, Arc::clone(&self.counters), self.last_stripe.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Takes a listener in. It gets pushes from here on; the server is still to be asked for them.

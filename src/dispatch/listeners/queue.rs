@@ -23,7 +23,7 @@ pub(crate) use outbox::{Outbox, Ready};
 
 /// Payloads in one queue may take this many bytes; one more is let in below that.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
-/// The room of what was given out is counted free again for so many pushes at once: the I/O thread counts at the same place.
+/// The room of what was given out is counted free again for so many pushes at once: the I/O thread counts on the same cache line.
 const MOST_UNCOUNTED: usize = 64;
 
 /// See the [module](self).
@@ -39,8 +39,8 @@ pub(crate) struct Queue {
     is_abandoned: AtomicBool,
     waiting: Waiting,
     counters: Arc<Counters>,
-    /// Where this queue counts what it delivers.
-    place: usize,
+    /// The stripe of the counter on which this queue counts what it delivers.
+    stripe: usize,
 }
 
 /// The pushes and rows that wait, on either side, and their bytes.
@@ -72,8 +72,8 @@ impl Taken<Ready<'_>> {
 }
 
 impl Queue {
-    /// A queue of at most `limit` pushes, which counts what it delivers in this place.
-    pub(crate) fn new(limit: usize, counters: Arc<Counters>, place: usize) -> Queue {
+    /// A queue of at most `limit` pushes, which counts what it delivers on this stripe of the counter.
+    pub(crate) fn new(limit: usize, counters: Arc<Counters>, stripe: usize) -> Queue {
         Queue {
             inbox: Mutex::default(),
             changed: Condvar::new(),
@@ -81,7 +81,7 @@ impl Queue {
             is_abandoned: AtomicBool::new(false),
             waiting: Waiting { limit, count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) },
             counters,
-            place,
+            stripe,
         }
     }
 
@@ -101,10 +101,10 @@ impl Queue {
             let count = self.waiting.count_in_what_fits(&pushes);
             let lost = pushes.pushes().len() - count;
             if count > 0 {
-                inbox.end().push_back(Item::Pushes(Batch::new(pushes, count)));
+                inbox.tail().push_back(Item::Pushes(Batch::new(pushes, count)));
             }
             if lost > 0 {
-                self.lose(inbox.end(), lost);
+                self.lose(inbox.tail(), lost);
             }
         }
     }
@@ -113,9 +113,9 @@ impl Queue {
     pub(crate) fn push_gap(&self, reason: GapReason, error: Option<Error>) {
         let mut inbox = self.inbox.lock();
         inbox.drop_spent_catch_ups();
-        let repeats = matches!(inbox.end().back(), Some(Item::Gap(last, _)) if *last == reason);
+        let repeats = matches!(inbox.tail().back(), Some(Item::Gap(last, _)) if *last == reason);
         if !inbox.is_closed && !repeats {
-            inbox.end().push_back(Item::Gap(reason, error.map(Box::new)));
+            inbox.tail().push_back(Item::Gap(reason, error.map(Box::new)));
         }
     }
 
@@ -131,26 +131,26 @@ impl Queue {
     /// Adds a message of the history to the catch-up of the connection of this number.
     pub(crate) fn push_row(&self, connection: u64, message: &Arc<Message>) {
         let mut inbox = self.inbox.lock();
-        let Some(catch_up) = inbox.catch_up(connection) else { return };
+        let Some(held_back) = inbox.under_way(connection) else { return };
         if self.waiting.has_room(self.waiting.size()) {
             self.waiting.count_in(Size { count: 1, bytes: row_bytes(message) });
-            catch_up.items.push_back(Item::Row(Arc::clone(message)));
+            held_back.caught_up.push_back(Item::Row(Arc::clone(message)));
         } else {
-            self.lose(&mut catch_up.items, 1);
+            self.lose(&mut held_back.caught_up, 1);
         }
     }
 
     /// Adds a gap to the catch-up of the connection of this number. A room is missing from this time on.
     pub(crate) fn push_catch_up_gap(&self, connection: u64, since: Option<i64>, error: Option<Error>) {
-        if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
-            catch_up.push_gap(since, error);
+        if let Some(held_back) = self.inbox.lock().under_way(connection) {
+            held_back.push_gap(since, error);
         }
     }
 
     /// One room is caught up after the connection of this number.
     pub(crate) fn finish_room(&self, connection: u64) {
-        if let Some(catch_up) = self.inbox.lock().catch_up(connection) {
-            catch_up.rooms_left -= 1;
+        if let Some(held_back) = self.inbox.lock().under_way(connection) {
+            held_back.rooms_left -= 1;
         }
     }
 
@@ -169,9 +169,9 @@ impl Queue {
     pub(crate) fn close(&self, error: &Error) {
         let mut inbox = self.inbox.lock();
         if !std::mem::replace(&mut inbox.is_closed, true) {
-            for catch_up in inbox.catch_ups_under_way() {
-                catch_up.rooms_left = 0;
-                catch_up.push_gap(None, Some(error.clone()));
+            for held_back in inbox.all_under_way() {
+                held_back.rooms_left = 0;
+                held_back.push_gap(None, Some(error.clone()));
             }
         }
         drop(inbox);
@@ -263,7 +263,7 @@ impl Queue {
         if ready.is_gap() {
             self.counters.gaps.increment();
         } else {
-            self.counters.pushes_delivered.increment(self.place);
+            self.counters.pushes_delivered.increment(self.stripe);
         }
         Taken::Push(ready)
     }

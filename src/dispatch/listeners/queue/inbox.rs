@@ -1,4 +1,7 @@
 //! What has come for a listener and was not taken over.
+//!
+//! Everything is taken in the order in which it belongs, which is not the order in which it comes: what comes behind a catch-up
+//! that is under way is held back until all of its rooms are done, and what the rooms bring stands before it.
 
 use std::collections::VecDeque;
 
@@ -7,23 +10,23 @@ use crate::error::Error;
 
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    /// What came before the first of the catch-ups.
+    /// What came before the first catch-up that is under way.
     items: VecDeque<Item>,
-    /// The catch-ups that are not over, in their order.
-    catch_ups: VecDeque<CatchUp>,
+    /// What came since, for each catch-up in their order.
+    held_back: VecDeque<HeldBack>,
     pub is_closed: bool,
 }
 
-/// A catch-up, and what waits for its end.
+/// What waits for the end of a catch-up, and what that brings.
 #[derive(Debug)]
-pub(super) struct CatchUp {
+pub(super) struct HeldBack {
     /// The connection after which the rooms are caught up.
     connection: u64,
     /// Rooms that are not done.
     pub rooms_left: usize,
-    /// What the rooms have brought.
-    pub items: VecDeque<Item>,
-    /// What came behind it.
+    /// What the rooms have brought. It can be taken at once.
+    pub caught_up: VecDeque<Item>,
+    /// What came behind the catch-up.
     behind: VecDeque<Item>,
 }
 
@@ -40,31 +43,31 @@ impl Inbox {
         Inbox { is_closed: true, ..Inbox::default() }
     }
 
-    /// Where that belongs which comes now.
-    pub(super) fn end(&mut self) -> &mut VecDeque<Item> {
-        match self.catch_ups.back_mut() {
-            Some(catch_up) => &mut catch_up.behind,
+    /// The list to which that belongs which comes now.
+    pub(super) fn tail(&mut self) -> &mut VecDeque<Item> {
+        match self.held_back.back_mut() {
+            Some(held_back) => &mut held_back.behind,
             None => &mut self.items,
         }
     }
 
     /// From here on, what comes waits until so many rooms are caught up after the connection of this number.
     pub(super) fn begin_catch_up(&mut self, connection: u64, rooms: usize) {
-        let items = self.take_last_gap().into_iter().collect();
-        self.catch_ups.push_back(CatchUp { connection, rooms_left: rooms, items, behind: VecDeque::new() });
+        let caught_up = self.take_last_gap().into_iter().collect();
+        self.held_back.push_back(HeldBack { connection, rooms_left: rooms, caught_up, behind: VecDeque::new() });
     }
 
-    /// Takes over what has come, up to a catch-up that is under way. `taken` is empty.
+    /// Takes over what has come, up to what is held back. `taken` is empty.
     pub(super) fn take_over(&mut self, taken: &mut VecDeque<Item>) -> TakeOver {
         while self.items.is_empty() {
-            match self.catch_ups.front_mut() {
+            match self.held_back.front_mut() {
                 None if self.is_closed => return TakeOver::Closed,
                 None => return TakeOver::Nothing,
-                Some(catch_up) if !catch_up.items.is_empty() => std::mem::swap(&mut self.items, &mut catch_up.items),
-                Some(catch_up) if catch_up.rooms_left > 0 => return TakeOver::Nothing,
-                Some(catch_up) => {
-                    self.items = std::mem::take(&mut catch_up.behind);
-                    self.catch_ups.pop_front();
+                Some(first) if !first.caught_up.is_empty() => std::mem::swap(&mut self.items, &mut first.caught_up),
+                Some(first) if first.is_under_way() => return TakeOver::Nothing,
+                Some(first) => {
+                    self.items = std::mem::take(&mut first.behind);
+                    self.held_back.pop_front();
                 }
             }
         }
@@ -74,61 +77,70 @@ impl Inbox {
 
     /// Whether there is something to take over, or nothing to wait for.
     pub(super) fn is_ready(&self) -> bool {
-        !self.items.is_empty() || self.catch_ups.front().map_or(self.is_closed, CatchUp::is_ready)
+        !self.items.is_empty() || self.held_back.front().map_or(self.is_closed, HeldBack::is_ready)
     }
 
     /// Drops catch-ups from the end that are done and have brought nothing: a server that comes and goes must not fill the
     /// queue of a listener that does not look.
     pub(super) fn drop_spent_catch_ups(&mut self) {
-        while self.catch_ups.back().is_some_and(CatchUp::is_spent) {
-            self.catch_ups.pop_back();
+        while self.held_back.back().is_some_and(HeldBack::is_spent) {
+            self.held_back.pop_back();
         }
     }
 
     /// Takes back the last catch-up if it is done and came to nothing but a gap, which another catch-up is about to follow.
     fn take_last_gap(&mut self) -> Option<Item> {
-        let last = self.catch_ups.back()?;
-        let is_gap = last.items.len() == 1 && matches!(last.items.front(), Some(Item::CatchUpGap(..)));
-        if last.rooms_left > 0 || !last.behind.is_empty() || !is_gap {
+        if !self.held_back.back()?.is_only_a_gap() {
             return None;
         }
-        self.catch_ups.pop_back()?.items.pop_front()
+        self.held_back.pop_back()?.caught_up.pop_front()
     }
 
-    /// The catch-up of the connection of this number, unless it is done.
-    pub(super) fn catch_up(&mut self, connection: u64) -> Option<&mut CatchUp> {
-        self.catch_ups_under_way().find(|catch_up| catch_up.connection == connection)
+    /// What belongs to the catch-up of the connection of this number, unless that is done.
+    pub(super) fn under_way(&mut self, connection: u64) -> Option<&mut HeldBack> {
+        self.all_under_way().find(|held_back| held_back.connection == connection)
     }
 
-    pub(super) fn catch_ups_under_way(&mut self) -> impl Iterator<Item = &mut CatchUp> {
-        self.catch_ups.iter_mut().filter(|catch_up| catch_up.rooms_left > 0)
+    /// What belongs to each catch-up that is not done.
+    pub(super) fn all_under_way(&mut self) -> impl Iterator<Item = &mut HeldBack> {
+        self.held_back.iter_mut().filter(|held_back| held_back.is_under_way())
     }
 
     /// How many items of any kind it holds, each catch-up being one as well.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        let of_catch_up = |catch_up: &CatchUp| 1 + catch_up.items.len() + catch_up.behind.len();
-        self.items.len() + self.catch_ups.iter().map(of_catch_up).sum::<usize>()
+        let held_items = |held_back: &HeldBack| 1 + held_back.caught_up.len() + held_back.behind.len();
+        self.items.len() + self.held_back.iter().map(held_items).sum::<usize>()
     }
 }
 
-impl CatchUp {
-    /// Gaps of several rooms in a row are one, which begins with the earliest of them.
+impl HeldBack {
+    /// Adds a gap of one room. Gaps of several rooms in a row are one, which begins with the earliest of them.
     pub(super) fn push_gap(&mut self, since: Option<i64>, error: Option<Error>) {
-        match self.items.back_mut() {
+        match self.caught_up.back_mut() {
             // None sorts first, as it should.
             Some(Item::CatchUpGap(earliest, _)) => *earliest = since.min(*earliest),
-            _ => self.items.push_back(Item::CatchUpGap(since, error.map(Box::new))),
+            _ => self.caught_up.push_back(Item::CatchUpGap(since, error.map(Box::new))),
         }
     }
 
-    /// Whether it is done, and neither brought nor held back anything.
+    fn is_under_way(&self) -> bool {
+        self.rooms_left > 0
+    }
+
+    /// Whether the catch-up is done, and neither brought nor held back anything.
     fn is_spent(&self) -> bool {
-        self.rooms_left == 0 && self.items.is_empty() && self.behind.is_empty()
+        !self.is_under_way() && self.caught_up.is_empty() && self.behind.is_empty()
+    }
+
+    /// Whether the catch-up is done, brought a gap alone, and held back nothing.
+    fn is_only_a_gap(&self) -> bool {
+        let is_gap = self.caught_up.len() == 1 && matches!(self.caught_up.front(), Some(Item::CatchUpGap(..)));
+        !self.is_under_way() && is_gap && self.behind.is_empty()
     }
 
     /// Whether there is something to take, or nothing to wait for.
     fn is_ready(&self) -> bool {
-        self.rooms_left == 0 || !self.items.is_empty()
+        !self.is_under_way() || !self.caught_up.is_empty()
     }
 }

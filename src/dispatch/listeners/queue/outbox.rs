@@ -36,6 +36,16 @@ pub(super) enum Last {
     Other(Box<Push>),
 }
 
+/// What the next item comes to.
+enum NextItem {
+    /// There is none.
+    Nothing,
+    /// It is a batch, whose pushes come next.
+    Batch,
+    /// It is one push or gap.
+    Push(Box<Push>),
+}
+
 impl Ready<'_> {
     #[inline]
     pub(crate) fn make(self) -> Push {
@@ -66,8 +76,10 @@ impl Outbox {
     pub(super) fn advance(&mut self) -> Option<Last> {
         if !self.batch.as_ref().is_some_and(Batch::has_more) {
             self.forget_batch();
-            if let Some(other) = self.advance_item()? {
-                return Some(Last::Other(Box::new(other)));
+            match self.advance_item() {
+                NextItem::Nothing => return None,
+                NextItem::Batch => {}
+                NextItem::Push(push) => return Some(Last::Other(push)),
             }
         }
         let batch = self.batch.as_mut()?;
@@ -93,30 +105,32 @@ impl Outbox {
         }
     }
 
-    /// Takes the next item: what is made of it, or nothing yet if it begins a batch.
-    fn advance_item(&mut self) -> Option<Option<Push>> {
+    /// Takes the next item.
+    fn advance_item(&mut self) -> NextItem {
         let since = self.since;
-        Some(Some(match self.items.pop_front()? {
-            Item::Pushes(batch) => {
+        let push = match self.items.pop_front() {
+            None => return NextItem::Nothing,
+            Some(Item::Pushes(batch)) => {
                 self.before_catch_up = None;
                 self.batch = Some(batch);
-                return Some(None);
+                return NextItem::Batch;
             }
-            Item::Row(message) => {
+            Some(Item::Row(message)) => {
                 self.before_catch_up.get_or_insert(since);
                 self.uncounted.add(row_bytes(&message));
                 self.since = message.mtime.or(since);
                 Push::Message(Arc::unwrap_or_clone(message))
             }
-            Item::Lost(missed) => Push::Gap(Gap::new(GapReason::Overflow, Some(missed), since, None)),
-            Item::Gap(reason, error) => {
+            Some(Item::Lost(missed)) => Push::Gap(Gap::new(GapReason::Overflow, Some(missed), since, None)),
+            Some(Item::Gap(reason, error)) => {
                 self.before_catch_up = None;
                 Push::Gap(Gap::new(reason, None, since, error.map(|error| *error)))
             }
-            Item::CatchUpGap(from, error) => {
+            Some(Item::CatchUpGap(from, error)) => {
                 let since = from.or(*self.before_catch_up.get_or_insert(since));
                 Push::Gap(Gap::new(GapReason::Reconnected, None, since, error.map(|error| *error)))
             }
-        }))
+        };
+        NextItem::Push(Box::new(push))
     }
 }
