@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::Inner;
 use super::call::submit_for;
-use crate::dispatch::{Listeners, Page, wait_after};
+use crate::dispatch::{Listeners, PageOutcome, wait_after};
 use crate::error::SystemError;
 use crate::rtm::RoomId;
 use crate::rtm::methods::history::{History, get_room_message};
@@ -39,7 +39,7 @@ impl Reader {
         }
     }
 
-    fn read_page(&self, rid: RoomId, query: &History) -> Page {
+    fn read_page(&self, rid: RoomId, query: &History) -> PageOutcome {
         submit_for(&self.client, get_room_message(rid, query))?.wait()
     }
 }

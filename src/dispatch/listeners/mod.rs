@@ -23,7 +23,7 @@ mod threads;
 pub(crate) use catch_up::wait_after;
 pub use push::{Gap, GapReason, Push};
 pub(crate) use queue::{Queue, Ready, Taken};
-pub(crate) use rows::Page;
+pub(crate) use rows::PageOutcome;
 pub(crate) use schedule::Work;
 pub(crate) use sink::{Handler, Sink};
 

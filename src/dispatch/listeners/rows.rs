@@ -15,13 +15,13 @@ use crate::rtm::Message;
 use crate::rtm::methods::history::HistoryPage;
 
 /// What a page of the history that was asked for comes to.
-pub(crate) type Page = Result<HistoryPage, Error>;
+pub(crate) type PageOutcome = Result<HistoryPage, Error>;
 
-/// How far a catch-up has got.
+/// What follows a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    /// The history may have more.
-    GoesOn,
+enum Continuation {
+    /// The history may have more that was missed.
+    MayHaveMore,
     /// From here on everything was pushed.
     UpToDate,
 }
@@ -37,7 +37,7 @@ struct Readers {
 impl Tables {
     /// The newest messages of a room were read, or could not be. They count only if the connection is still
     /// there: a call that had not left when it was lost is answered on the next, maybe before that pushes anything.
-    pub(super) fn accept_newest(&mut self, rid: i64, connection: u64, page: Option<Page>, now: Instant) {
+    pub(super) fn accept_newest(&mut self, rid: i64, connection: u64, page: Option<PageOutcome>, now: Instant) {
         let is_same = self.connection == connection && !self.is_lost;
         let Some(track) = self.rooms.get_mut(&rid) else { return };
         if let Some(Err(error)) = &page {
@@ -55,7 +55,7 @@ impl Tables {
     }
 
     /// Goes on with a catch-up: to its next page, or to its end.
-    pub(super) fn accept_page(&mut self, mut catch_up: CatchUp, page: Option<Page>, now: Instant) {
+    pub(super) fn accept_page(&mut self, mut catch_up: CatchUp, page: Option<PageOutcome>, now: Instant) {
         let received = match page {
             None => Received::RowsBehindGap,
             Some(Ok(page)) => catch_up.receive(page),
@@ -69,7 +69,8 @@ impl Tables {
         if received == Received::RowsBehindGap {
             self.tell_gap(&catch_up, None);
         }
-        let is_up_to_date = received != Received::Nothing && self.accept_rows(&mut catch_up, now) == Progress::UpToDate;
+        let is_up_to_date =
+            received != Received::Nothing && self.accept_rows(&mut catch_up, now) == Continuation::UpToDate;
         if is_up_to_date || catch_up.is_at_end() || self.participants(&catch_up).is_empty() {
             return self.finish_room(&catch_up);
         }
@@ -78,18 +79,18 @@ impl Tables {
         }
     }
 
-    fn accept_rows(&mut self, catch_up: &mut CatchUp, now: Instant) -> Progress {
+    fn accept_rows(&mut self, catch_up: &mut CatchUp, now: Instant) -> Continuation {
         let connection = catch_up.connection;
         let participants = self.participants(catch_up);
         let joined_since = |id| self.listeners.get(&id).is_some_and(|entry| entry.joined_since(connection));
         let is_joined = self.rooms.get(&catch_up.rid).is_some_and(|track| track.listeners().any(joined_since));
         let readers = Readers { participants, is_joined };
         while let Some(row) = catch_up.next_row() {
-            if self.accept_row(catch_up, &readers, row, now) == Progress::UpToDate {
-                return Progress::UpToDate;
+            if self.accept_row(catch_up, &readers, row, now) == Continuation::UpToDate {
+                return Continuation::UpToDate;
             }
         }
-        Progress::GoesOn
+        Continuation::MayHaveMore
     }
 
     fn accept_row(
@@ -98,25 +99,25 @@ impl Tables {
         readers: &Readers,
         Row { mark, message }: Row,
         now: Instant,
-    ) -> Progress {
+    ) -> Continuation {
         let CatchUp { rid, connection, .. } = *catch_up;
         if self.rooms.get(&rid).is_some_and(|track| track.was_pushed_first(mark, connection)) {
-            return Progress::UpToDate;
+            return Continuation::UpToDate;
         }
         let mut concerned = readers.participants.clone();
         catch_up.retain_concerned(mark, &mut concerned);
         if concerned.is_empty() || catch_up.was_seen(mark) {
-            return Progress::GoesOn;
+            return Continuation::MayHaveMore;
         }
         let key = MessageKey { target: message.target, from: message.from, mid: message.mid };
         match self.duplicates.check_row(key, connection, now) {
-            RowVerdict::Pushed => return Progress::UpToDate,
-            RowVerdict::Seen => return Progress::GoesOn,
+            RowVerdict::Pushed => return Continuation::UpToDate,
+            RowVerdict::Seen => return Continuation::MayHaveMore,
             RowVerdict::New => {}
             RowVerdict::CaughtUp(earlier) => {
                 // What is older than the last message before the connection is older than the listening of those who joined.
                 if catch_up.is_before_last(mark) {
-                    return Progress::GoesOn;
+                    return Continuation::MayHaveMore;
                 }
                 concerned.retain(|id| self.listeners.get(id).is_some_and(|entry| !entry.was_there_before(earlier)));
                 self.duplicates.note_caught_up(key, connection);
@@ -130,7 +131,7 @@ impl Tables {
         for id in concerned {
             self.give(id, |sink| sink.queue.push_row(connection, &message));
         }
-        Progress::GoesOn
+        Continuation::MayHaveMore
     }
 
     /// Tells everybody who catches the room up that something may be missing in this place.

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::rows::Page;
+use super::rows::PageOutcome;
 use super::schedule::Work;
 use super::{Listeners, Sink};
 use crate::engine::ListenerId;
@@ -64,7 +64,7 @@ impl Listeners {
 
     /// A thread has done the work that [`next_work`](Listeners::next_work) gave. `page` is the page that its query asks for, if
     /// it has one.
-    pub(crate) fn finish_work(&self, work: Work, page: Option<Page>, now: Instant) {
+    pub(crate) fn finish_work(&self, work: Work, page: Option<PageOutcome>, now: Instant) {
         let mut tables = self.tables.lock();
         let rid = work.rid();
         match work {
