@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::Inner;
 use super::call::submit_for;
-use crate::dispatch::{Listeners, PageOutcome, wait_after};
+use crate::dispatch::{Listeners, PageOutcome, retry_delay};
 use crate::error::SystemError;
 use crate::rtm::RoomId;
 use crate::rtm::methods::history::{History, get_room_message};
@@ -33,7 +33,7 @@ impl Reader {
         while let Some(work) = self.listeners.next_work() {
             let page = work.query().map(|query| self.read_page(work.rid(), &query));
             if let Some(Err(error)) = &page {
-                thread::sleep(wait_after(error));
+                thread::sleep(retry_delay(error));
             }
             self.listeners.finish_work(work, page, Instant::now());
         }

@@ -238,7 +238,7 @@ impl Listening<'_> {
         let timed_out = |_| Err(Error::timed_out(Stage::WaitingForAnswer, self.timeout));
         reply.wait(deadline + BACKSTOP).unwrap_or_else(timed_out)?;
         if catches_up {
-            listeners.wait_newest(id, deadline.min(Instant::now() + NEWEST_WAIT));
+            listeners.wait_for_newest(id, deadline.min(Instant::now() + NEWEST_WAIT));
         }
         Ok(subscription)
     }

@@ -25,7 +25,7 @@ pub(crate) use hooks::{Event, Hooks, OnClosed, OnConnected};
 #[cfg(feature = "unstable-internals")]
 pub use listeners::internals as listeners_internals;
 pub use listeners::{Gap, GapReason, Push};
-pub(crate) use listeners::{Handler, Listeners, PageOutcome, Queue, Ready, Sink, Taken, wait_after};
+pub(crate) use listeners::{Handler, Listeners, PageOutcome, Queue, Ready, Sink, Taken, retry_delay};
 pub(crate) use metrics::{CallMetrics, ClientLabels, MethodLabel, Sampler};
 pub(crate) use permits::{Limits, Permits};
 pub(crate) use progress::GaveUp;

@@ -80,7 +80,7 @@ impl Duplicates {
     }
 
     /// A message that was caught up before is given to those too who catch up after the connection of this number.
-    pub(super) fn note_caught_up(&mut self, key: MessageKey, connection: u64) {
+    pub(super) fn record_caught_up(&mut self, key: MessageKey, connection: u64) {
         let hash = self.hasher.hash(&key);
         if let Some(sighting) = self.get_mut(&key, hash) {
             sighting.connection = connection as u32;

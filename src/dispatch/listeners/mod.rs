@@ -11,6 +11,7 @@ pub mod internals;
 mod position;
 mod push;
 mod queue;
+mod retry;
 mod rooms;
 mod routes;
 mod rows;
@@ -20,9 +21,9 @@ mod sink;
 mod tables;
 mod threads;
 
-pub(crate) use catch_up::wait_after;
 pub use push::{Gap, GapReason, Push};
 pub(crate) use queue::{Queue, Ready, Taken};
+pub(crate) use retry::retry_delay;
 pub(crate) use rows::PageOutcome;
 pub(crate) use schedule::Work;
 pub(crate) use sink::{Handler, Sink};
@@ -107,13 +108,13 @@ impl Listeners {
         tables.routes.remove(id, &entry.listen);
         if entry.fills_gaps {
             for rid in &entry.listen.rooms.named {
-                let Some(track) = tables.rooms.get_mut(rid) else { continue };
-                track.remove(id);
-                if track.is_empty() {
+                let Some(room) = tables.rooms.get_mut(rid) else { continue };
+                room.remove(id);
+                if room.is_empty() {
                     tables.rooms.remove(rid);
                 }
                 // Those who are left may all have been refused.
-                tables.look_at_room(*rid);
+                tables.reschedule_room(*rid);
             }
         }
         let touched = tables.take_touched();
@@ -149,7 +150,7 @@ impl Listeners {
     pub(crate) fn handle_granted(&self, connection: u64, id: ListenerId) {
         let mut tables = self.tables.lock();
         tables.enter_connection(connection);
-        tables.note_granted(connection, id);
+        tables.record_granted(connection, id);
         drop(tables);
         self.changed.notify_all();
     }
@@ -160,7 +161,7 @@ impl Listeners {
         let mut tables = self.tables.lock();
         tables.enter_connection(connection);
         tables.give(id, |sink| sink.queue.push_gap(GapReason::Refused, Some(error.clone())));
-        tables.note_refused(connection, id, error);
+        tables.record_refused(connection, id, error);
         drop(tables);
         self.changed.notify_all();
     }

@@ -14,25 +14,26 @@ pub(super) const OVERLAP_MS: i64 = 5_000;
 /// The most messages of one millisecond that are told apart by it.
 const MOST_KEYS: usize = 1024;
 
-/// A message of a room, as a place in its history.
+/// Where a message stands in the history of its room. Sender and id tell it from any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Mark {
+pub(super) struct Position {
     /// In milliseconds.
     pub mtime: i64,
     pub from: i64,
     pub mid: i64,
 }
 
-/// A message of the history, with its place.
+/// A message of the history, and where it stands there.
 #[derive(Debug)]
 pub(super) struct Row {
-    pub mark: Mark,
+    pub position: Position,
     pub message: Message,
 }
 
-/// The last message of a room that is known, by its time in milliseconds.
+/// The last message that is known of a room: the one with the latest time, or the room's having been empty.
 #[derive(Debug, Clone)]
-pub(super) struct Position {
+pub(super) struct LastMessage {
+    /// In milliseconds; 0 if the room was empty.
     pub mtime: i64,
     /// The messages of that very millisecond, by sender and id, in the order in which they came.
     keys: Vec<(i64, i64)>,
@@ -49,26 +50,38 @@ struct Landmark {
 }
 
 impl Position {
+    /// Where this message stands that came out of the history. One without a time stands where the one before it does.
+    pub(super) fn of_message(message: &Message, time_before: i64) -> Position {
+        Position { mtime: message.mtime.unwrap_or(time_before), from: message.from, mid: message.mid }
+    }
+
+    /// Whether the same message stands there. Its time may differ: a push may come without one.
+    pub(super) fn is_same_message(self, other: Position) -> bool {
+        (self.from, self.mid) == (other.from, other.mid)
+    }
+}
+
+impl LastMessage {
     /// This message is the last.
-    pub(super) fn of(Mark { mtime, from, mid }: Mark, came_at: Instant) -> Position {
-        Position::of_keys(mtime, vec![(from, mid)], came_at)
+    pub(super) fn of(Position { mtime, from, mid }: Position, came_at: Instant) -> LastMessage {
+        LastMessage::of_keys(mtime, vec![(from, mid)], came_at)
     }
 
     /// The last messages are those of one millisecond; none, if the room was empty.
-    pub(super) fn of_keys(mtime: i64, keys: Vec<(i64, i64)>, came_at: Instant) -> Position {
-        Position { mtime, keys, landmarks: [Landmark { mtime, came_at }; 2] }
+    pub(super) fn of_keys(mtime: i64, keys: Vec<(i64, i64)>, came_at: Instant) -> LastMessage {
+        LastMessage { mtime, keys, landmarks: [Landmark { mtime, came_at }; 2] }
     }
 
     /// Another message has come.
-    pub(super) fn record(&mut self, mark: Mark, now: Instant) {
-        if mark.mtime > self.mtime {
-            let landmarks = self.landmarks_with(Landmark { mtime: mark.mtime, came_at: now });
-            *self = Position { landmarks, ..Position::of(mark, now) };
-            return;
+    pub(super) fn record(&mut self, position: Position, now: Instant) {
+        if position.mtime > self.mtime {
+            self.landmarks = self.landmarks_with(Landmark { mtime: position.mtime, came_at: now });
+            self.mtime = position.mtime;
+            self.keys.clear();
         }
         // A server whose clock stands still must not fill the memory.
-        if mark.mtime == self.mtime && self.keys.len() < MOST_KEYS {
-            self.keys.push((mark.from, mark.mid));
+        if position.mtime == self.mtime && self.keys.len() < MOST_KEYS {
+            self.keys.push((position.from, position.mid));
         }
     }
 
@@ -88,17 +101,17 @@ impl Position {
     }
 
     /// Whether the room was empty when the listening began.
-    pub(super) fn is_beginning(&self) -> bool {
+    pub(super) fn was_room_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The last of its messages; `None` for a room that was empty.
-    pub(super) fn mark(&self) -> Option<Mark> {
-        self.keys.last().map(|&(from, mid)| Mark { mtime: self.mtime, from, mid })
+    /// Where it stands; `None` for a room that was empty. Of several in one millisecond, the one that came last.
+    pub(super) fn position(&self) -> Option<Position> {
+        self.keys.last().map(|&(from, mid)| Position { mtime: self.mtime, from, mid })
     }
 
-    /// Whether this is one of its messages.
-    pub(super) fn is_of(&self, mark: Mark) -> bool {
-        self.mtime == mark.mtime && self.keys.contains(&(mark.from, mark.mid))
+    /// Whether the message that stands there is one of those of the last millisecond.
+    pub(super) fn includes(&self, position: Position) -> bool {
+        self.mtime == position.mtime && self.keys.contains(&(position.from, position.mid))
     }
 }

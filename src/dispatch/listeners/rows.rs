@@ -1,13 +1,15 @@
 //! What was read of a history: who gets which row, and who is told of what cannot be had.
 //!
-//! Each row is entered into the memory of messages once, and given to every listener that catches the room up.
+//! Each row is entered into the memory of messages once, and given to every listener that catches the room up, misses it and
+//! has not got it already. A catch-up ends at the first row that was pushed on its connection, or a later one: from there on
+//! the pushes have everything.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::catch_up::{CatchUp, Received};
+use super::catch_up::{CatchUp, Deliverable};
 use super::duplicates::{MessageKey, RowVerdict};
-use super::position::{Mark, Row};
+use super::position::{Position, Row};
 use super::tables::Tables;
 use crate::engine::ListenerId;
 use crate::error::Error;
@@ -31,7 +33,7 @@ struct Readers {
     /// Those who miss what the catch-up brings.
     participants: Vec<ListenerId>,
     /// Whether others have joined since its connection was made.
-    is_joined: bool,
+    others_joined: bool,
 }
 
 impl Tables {
@@ -39,52 +41,56 @@ impl Tables {
     /// there: a call that had not left when it was lost is answered on the next, maybe before that pushes anything.
     pub(super) fn accept_newest(&mut self, rid: i64, connection: u64, page: Option<PageOutcome>, now: Instant) {
         let is_same = self.connection == connection && !self.is_lost;
-        let Some(track) = self.rooms.get_mut(&rid) else { return };
+        let Some(room) = self.rooms.get_mut(&rid) else { return };
         if let Some(Err(error)) = &page {
-            track.newest_losses.record(error);
+            room.newest_losses.record(error);
         }
         if !is_same {
             return;
         }
-        let Some(Ok(page)) = page else { return track.newest = None };
+        let Some(Ok(page)) = page else { return room.newest_query = None };
         // Of deleted messages: the room is not empty, and older ones may be there.
-        track.newest = page.next.filter(|_| page.messages.is_empty());
-        if track.newest.is_none() {
-            track.record_newest(&in_time(&page.messages), now);
+        room.newest_query = page.next.filter(|_| page.messages.is_empty());
+        if room.newest_query.is_none() {
+            room.record_newest(&oldest_first(&page.messages), now);
         }
     }
 
     /// Goes on with a catch-up: to its next page, or to its end.
     pub(super) fn accept_page(&mut self, mut catch_up: CatchUp, page: Option<PageOutcome>, now: Instant) {
-        let received = match page {
-            None => Received::RowsBehindGap,
-            Some(Ok(page)) => catch_up.receive(page),
-            Some(Err(error)) if catch_up.asks_again_after(&error) => Received::Nothing,
+        let deliverable = match page {
+            Some(Ok(page)) => catch_up.accept_page(page),
             Some(Err(error)) => {
-                log::warn!("room {} could not be caught up: {error}", catch_up.rid);
-                self.tell_gap(&catch_up, Some(error));
-                return self.finish_room(&catch_up);
+                if !catch_up.record_failure(&error) {
+                    log::warn!("room {} could not be caught up: {error}", catch_up.rid);
+                    self.tell_gap(&catch_up, Some(error));
+                    return self.finish_catch_up(&catch_up);
+                }
+                Deliverable::Nothing
             }
+            // There was none to read: nothing is known of the room.
+            None => Deliverable::RowsAfterGap,
         };
-        if received == Received::RowsBehindGap {
+        if deliverable == Deliverable::RowsAfterGap {
             self.tell_gap(&catch_up, None);
         }
         let is_up_to_date =
-            received != Received::Nothing && self.accept_rows(&mut catch_up, now) == Continuation::UpToDate;
+            deliverable != Deliverable::Nothing && self.accept_rows(&mut catch_up, now) == Continuation::UpToDate;
         if is_up_to_date || catch_up.is_at_end() || self.participants(&catch_up).is_empty() {
-            return self.finish_room(&catch_up);
+            return self.finish_catch_up(&catch_up);
         }
-        if let Some(track) = self.rooms.get_mut(&catch_up.rid) {
-            track.plans.push_front(catch_up);
+        if let Some(room) = self.rooms.get_mut(&catch_up.rid) {
+            room.plans.push_front(catch_up);
         }
     }
 
+    /// Hands over the rows that were read.
     fn accept_rows(&mut self, catch_up: &mut CatchUp, now: Instant) -> Continuation {
         let connection = catch_up.connection;
         let participants = self.participants(catch_up);
         let joined_since = |id| self.listeners.get(&id).is_some_and(|entry| entry.joined_since(connection));
-        let is_joined = self.rooms.get(&catch_up.rid).is_some_and(|track| track.listeners().any(joined_since));
-        let readers = Readers { participants, is_joined };
+        let others_joined = self.rooms.get(&catch_up.rid).is_some_and(|room| room.listeners().any(joined_since));
+        let readers = Readers { participants, others_joined };
         while let Some(row) = catch_up.next_row() {
             if self.accept_row(catch_up, &readers, row, now) == Continuation::UpToDate {
                 return Continuation::UpToDate;
@@ -93,20 +99,16 @@ impl Tables {
         Continuation::MayHaveMore
     }
 
-    fn accept_row(
-        &mut self,
-        catch_up: &mut CatchUp,
-        readers: &Readers,
-        Row { mark, message }: Row,
-        now: Instant,
-    ) -> Continuation {
+    /// Finds out who is to have a row, and hands it over to them.
+    fn accept_row(&mut self, catch_up: &mut CatchUp, readers: &Readers, row: Row, now: Instant) -> Continuation {
+        let Row { position, message } = row;
         let CatchUp { rid, connection, .. } = *catch_up;
-        if self.rooms.get(&rid).is_some_and(|track| track.was_pushed_first(mark, connection)) {
+        if self.rooms.get(&rid).is_some_and(|room| room.was_pushed_first(position, connection)) {
             return Continuation::UpToDate;
         }
         let mut concerned = readers.participants.clone();
-        catch_up.retain_concerned(mark, &mut concerned);
-        if concerned.is_empty() || catch_up.was_seen(mark) {
+        catch_up.retain_concerned(position, &mut concerned);
+        if concerned.is_empty() || catch_up.was_seen(position) {
             return Continuation::MayHaveMore;
         }
         let key = MessageKey { target: message.target, from: message.from, mid: message.mid };
@@ -116,33 +118,40 @@ impl Tables {
             RowVerdict::New => {}
             RowVerdict::CaughtUp(earlier) => {
                 // What is older than the last message before the connection is older than the listening of those who joined.
-                if catch_up.is_before_last(mark) {
+                if catch_up.is_before_last(position) {
                     return Continuation::MayHaveMore;
                 }
                 concerned.retain(|id| self.listeners.get(id).is_some_and(|entry| !entry.was_there_before(earlier)));
-                self.duplicates.note_caught_up(key, connection);
+                self.duplicates.record_caught_up(key, connection);
             }
         }
         // Those who joined since are not given the row: if it is not pushed to them, their catch-up has to begin before it.
-        if let Some(track) = self.rooms.get_mut(&rid).filter(|_| !readers.is_joined) {
-            track.record_row(mark, now);
+        if let Some(room) = self.rooms.get_mut(&rid).filter(|_| !readers.others_joined) {
+            room.record_row(position, now);
         }
+        self.give_row(connection, message, &concerned);
+        Continuation::MayHaveMore
+    }
+
+    /// Adds a row to the queues of these listeners, which share it.
+    fn give_row(&mut self, connection: u64, message: Message, listeners: &[ListenerId]) {
         let message = Arc::new(message);
-        for id in concerned {
+        for &id in listeners {
             self.give(id, |sink| sink.queue.push_row(connection, &message));
         }
-        Continuation::MayHaveMore
     }
 
     /// Tells everybody who catches the room up that something may be missing in this place.
     pub(super) fn tell_gap(&mut self, catch_up: &CatchUp, error: Option<Error>) {
         for id in self.participants(catch_up) {
-            self.give(id, |sink| sink.queue.push_catch_up_gap(catch_up.connection, catch_up.reached, error.clone()));
+            self.give(id, |sink| {
+                sink.queue.push_catch_up_gap(catch_up.connection, catch_up.reached_time, error.clone())
+            });
         }
     }
 
     /// The catch-up is over.
-    pub(super) fn finish_room(&mut self, catch_up: &CatchUp) {
+    pub(super) fn finish_catch_up(&mut self, catch_up: &CatchUp) {
         for id in self.participants(catch_up) {
             self.give(id, |sink| sink.queue.finish_room(catch_up.connection));
         }
@@ -150,19 +159,20 @@ impl Tables {
 
     /// Everybody who misses what the catch-up brings.
     fn participants(&self, catch_up: &CatchUp) -> Vec<ListenerId> {
-        let Some(track) = self.rooms.get(&catch_up.rid) else { return Vec::new() };
+        let Some(room) = self.rooms.get(&catch_up.rid) else { return Vec::new() };
         let takes_part =
             |id: &ListenerId| self.listeners.get(id).is_some_and(|entry| entry.was_there_before(catch_up.connection));
-        track.listeners().filter(takes_part).collect()
+        room.listeners().filter(takes_part).collect()
     }
 }
 
 /// The newest messages of a room, which come newest first, oldest first. One without a time stands where the one before it does.
-fn in_time(newest: &[Message]) -> Vec<Mark> {
-    let mut at = 0;
-    let timed = newest.iter().rev().map(|row| {
-        at = row.mtime.unwrap_or(at);
-        Mark { mtime: at, from: row.from, mid: row.mid }
+fn oldest_first(newest: &[Message]) -> Vec<Position> {
+    let mut last_time = 0;
+    let positions = newest.iter().rev().map(|row| {
+        let position = Position::of_message(row, last_time);
+        last_time = position.mtime;
+        position
     });
-    timed.collect()
+    positions.collect()
 }

@@ -63,60 +63,60 @@ impl Tables {
 
     /// The next work that can be done now.
     pub(super) fn take_work(&mut self) -> Option<Work> {
-        while let Some(rid) = self.ready.pop_front() {
-            let Some(track) = self.rooms.get_mut(&rid) else { continue };
-            track.is_queued = false;
-            if self.busy_rooms.contains(&rid) || !self.is_ready(rid) {
+        while let Some(rid) = self.ready_rooms.pop_front() {
+            let Some(room) = self.rooms.get_mut(&rid) else { continue };
+            room.is_queued = false;
+            if self.rooms_being_read.contains(&rid) || !self.is_ready(rid) {
                 continue;
             }
             let connection = self.connection;
-            let Some(track) = self.rooms.get_mut(&rid) else { continue };
-            let work = match (track.plans.pop_front(), track.newest.clone()) {
-                (Some(catch_up), _) => Work::CatchUp(Box::new(catch_up.on(connection))),
+            let Some(room) = self.rooms.get_mut(&rid) else { continue };
+            let work = match (room.plans.pop_front(), room.newest_query.clone()) {
+                (Some(catch_up), _) => Work::CatchUp(Box::new(catch_up.begin_reading_on(connection))),
                 (None, Some(query)) => Work::FindNewest { rid, connection, query },
                 (None, None) => continue,
             };
-            self.busy_rooms.push(rid);
+            self.rooms_being_read.push(rid);
             return Some(work);
         }
         None
     }
 
     /// Something has happened to the room: its catch-ups may be over, or a thread may have something to do.
-    pub(super) fn look_at_room(&mut self, rid: i64) {
-        if self.busy_rooms.contains(&rid) {
+    pub(super) fn reschedule_room(&mut self, rid: i64) {
+        if self.rooms_being_read.contains(&rid) {
             return;
         }
         self.end_refused(rid);
         if !self.is_ready(rid) {
             return;
         }
-        let Some(track) = self.rooms.get_mut(&rid).filter(|track| !track.is_queued) else { return };
-        track.is_queued = true;
+        let Some(room) = self.rooms.get_mut(&rid).filter(|room| !room.is_queued) else { return };
+        room.is_queued = true;
         // Rows that cannot be handed over yet take memory: no more rooms hold some at once than there are threads.
-        if track.plans.front().is_some_and(CatchUp::holds_rows) {
-            self.ready.push_front(rid);
+        if room.plans.front().is_some_and(CatchUp::holds_rows) {
+            self.ready_rooms.push_front(rid);
         } else {
-            self.ready.push_back(rid);
+            self.ready_rooms.push_back(rid);
         }
     }
 
     /// Whether there is something to do for the room that need not wait. A history is read once the server listens to the room,
     /// so that nothing can be missed behind the last page.
     fn is_ready(&self, rid: i64) -> bool {
-        let Some(track) = self.rooms.get(&rid).filter(|track| track.granted == self.connection) else { return false };
+        let Some(room) = self.rooms.get(&rid).filter(|room| room.granted_on == self.connection) else { return false };
         if self.is_lost {
             return false;
         }
-        match track.plans.front() {
-            Some(catch_up) => self.connection > catch_up.after,
-            None => track.newest.is_some(),
+        match room.plans.front() {
+            Some(catch_up) => self.connection > catch_up.after_connection,
+            None => room.newest_query.is_some(),
         }
     }
 
     pub(super) fn awaits_newest(&self, id: ListenerId) -> bool {
         let Some(entry) = self.listeners.get(&id) else { return false };
-        let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|track| track.newest.is_some());
+        let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|room| room.newest_query.is_some());
         entry.listen.rooms.named.iter().any(is_awaited)
     }
 
@@ -124,39 +124,39 @@ impl Tables {
     fn plan_catch_ups(&mut self, connection: u64) {
         let missed: Vec<i64> = self.rooms.keys().copied().filter(|&rid| self.is_missed(rid, connection)).collect();
         let overtaken: Vec<Option<CatchUp>> = missed.iter().map(|&rid| self.take_overtaken(rid, connection)).collect();
-        let busy = &self.busy_rooms;
-        self.rooms.iter_mut().for_each(|(rid, track)| track.enter_connection(connection, busy.contains(rid)));
+        let being_read = &self.rooms_being_read;
+        self.rooms.iter_mut().for_each(|(rid, room)| room.enter_connection(connection, being_read.contains(rid)));
         for (rid, overtaken) in missed.into_iter().zip(overtaken) {
-            let Some(track) = self.rooms.get_mut(&rid) else { continue };
+            let Some(room) = self.rooms.get_mut(&rid) else { continue };
             let planned = match overtaken {
                 Some(catch_up) => catch_up.for_connection(connection),
-                None => CatchUp::new(rid, connection, track.base(&self.duplicates)),
+                None => CatchUp::new(rid, connection, room.catch_up_start(&self.duplicates)),
             };
-            track.plans.push_back(planned);
+            room.plans.push_back(planned);
         }
     }
 
     fn is_missed(&self, rid: i64, connection: u64) -> bool {
         let is_missed = |id| self.listeners.get(&id).is_some_and(|entry| entry.was_there_before(connection));
-        self.rooms.get(&rid).is_some_and(|track| track.listeners().any(is_missed))
+        self.rooms.get(&rid).is_some_and(|room| room.listeners().any(is_missed))
     }
 
     /// Takes back the last catch-up of a room if nobody has begun it, and if the one after the connection of this number can do
     /// it as well: nothing has come since, and nobody has joined. So a server that comes and goes does not pile them up.
     fn take_overtaken(&mut self, rid: i64, connection: u64) -> Option<CatchUp> {
-        let track = self.rooms.get(&rid)?;
-        let catch_up = track.plans.back()?;
+        let room = self.rooms.get(&rid)?;
+        let catch_up = room.plans.back()?;
         let is_same = |entry: &Entry| entry.was_there_before(catch_up.connection) == entry.was_there_before(connection);
-        let is_same_for_all = track.listeners().filter_map(|id| self.listeners.get(&id)).all(is_same);
-        if catch_up.has_begun() || !track.is_quiet_since(catch_up.connection) || !is_same_for_all {
+        let is_same_for_all = room.listeners().filter_map(|id| self.listeners.get(&id)).all(is_same);
+        if catch_up.has_begun() || !room.is_quiet_since(catch_up.connection) || !is_same_for_all {
             return None;
         }
         let overtaken = self.rooms.get_mut(&rid)?.plans.pop_back()?;
-        self.finish_room(&overtaken);
+        self.finish_catch_up(&overtaken);
         Some(overtaken)
     }
 
-    pub(super) fn note_granted(&mut self, connection: u64, id: ListenerId) {
+    pub(super) fn record_granted(&mut self, connection: u64, id: ListenerId) {
         let Some(entry) = self.listeners.get_mut(&id) else { return };
         entry.first_granted.get_or_insert(connection);
         if !entry.fills_gaps {
@@ -164,34 +164,34 @@ impl Tables {
         }
         let listen = Arc::clone(&entry.listen);
         for &rid in &listen.rooms.named {
-            let Some(track) = self.rooms.get_mut(&rid) else { continue };
-            track.granted = connection;
-            track.await_newest();
-            self.look_at_room(rid);
+            let Some(room) = self.rooms.get_mut(&rid) else { continue };
+            room.granted_on = connection;
+            room.request_newest();
+            self.reschedule_room(rid);
         }
     }
 
-    pub(super) fn note_refused(&mut self, connection: u64, id: ListenerId, error: &Error) {
+    pub(super) fn record_refused(&mut self, connection: u64, id: ListenerId, error: &Error) {
         let Some(entry) = self.listeners.get_mut(&id).filter(|entry| entry.fills_gaps) else { return };
         entry.refused = Some((connection, error.clone()));
         let listen = Arc::clone(&entry.listen);
-        listen.rooms.named.iter().for_each(|&rid| self.look_at_room(rid));
+        listen.rooms.named.iter().for_each(|&rid| self.reschedule_room(rid));
     }
 
     /// If the room is refused, its catch-ups are over. The refusal is told by a gap of its own; but where the room was pushed
     /// before it, or it came on a later connection, that one stands behind what is missing.
     fn end_refused(&mut self, rid: i64) {
-        if self.rooms.get(&rid).is_none_or(|track| track.plans.is_empty()) {
+        if self.rooms.get(&rid).is_none_or(|room| room.plans.is_empty()) {
             return;
         }
         let Some(error) = self.refusal(rid) else { return };
-        let Some(track) = self.rooms.get_mut(&rid) else { return };
-        for catch_up in std::mem::take(&mut track.plans) {
-            let is_told = self.rooms.get(&rid).is_some_and(|track| track.is_quiet_since(catch_up.connection));
+        let Some(room) = self.rooms.get_mut(&rid) else { return };
+        for catch_up in std::mem::take(&mut room.plans) {
+            let is_told = self.rooms.get(&rid).is_some_and(|room| room.is_quiet_since(catch_up.connection));
             if !is_told {
                 self.tell_gap(&catch_up, Some(error.clone()));
             }
-            self.finish_room(&catch_up);
+            self.finish_catch_up(&catch_up);
         }
     }
 

@@ -1,107 +1,109 @@
 //! How far a room is settled for whom: what stands before that in its history is not delivered.
+//!
+//! For each listener a room is settled up to one message, by its position: what stands before is older than the listening, or
+//! was delivered, or was told as a gap. Times alone cannot say what stands before it, since they may run backwards. So its own
+//! row is looked for; only while it is not found does its time count.
 
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use super::position::{Mark, OVERLAP_MS, Row};
+use super::position::{OVERLAP_MS, Position, Row};
 use crate::engine::ListenerId;
 
 /// Up to which message the history is no concern of which listeners.
 #[derive(Debug, Default)]
 pub(super) struct Settlement {
-    marks: Vec<Settled>,
-    /// The places of the listeners' marks.
-    places: FxHashMap<ListenerId, usize>,
+    boundaries: Vec<Boundary>,
+    /// Each listener's boundary, by its index. Several listeners may share one.
+    of_listeners: FxHashMap<ListenerId, usize>,
 }
 
+/// The last message that is settled for some listeners.
 #[derive(Debug)]
-struct Settled {
-    mark: Mark,
-    passage: Passage,
-    /// Whether the row that was looked at last is the mark's own, or stands before it.
+struct Boundary {
+    position: Position,
+    own_row: OwnRow,
+    /// Whether the row that was looked at last is the boundary's own, or stands before it.
     covers_row: bool,
 }
 
-/// Where the reading is, seen from a mark.
+/// Where the reading is, seen from the boundary's own row.
 #[derive(Debug, PartialEq, Eq)]
-enum Passage {
-    /// The mark's own row has not been found. It may have been deleted: then its time is what counts.
-    Unknown,
-    /// Its row was read, and is still to be handed over.
+enum OwnRow {
+    /// It has not been found. The message may have been deleted: then its time is what counts.
+    NotFound,
+    /// It was read, and is still to be handed over.
     Ahead,
     Passed,
 }
 
 impl Settlement {
-    /// Of these listeners and their marks.
-    pub(super) fn new(marks: impl Iterator<Item = (ListenerId, Mark)>) -> Settlement {
+    /// Of these listeners, each with the position up to which the room is settled for it.
+    pub(super) fn new(settled: impl Iterator<Item = (ListenerId, Position)>) -> Settlement {
         let mut settlement = Settlement::default();
-        let mut known: FxHashMap<Mark, usize> = FxHashMap::default();
-        for (id, mark) in marks {
-            let place = *known.entry(mark).or_insert_with(|| {
-                settlement.marks.push(Settled { mark, passage: Passage::Unknown, covers_row: false });
-                settlement.marks.len() - 1
+        let mut known: FxHashMap<Position, usize> = FxHashMap::default();
+        for (id, position) in settled {
+            let index = *known.entry(position).or_insert_with(|| {
+                settlement.boundaries.push(Boundary { position, own_row: OwnRow::NotFound, covers_row: false });
+                settlement.boundaries.len() - 1
             });
-            settlement.places.insert(id, place);
+            settlement.of_listeners.insert(id, index);
         }
         settlement
     }
 
-    /// The time of the first mark.
-    pub(super) fn begin(&self) -> i64 {
-        self.marks.iter().map(|settled| settled.mark.mtime).min().unwrap_or(i64::MAX)
+    /// The time of the first boundary.
+    pub(super) fn earliest_time(&self) -> i64 {
+        self.boundaries.iter().map(|boundary| boundary.position.mtime).min().unwrap_or(i64::MAX)
     }
 
     /// These rows were read, and are still to be handed over.
     pub(super) fn look_ahead(&mut self, rows: &VecDeque<Row>) {
-        self.marks.iter_mut().for_each(|settled| settled.look_ahead(rows));
+        self.boundaries.iter_mut().for_each(|boundary| boundary.look_ahead(rows));
     }
 
     /// Whether the rows that follow these may have a say in whether the first of these are wanted.
     pub(super) fn needs_more_than(&self, rows: &VecDeque<Row>) -> bool {
-        let may_come = |settled: &Settled| {
-            let is_behind = |row: &Row| row.mark.mtime > settled.mark.mtime.saturating_add(OVERLAP_MS);
-            settled.passage == Passage::Unknown && !rows.back().is_some_and(is_behind)
+        let may_come = |boundary: &Boundary| {
+            let is_behind = |row: &Row| row.position.mtime > boundary.position.mtime.saturating_add(OVERLAP_MS);
+            boundary.own_row == OwnRow::NotFound && !rows.back().is_some_and(is_behind)
         };
-        self.marks.iter().any(may_come)
+        self.boundaries.iter().any(may_come)
     }
 
     /// Takes out those for whom the room is settled up to the row, which is the next.
-    pub(super) fn retain_concerned(&mut self, mark: Mark, listeners: &mut Vec<ListenerId>) {
+    pub(super) fn retain_concerned(&mut self, row: Position, listeners: &mut Vec<ListenerId>) {
         let mut covers_any = false;
-        for settled in &mut self.marks {
-            settled.covers_row = settled.covers(mark);
-            covers_any |= settled.covers_row;
+        for boundary in &mut self.boundaries {
+            boundary.covers_row = boundary.covers(row);
+            covers_any |= boundary.covers_row;
         }
         if covers_any {
-            listeners.retain(|id| self.places.get(id).is_none_or(|&place| !self.marks[place].covers_row));
+            let covers = |&index: &usize| self.boundaries[index].covers_row;
+            listeners.retain(|id| !self.of_listeners.get(id).is_some_and(covers));
         }
     }
 }
 
-impl Settled {
+impl Boundary {
     fn look_ahead(&mut self, rows: &VecDeque<Row>) {
-        if rows.iter().any(|row| self.is_at(row.mark)) {
-            self.passage = Passage::Ahead;
+        if rows.iter().any(|row| self.position.is_same_message(row.position)) {
+            self.own_row = OwnRow::Ahead;
         }
     }
 
-    fn is_at(&self, mark: Mark) -> bool {
-        (mark.from, mark.mid) == (self.mark.from, self.mark.mid)
-    }
-
-    /// Whether the next row is the mark's own, or stands before it.
-    fn covers(&mut self, mark: Mark) -> bool {
-        match self.passage {
-            Passage::Unknown => mark.mtime <= self.mark.mtime,
-            Passage::Ahead => {
-                if self.is_at(mark) {
-                    self.passage = Passage::Passed;
+    /// Whether the next row is the boundary's own, or stands before it.
+    fn covers(&mut self, row: Position) -> bool {
+        match self.own_row {
+            OwnRow::NotFound => row.mtime <= self.position.mtime,
+            OwnRow::Ahead => {
+                if self.position.is_same_message(row) {
+                    self.own_row = OwnRow::Passed;
                 }
                 true
             }
-            Passage::Passed => false,
+            OwnRow::Passed => false,
         }
     }
 }

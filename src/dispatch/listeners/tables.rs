@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::arrivals::Arrivals;
 use super::duplicates::{Duplicates, MessageKey, PushVerdict};
-use super::rooms::RoomTrack;
+use super::rooms::Room;
 use super::routes::Routes;
 use super::sink::Sink;
 use crate::engine::ListenerId;
@@ -19,15 +19,16 @@ use crate::error::Error;
 use crate::rtm::methods::listen::Listen;
 use crate::rtm::{MessageRef, PushList, PushRef, Target};
 
+/// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub listeners: FxHashMap<ListenerId, Entry>,
     pub routes: Routes,
     pub duplicates: Duplicates,
     /// The rooms that some listener catches up.
-    pub rooms: FxHashMap<i64, RoomTrack>,
-    /// The rooms that a catch-up thread will look at.
-    pub ready: VecDeque<i64>,
+    pub rooms: FxHashMap<i64, Room>,
+    /// The rooms that the catch-up threads look at next, each once.
+    pub ready_rooms: VecDeque<i64>,
     /// The number of the connection that was last heard of.
     pub connection: u64,
     /// It was lost, and there is no sign of the next one yet.
@@ -36,15 +37,16 @@ pub(super) struct Tables {
     pub arrivals: Arrivals,
     /// Those who were given something and not woken yet.
     pub touched: Vec<ListenerId>,
-    /// Room for the listeners of one push.
+    /// The listeners of the push that is being routed: empty in between, and kept for its memory.
     pub found: Vec<ListenerId>,
     /// The rooms whose history a thread is reading.
-    pub busy_rooms: Vec<i64>,
+    pub rooms_being_read: Vec<i64>,
     /// How many catch-up threads run, those that are being started included.
     pub threads: usize,
     pub is_closed: bool,
 }
 
+/// A listener.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub sink: Arc<Sink>,
@@ -169,8 +171,8 @@ impl Tables {
             let has_it = |entry: &Entry| entry.fills(rid) && entry.was_there_before(caught_up);
             found.retain(|id| self.listeners.get(id).is_some_and(|entry| !has_it(entry)));
         }
-        if let Some(track) = self.rooms.get_mut(&rid) {
-            track.record_push(message, now);
+        if let Some(room) = self.rooms.get_mut(&rid) {
+            room.record_push(message, now);
         }
         !found.is_empty()
     }

@@ -71,8 +71,8 @@ impl Listeners {
             Work::FindNewest { connection, .. } => tables.accept_newest(rid, connection, page, now),
             Work::CatchUp(catch_up) => tables.accept_page(*catch_up, page, now),
         }
-        tables.busy_rooms.retain(|busy| *busy != rid);
-        tables.look_at_room(rid);
+        tables.rooms_being_read.retain(|read| *read != rid);
+        tables.reschedule_room(rid);
         let touched = tables.take_touched();
         drop(tables);
         self.changed.notify_all();
@@ -80,7 +80,7 @@ impl Listeners {
     }
 
     /// Waits until it is known where the catch-ups of the listener's rooms will begin, or until `deadline`.
-    pub(crate) fn wait_newest(&self, id: ListenerId, deadline: Instant) {
+    pub(crate) fn wait_for_newest(&self, id: ListenerId, deadline: Instant) {
         let mut tables = self.tables.lock();
         while tables.awaits_newest(id) && !tables.is_closed {
             if self.changed.wait_until(&mut tables, deadline).timed_out() {
