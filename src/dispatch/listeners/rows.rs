@@ -88,8 +88,7 @@ impl Tables {
     fn accept_rows(&mut self, catch_up: &mut CatchUp, now: Instant) -> Continuation {
         let connection = catch_up.connection;
         let participants = self.participants(catch_up);
-        let joined_since = |id| self.listeners.get(&id).is_some_and(|entry| entry.joined_since(connection));
-        let others_joined = self.rooms.get(&catch_up.rid).is_some_and(|room| room.listeners().any(joined_since));
+        let others_joined = self.listeners_of_room(catch_up.rid).any(|(_, entry)| entry.joined_since(connection));
         let readers = Readers { participants, others_joined };
         while let Some(row) = catch_up.next_row() {
             if self.accept_row(catch_up, &readers, row, now) == Continuation::UpToDate {
@@ -159,10 +158,8 @@ impl Tables {
 
     /// Everybody who misses what the catch-up brings.
     fn participants(&self, catch_up: &CatchUp) -> Vec<ListenerId> {
-        let Some(room) = self.rooms.get(&catch_up.rid) else { return Vec::new() };
-        let takes_part =
-            |id: &ListenerId| self.listeners.get(id).is_some_and(|entry| entry.was_there_before(catch_up.connection));
-        room.listeners().filter(takes_part).collect()
+        let listeners = self.listeners_of_room(catch_up.rid);
+        listeners.filter(|(_, entry)| entry.was_there_before(catch_up.connection)).map(|(id, _)| id).collect()
     }
 }
 

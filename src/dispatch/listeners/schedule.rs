@@ -64,13 +64,13 @@ impl Tables {
     /// The next work that can be done now.
     pub(super) fn take_work(&mut self) -> Option<Work> {
         while let Some(rid) = self.ready_rooms.pop_front() {
-            let Some(room) = self.rooms.get_mut(&rid) else { continue };
-            room.is_queued = false;
-            if self.rooms_being_read.contains(&rid) || !self.is_ready(rid) {
-                continue;
-            }
+            let is_ready = !self.rooms_being_read.contains(&rid) && self.is_ready(rid);
             let connection = self.connection;
             let Some(room) = self.rooms.get_mut(&rid) else { continue };
+            room.is_queued = false;
+            if !is_ready {
+                continue;
+            }
             let work = match (room.plans.pop_front(), room.newest_query.clone()) {
                 (Some(catch_up), _) => Work::CatchUp(Box::new(catch_up.begin_reading_on(connection))),
                 (None, Some(query)) => Work::FindNewest { rid, connection, query },
@@ -114,6 +114,7 @@ impl Tables {
         }
     }
 
+    /// Whether it is not known yet where the catch-ups of all of the listener's rooms will begin.
     pub(super) fn awaits_newest(&self, id: ListenerId) -> bool {
         let Some(entry) = self.listeners.get(&id) else { return false };
         let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|room| room.newest_query.is_some());
@@ -136,9 +137,9 @@ impl Tables {
         }
     }
 
+    /// Whether somebody misses messages of the room that came before the connection of this number.
     fn is_missed(&self, rid: i64, connection: u64) -> bool {
-        let is_missed = |id| self.listeners.get(&id).is_some_and(|entry| entry.was_there_before(connection));
-        self.rooms.get(&rid).is_some_and(|room| room.listeners().any(is_missed))
+        self.listeners_of_room(rid).any(|(_, entry)| entry.was_there_before(connection))
     }
 
     /// Takes back the last catch-up of a room if nobody has begun it, and if the one after the connection of this number can do
@@ -147,7 +148,7 @@ impl Tables {
         let room = self.rooms.get(&rid)?;
         let catch_up = room.plans.back()?;
         let is_same = |entry: &Entry| entry.was_there_before(catch_up.connection) == entry.was_there_before(connection);
-        let is_same_for_all = room.listeners().filter_map(|id| self.listeners.get(&id)).all(is_same);
+        let is_same_for_all = self.listeners_of_room(rid).all(|(_, entry)| is_same(entry));
         if catch_up.has_begun() || !room.is_quiet_since(catch_up.connection) || !is_same_for_all {
             return None;
         }
@@ -156,6 +157,7 @@ impl Tables {
         Some(overtaken)
     }
 
+    /// The server granted the listener's wish: its rooms are pushed on this connection, and can be read.
     pub(super) fn record_granted(&mut self, connection: u64, id: ListenerId) {
         let Some(entry) = self.listeners.get_mut(&id) else { return };
         entry.first_granted.get_or_insert(connection);
@@ -171,6 +173,7 @@ impl Tables {
         }
     }
 
+    /// The server refused the listener's wish: the catch-ups of its rooms may be over.
     pub(super) fn record_refused(&mut self, connection: u64, id: ListenerId, error: &Error) {
         let Some(entry) = self.listeners.get_mut(&id).filter(|entry| entry.fills_gaps) else { return };
         entry.refused = Some((connection, error.clone()));
@@ -199,13 +202,13 @@ impl Tables {
     /// wish is undecided, the room may still be granted.
     fn refusal(&self, rid: i64) -> Option<Error> {
         let mut error = None;
-        for entry in self.rooms.get(&rid)?.listeners().filter_map(|id| self.listeners.get(&id)) {
-            if entry.was_there_before(self.connection) {
-                let (connection, refusal) = entry.refused.as_ref()?;
-                error = (*connection == self.connection).then(|| refusal.clone());
-                error.as_ref()?;
+        for (_, entry) in self.listeners_of_room(rid).filter(|(_, entry)| entry.was_there_before(self.connection)) {
+            let (connection, refusal) = entry.refused.as_ref()?;
+            if *connection != self.connection {
+                return None;
             }
+            error = Some(refusal);
         }
-        error
+        error.cloned()
     }
 }

@@ -114,6 +114,12 @@ impl Tables {
         self.arrivals.add(listeners, push, payload_len);
     }
 
+    /// The listeners that catch the room up.
+    pub(super) fn listeners_of_room(&self, rid: i64) -> impl Iterator<Item = (ListenerId, &Entry)> {
+        let ids = self.rooms.get(&rid).into_iter().flat_map(Room::listeners);
+        ids.filter_map(|id| Some((id, self.listeners.get(&id)?)))
+    }
+
     /// Adds to a listener's queue something else than a push, behind the pushes that have arrived.
     pub(super) fn give(&mut self, id: ListenerId, add: impl FnOnce(&Sink)) {
         self.deliver_arrivals();
