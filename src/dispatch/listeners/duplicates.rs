@@ -1,4 +1,8 @@
 //! The memory of messages that were seen: each is delivered once, however often and in whatever way it comes.
+//!
+//! Pushes and rows of histories are entered here, once for all listeners. A message that is remembered is told from a new one,
+//! with how and on which connection it was seen; one that was forgotten is new again, and [`Duplicates::reaches_back_to`]
+//! says from when on none was.
 
 mod seen;
 
@@ -95,8 +99,8 @@ impl Duplicates {
     /// The sighting of a message that is remembered.
     fn get_mut(&mut self, key: &MessageKey, hash: KeyHash) -> Option<&mut Sighting> {
         [&mut self.young, &mut self.old].into_iter().find_map(|generation| {
-            let position = generation.seen.find(hash, key)?;
-            Some(generation.seen.at(position))
+            let index = generation.seen.find(hash, key)?;
+            Some(generation.seen.sighting_mut(index))
         })
     }
 

@@ -1,4 +1,6 @@
 //! Who listens to what: from a push to the listeners that asked for it.
+//!
+//! Each list holds a listener once, sorted by number, since numbers count up and are given out under the lock.
 
 use std::hash::Hash;
 
@@ -106,8 +108,8 @@ impl<K: Clone + Eq + Hash> Kind<K> {
 
 /// Takes a listener out of a sorted list.
 fn remove_from(listeners: &mut Vec<ListenerId>, id: ListenerId) {
-    if let Ok(place) = listeners.binary_search(&id) {
-        listeners.remove(place);
+    if let Ok(index) = listeners.binary_search(&id) {
+        listeners.remove(index);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A table of messages that were seen, which forgets none and is cleared as a whole.
 //!
 //! At the rate at which messages can come, most of a table's time is waiting for memory. So the sightings stand in the order
-//! in which they came, where the next one's place is at hand, and only their positions are hashed, which fit the caches.
+//! in which they came, where the next one goes to memory that is at hand, and only their indices are hashed, which fit the caches.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -9,12 +9,12 @@ use crate::rtm::Target;
 
 /// A table is filled with at most this many messages.
 pub(super) const MOST_SIGHTINGS: usize = 64 * 1024;
-/// A place holds the position of a sighting, counted from 1, in so many bits, and above that what tells most others apart
+/// A slot holds the index of a sighting, counted from 1, in so many bits, and above that what tells most others apart
 /// without a look at them. 0 is nothing.
-const POSITION_BITS: u32 = 17;
-const POSITION: u32 = (1 << POSITION_BITS) - 1;
-const _: () = assert!(MOST_SIGHTINGS <= POSITION as usize);
-const FEWEST_PLACES: usize = 64;
+const INDEX_BITS: u32 = 17;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+const _: () = assert!(MOST_SIGHTINGS <= INDEX_MASK as usize);
+const FEWEST_SLOTS: usize = 64;
 
 /// What tells one message from another. Its text plays no part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,8 +37,8 @@ pub(super) struct Sighting {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     sightings: Vec<(MessageKey, Sighting)>,
-    /// A power of two, of which at most half are taken.
-    places: Vec<u32>,
+    /// The hash table: a power of two of slots, of which at most half are taken.
+    slots: Vec<u32>,
 }
 
 /// Hashes keys, differently in each client: whoever sends messages chooses their ids, and must not choose where they stand.
@@ -47,6 +47,7 @@ pub(super) struct KeyHasher {
     seeds: [u64; 3],
 }
 
+/// The hash of a message's key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyHash(u64);
 
@@ -77,13 +78,14 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 impl KeyHash {
-    /// Where a search begins among so many places.
-    fn place(self, places: usize) -> usize {
-        self.0 as usize & (places - 1)
+    /// Where a search begins among so many slots.
+    fn first_slot(self, slots: usize) -> usize {
+        self.0 as usize & (slots - 1)
     }
 
+    /// What a slot holds beside the index.
     fn tag(self) -> u32 {
-        (self.0 >> 32) as u32 & !POSITION
+        (self.0 >> 32) as u32 & !INDEX_MASK
     }
 }
 
@@ -92,56 +94,56 @@ impl Seen {
         self.sightings.len()
     }
 
-    /// Keeps its memory.
+    /// Forgets all messages, and keeps the memory that they took.
     pub(super) fn clear(&mut self) {
         self.sightings.clear();
-        self.places.fill(0);
+        self.slots.fill(0);
     }
 
-    /// Where a message stands, if it is there.
+    /// The index of a message's sighting, if it is there.
     pub(super) fn find(&self, hash: KeyHash, key: &MessageKey) -> Option<usize> {
-        if self.places.is_empty() {
+        if self.slots.is_empty() {
             return None;
         }
-        let mut at = hash.place(self.places.len());
-        while self.places[at] != 0 {
-            let position = (self.places[at] & POSITION) as usize - 1;
-            if self.places[at] & !POSITION == hash.tag() && self.sightings[position].0 == *key {
-                return Some(position);
+        let mut slot = hash.first_slot(self.slots.len());
+        while self.slots[slot] != 0 {
+            let index = (self.slots[slot] & INDEX_MASK) as usize - 1;
+            if self.slots[slot] & !INDEX_MASK == hash.tag() && self.sightings[index].0 == *key {
+                return Some(index);
             }
-            at = (at + 1) & (self.places.len() - 1);
+            slot = (slot + 1) & (self.slots.len() - 1);
         }
         None
     }
 
-    pub(super) fn at(&mut self, position: usize) -> &mut Sighting {
-        &mut self.sightings[position].1
+    pub(super) fn sighting_mut(&mut self, index: usize) -> &mut Sighting {
+        &mut self.sightings[index].1
     }
 
     /// Adds a message that is not there.
     pub(super) fn insert(&mut self, key: MessageKey, sighting: Sighting, hash: KeyHash, hasher: &KeyHasher) {
-        if self.sightings.len() >= self.places.len() / 2 {
+        if self.sightings.len() >= self.slots.len() / 2 {
             self.grow(hasher);
         }
         self.sightings.push((key, sighting));
-        self.fill_place(hash, self.sightings.len());
+        self.fill_slot(hash, self.sightings.len());
     }
 
     fn grow(&mut self, hasher: &KeyHasher) {
-        let places = (2 * self.places.len()).max(FEWEST_PLACES);
-        self.places.clear();
-        self.places.resize(places, 0);
-        for position in 0..self.sightings.len() {
-            self.fill_place(hasher.hash(&self.sightings[position].0), position + 1);
+        let slots = (2 * self.slots.len()).max(FEWEST_SLOTS);
+        self.slots.clear();
+        self.slots.resize(slots, 0);
+        for index in 0..self.sightings.len() {
+            self.fill_slot(hasher.hash(&self.sightings[index].0), index + 1);
         }
     }
 
-    fn fill_place(&mut self, hash: KeyHash, position: usize) {
-        let mut at = hash.place(self.places.len());
-        while self.places[at] != 0 {
-            at = (at + 1) & (self.places.len() - 1);
+    fn fill_slot(&mut self, hash: KeyHash, index: usize) {
+        let mut slot = hash.first_slot(self.slots.len());
+        while self.slots[slot] != 0 {
+            slot = (slot + 1) & (self.slots.len() - 1);
         }
-        self.places[at] = hash.tag() | position as u32;
+        self.slots[slot] = hash.tag() | index as u32;
     }
 }
 
@@ -159,8 +161,8 @@ mod tests {
     }
 
     fn found(seen: &mut Seen, hash: KeyHash, mid: usize) -> Option<usize> {
-        let position = seen.find(hash, &key(mid))?;
-        Some(seen.at(position).connection as usize)
+        let index = seen.find(hash, &key(mid))?;
+        Some(seen.sighting_mut(index).connection as usize)
     }
 
     #[test]
@@ -185,7 +187,7 @@ mod tests {
     fn messages_of_the_same_hash_are_told_apart() {
         let (mut seen, hasher, hash) = (Seen::default(), KeyHasher::default(), KeyHash(u64::MAX));
         // Fewer than make the table grow, which would hash them anew.
-        let mids = 0..FEWEST_PLACES / 2;
+        let mids = 0..FEWEST_SLOTS / 2;
         mids.clone().for_each(|mid| seen.insert(key(mid), sighting(mid), hash, &hasher));
         mids.clone().for_each(|mid| assert_eq!(found(&mut seen, hash, mid), Some(mid)));
         assert_eq!(found(&mut seen, hash, mids.end), None);
