@@ -28,12 +28,12 @@ const MOST_STEPS: usize = 400;
 
 pub fn check(data: &[u8]) {
     let [settings, rest @ ..] = data else { return };
-    let mut world = World::new(*settings);
+    let mut simulation = Simulation::new(*settings);
     for step in rest.chunks_exact(2).take(MOST_STEPS) {
-        world.step(step[0], step[1]);
-        world.do_what_is_asked();
+        simulation.step(step[0], step[1]);
+        simulation.do_what_is_asked();
     }
-    world.close();
+    simulation.close();
 }
 
 /// Stands for one waiting caller.
@@ -55,7 +55,7 @@ struct Promise {
 }
 
 /// An engine, its driver, and a server.
-struct World {
+struct Simulation {
     engine: Engine<Waiter>,
     now: Instant,
     server: Server,
@@ -71,8 +71,8 @@ struct World {
     held_bytes: usize,
 }
 
-impl World {
-    fn new(settings: u8) -> World {
+impl Simulation {
+    fn new(settings: u8) -> Simulation {
         let reconnect = match settings & 3 {
             0 => ReconnectPolicy::default(),
             1 => ReconnectPolicy::regressive(),
@@ -89,7 +89,7 @@ impl World {
             max_rate: (settings & 16 != 0).then_some(20),
             encryption: None,
         };
-        World {
+        Simulation {
             engine: Engine::new(settings, Arc::new(Counters::default()), 7),
             now: Instant::now(),
             server: Server::default(),

@@ -6,16 +6,16 @@
 //! `setlisten` is in flight at most; a refusal fails those alone who asked for what is refused; a listener's time is its own;
 //! and once nothing is in flight the server pushes the union of what is granted, no more and no less.
 
-mod ear;
+mod model_listener;
 mod server;
+mod simulation;
 mod wish;
-mod world;
 
 use rtm_server_sdk::Push;
 use rtm_server_sdk::fpnn::{Decoder, Frame};
 use rtm_server_sdk::rtm::{PushList, PushMethod, PushParts, PushRef};
 
-use world::World;
+use simulation::Simulation;
 
 const MAX_PAYLOAD: usize = 64 * 1024;
 /// So many steps say as much as more of them.
@@ -46,7 +46,7 @@ fn read(payload: &[u8]) {
     let methods = ["pushmsg", "pushgroupmsg", "pushroommsg", "pushevent", "ping"];
     for method in methods.iter().filter_map(|name| PushMethod::from_name(name.as_bytes())) {
         let Ok(Some(push)) = PushRef::read(method, payload) else { continue };
-        match (&push, told(&push)) {
+        match (&push, as_delivered(&push)) {
             (PushRef::Message(message), Push::Message(copy)) => {
                 assert_eq!((copy.target, copy.from, copy.mid), (message.target, message.from, message.mid));
             }
@@ -57,7 +57,7 @@ fn read(payload: &[u8]) {
 }
 
 /// The push as listeners get it.
-fn told(push: &PushRef<'_>) -> Push {
+fn as_delivered(push: &PushRef<'_>) -> Push {
     let mut list = PushList::default();
     list.add(push, 0);
     match &list.pushes()[0].parts {
@@ -68,18 +68,18 @@ fn told(push: &PushRef<'_>) -> Push {
 
 /// Each step is two bytes; one that pushes bytes as they are takes some more.
 fn check_listening(settings: u8, mut rest: &[u8]) {
-    let mut world = World::new(settings);
+    let mut simulation = Simulation::new(settings);
     for _ in 0..MOST_STEPS {
         let [kind, detail, more @ ..] = rest else { break };
         rest = more;
         if kind % 16 == 15 {
             let (payload, more) = rest.split_at(rest.len().min(usize::from(*detail)));
-            world.push_bytes(kind / 16, payload);
+            simulation.push_bytes(kind / 16, payload);
             rest = more;
         } else {
-            world.step(*kind, *detail);
+            simulation.step(*kind, *detail);
         }
     }
-    world.settle();
-    world.close();
+    simulation.settle();
+    simulation.close();
 }

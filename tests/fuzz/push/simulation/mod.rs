@@ -15,7 +15,7 @@ use rtm_server_sdk::rtm::methods::listen::set_listen;
 use rtm_server_sdk::rtm::{PushMethod, Signer};
 use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Target};
 
-use super::ear::Ear;
+use super::model_listener::ModelListener;
 use super::server::{Reply, Server};
 use super::wish::{Items, asked_for, listen, wish};
 use reading::Reading;
@@ -42,8 +42,9 @@ impl Token for Waiter {
     }
 }
 
-pub struct World {
+pub struct Simulation {
     engine: Engine<Waiter>,
+    /// The listeners of the library.
     listeners: OfflineListeners,
     now: Instant,
     server: Server,
@@ -52,7 +53,7 @@ pub struct World {
     /// The server answers each `setlisten` at once.
     is_prompt: bool,
     /// The server refuses nothing, and answers everything.
-    is_kind: bool,
+    is_lenient: bool,
     forbidden: Items,
     /// What was forbidden when the server last refused.
     refused_for: Items,
@@ -62,7 +63,8 @@ pub struct World {
     asking_since: Option<Instant>,
     /// The engine waits a moment before it asks again.
     is_put_off: bool,
-    ears: BTreeMap<u64, Ear>,
+    /// What is expected of each of them, by number.
+    models: BTreeMap<u64, ModelListener>,
     /// Who waits for the first grant.
     starting: BTreeMap<u64, Starting>,
     /// The number of the connection, and of the last one that listeners had a sign of.
@@ -81,8 +83,8 @@ pub struct World {
     began: Instant,
 }
 
-impl World {
-    pub fn new(settings: u8) -> World {
+impl Simulation {
+    pub fn new(settings: u8) -> Simulation {
         let counters = Arc::new(Counters::default());
         let now = Instant::now();
         let reconnect = if settings & 1 == 0 { ReconnectPolicy::default() } else { ReconnectPolicy::never() };
@@ -97,20 +99,20 @@ impl World {
             max_rate: None,
             encryption: None,
         };
-        World {
+        Simulation {
             engine: Engine::new(engine_settings, Arc::clone(&counters), 7),
             listeners: OfflineListeners::new(counters),
             now,
             server: Server::default(),
             is_down: false,
             is_prompt: settings & 2 == 0,
-            is_kind: settings & 4 == 0,
+            is_lenient: settings & 4 == 0,
             forbidden: Items::new(),
             refused_for: Items::new(),
             asked: VecDeque::new(),
             asking_since: None,
             is_put_off: false,
-            ears: BTreeMap::new(),
+            models: BTreeMap::new(),
             starting: BTreeMap::new(),
             connection: 0,
             entered: 0,
@@ -128,19 +130,19 @@ impl World {
     pub fn step(&mut self, kind: u8, detail: u8) {
         match kind % 16 {
             0 | 1 => self.start(detail),
-            2 => self.drop_ear(detail),
+            2 => self.drop_listener(detail),
             5 if self.history.loses_messages && detail % 4 == 1 => self.delete(detail),
-            3..=5 => self.say(detail),
+            3..=5 => self.send_message(detail),
             6 => self.push_other(detail),
             7 => self.push_again(detail),
-            8 | 9 => self.hear(detail),
+            8 | 9 => self.take_pushes(detail),
             10 => self.read(detail),
             11 => self.answer(detail),
-            12 => self.pass(Duration::from_millis(1 << (detail % 14))),
+            12 => self.advance(Duration::from_millis(1 << (detail % 14))),
             13 => self.lose_connection(detail),
             _ => self.change_rules(detail),
         }
-        self.act();
+        self.run_engine();
     }
 
     fn start(&mut self, detail: u8) {
@@ -149,7 +151,7 @@ impl World {
         let listen = Arc::new(listen(&wish));
         let listener = self.listeners.add(Arc::clone(&listen), fills_gaps, queue).expect("nothing is closed");
         let id = listener.id();
-        self.ears.insert(id.0, Ear::new(listener, wish, fills_gaps, queue));
+        self.models.insert(id.0, ModelListener::new(listener, wish, fills_gaps, queue));
         let timeout = Duration::from_secs(1 + u64::from(detail % 8) * 3);
         let deadline = self.now + timeout;
         self.starting.insert(id.0, Starting { deadline, timeout });
@@ -159,32 +161,32 @@ impl World {
     }
 
     /// A user drops a listener.
-    fn drop_ear(&mut self, detail: u8) {
-        let at = usize::from(detail).checked_rem(self.ears.len()).unwrap_or_default();
-        if let Some(id) = self.ears.keys().nth(at).copied() {
+    fn drop_listener(&mut self, detail: u8) {
+        let at = usize::from(detail).checked_rem(self.models.len()).unwrap_or_default();
+        if let Some(id) = self.models.keys().nth(at).copied() {
             self.remove(id);
         }
     }
 
     fn remove(&mut self, id: u64) {
-        let Some(ear) = self.ears.remove(&id) else { return };
-        self.listeners.remove(&ear.listener);
-        assert!(ear.listener.is_over(), "a listener that is gone has something left");
-        self.engine.handle_unlisten(self.now, ear.listener.id());
+        let Some(model) = self.models.remove(&id) else { return };
+        self.listeners.remove(&model.listener);
+        assert!(model.listener.is_over(), "a listener that is gone has something left");
+        self.engine.handle_unlisten(self.now, model.listener.id());
     }
 
-    fn hear(&mut self, detail: u8) {
-        let count = self.ears.len();
+    fn take_pushes(&mut self, detail: u8) {
+        let count = self.models.len();
         let at = usize::from(detail % 16).checked_rem(count).unwrap_or_default();
-        if let Some(ear) = self.ears.values_mut().nth(at) {
-            ear.hear(usize::from(detail / 16) + 1, &self.history);
+        if let Some(model) = self.models.values_mut().nth(at) {
+            model.take_pushes(usize::from(detail / 16) + 1, &self.history);
         }
     }
 
     /// The server answers a `setlisten`.
     fn answer(&mut self, detail: u8) {
         let reply = match detail % 8 {
-            _ if self.is_kind => Reply::Decide,
+            _ if self.is_lenient => Reply::Decide,
             0..=4 => Reply::Decide,
             5 | 6 => Reply::NotNow(detail / 8),
             _ => Reply::Nothing { is_done: detail >= 128 },
@@ -207,7 +209,7 @@ impl World {
         match detail % 8 {
             0 | 1 => self.is_prompt = detail < 128,
             2 | 3 => self.is_down = detail < 64,
-            _ if self.is_kind => {}
+            _ if self.is_lenient => {}
             4 => self.forbidden.clear(),
             _ => self.forbidden.extend(wish(detail / 8)),
         }
@@ -228,12 +230,12 @@ impl World {
             space[..taken].copy_from_slice(&bytes[..taken]);
             bytes = &bytes[taken..];
             self.engine.handle_received(self.now, taken);
-            self.act();
+            self.run_engine();
         }
     }
 
     /// Time passes, with a stop wherever the engine wants one.
-    fn pass(&mut self, time: Duration) {
+    fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         let mut stops_at_once = 0;
         while let Some(due) = self.engine.next_due().filter(|due| *due <= end) {
@@ -241,7 +243,7 @@ impl World {
             assert!(stops_at_once < 5, "the engine is never done");
             self.now = self.now.max(due);
             self.engine.handle_timeout(self.now);
-            self.act();
+            self.run_engine();
         }
         self.now = end;
         let late = self.starting.values().find(|starting| starting.deadline <= end);
@@ -249,7 +251,7 @@ impl World {
     }
 
     /// Does what the engine asks for, until there is nothing more.
-    fn act(&mut self) {
+    fn run_engine(&mut self) {
         loop {
             if let Some(action) = self.engine.next_action() {
                 self.carry_out(action);
@@ -308,6 +310,6 @@ impl World {
         self.asked.clear();
         (self.asking_since, self.is_put_off) = (None, false);
         self.pushed.clear();
-        self.ears.values_mut().for_each(|ear| ear.standing = None);
+        self.models.values_mut().for_each(|model| model.verdict = None);
     }
 }

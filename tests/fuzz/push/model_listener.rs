@@ -1,4 +1,4 @@
-//! One listener: what it must hear, and what it hears.
+//! The model of one listener: what it must receive, held against what the library's listener receives.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -6,22 +6,22 @@ use std::fmt;
 use rtm_server_sdk::listeners_internals::OfflineListener;
 use rtm_server_sdk::{Error, Gap, GapReason, Message, Push, Target};
 
+use super::simulation::History;
 use super::wish::{Item, Items, includes};
-use super::world::History;
 
-/// A listener, with its wish and what is expected of it.
-pub struct Ear {
+/// A listener of the library, with its wish and what is expected of it.
+pub struct ModelListener {
     pub listener: OfflineListener,
     pub wish: Items,
     pub expected: Expected,
     /// The number of the connection that the wish was first granted on.
     pub first_granted: Option<u64>,
     /// What the server said to the wish on this connection.
-    pub standing: Option<Standing>,
+    pub verdict: Option<Verdict>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Verdict {
     Granted,
     Refused,
 }
@@ -29,27 +29,27 @@ pub enum Standing {
 #[derive(Debug)]
 pub enum Expected {
     /// Every push in its place, and every gap.
-    InPlace(InPlace),
+    Sequence(Sequence),
     /// The messages of the rooms that are filled from the history, each once, in order, none missing without a gap.
     Filled(Filled),
 }
 
-impl fmt::Debug for Ear {
+impl fmt::Debug for ModelListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ear { listener, wish, first_granted, standing, .. } = self;
-        write!(f, "{:?} for {wish:?}, granted first on {first_granted:?}, now {standing:?}", listener.id())
+        let ModelListener { listener, wish, first_granted, verdict, .. } = self;
+        write!(f, "{:?} for {wish:?}, granted first on {first_granted:?}, now {verdict:?}", listener.id())
     }
 }
 
-impl Ear {
-    pub fn new(listener: OfflineListener, wish: Items, fills_gaps: bool, queue: usize) -> Ear {
+impl ModelListener {
+    pub fn new(listener: OfflineListener, wish: Items, fills_gaps: bool, queue: usize) -> ModelListener {
         let rooms: Vec<i64> = wish.iter().filter_map(room).collect();
         let expected = if fills_gaps && !rooms.is_empty() {
             Expected::Filled(Filled::new(&rooms, rooms.len() == wish.len()))
         } else {
-            Expected::InPlace(InPlace { queue, ..InPlace::default() })
+            Expected::Sequence(Sequence { queue, ..Sequence::default() })
         };
-        Ear { listener, wish, expected, first_granted: None, standing: None }
+        ModelListener { listener, wish, expected, first_granted: None, verdict: None }
     }
 
     pub fn wants(&self, push: &Push) -> bool {
@@ -58,25 +58,25 @@ impl Ear {
 
     /// A push came that it wants, and that did not come before.
     pub fn expect(&mut self, push: &Push) {
-        if let Expected::InPlace(expected) = &mut self.expected {
+        if let Expected::Sequence(expected) = &mut self.expected {
             expected.push(push.clone());
         }
     }
 
     pub fn expect_gap(&mut self, reason: GapReason) {
-        if let Expected::InPlace(expected) = &mut self.expected {
-            expected.items.push_back(Place::Gap(reason));
+        if let Expected::Sequence(expected) = &mut self.expected {
+            expected.items.push_back(Expectation::Gap(reason));
         }
     }
 
-    /// Hears up to so many pushes and gaps.
-    pub fn hear(&mut self, most: usize, history: &History) {
+    /// Takes up to so many pushes and gaps, and checks each.
+    pub fn take_pushes(&mut self, most: usize, history: &History) {
         for _ in 0..most {
             let push = self.listener.take();
             match (&mut self.expected, push) {
-                (Expected::InPlace(expected), Some(push)) => expected.hear(&push),
-                (Expected::InPlace(expected), None) => return expected.check_nothing_is_left(),
-                (Expected::Filled(filled), Some(push)) => filled.hear(&push, history),
+                (Expected::Sequence(expected), Some(push)) => expected.check_next(&push),
+                (Expected::Sequence(expected), None) => return expected.check_nothing_is_left(),
+                (Expected::Filled(filled), Some(push)) => filled.check_next(&push, history),
                 (Expected::Filled(_), None) => return,
             }
         }
@@ -92,8 +92,8 @@ fn room(item: &Item) -> Option<i64> {
 
 /// See [`Expected`].
 #[derive(Debug, Default)]
-pub struct InPlace {
-    items: VecDeque<Place>,
+pub struct Sequence {
+    items: VecDeque<Expectation>,
     /// How many pushes the queue takes, and how many it holds.
     queue: usize,
     held: usize,
@@ -102,26 +102,26 @@ pub struct InPlace {
 }
 
 #[derive(Debug)]
-enum Place {
+enum Expectation {
     Push(Push),
     /// A push that the queue had no room for.
     Lost,
     Gap(GapReason),
 }
 
-impl InPlace {
+impl Sequence {
     fn push(&mut self, push: Push) {
         let has_room = self.held < self.queue;
         self.held += usize::from(has_room);
-        self.items.push_back(if has_room { Place::Push(push) } else { Place::Lost });
+        self.items.push_back(if has_room { Expectation::Push(push) } else { Expectation::Lost });
     }
 
-    fn hear(&mut self, push: &Push) {
+    fn check_next(&mut self, push: &Push) {
         let Push::Gap(gap) = push else {
             self.skip_repeated_gaps();
             let expected = self.items.pop_front();
             assert!(
-                matches!(&expected, Some(Place::Push(expected)) if is_same(expected, push)),
+                matches!(&expected, Some(Expectation::Push(expected)) if is_same(expected, push)),
                 "{push:?}, not {expected:?}"
             );
             self.held -= 1;
@@ -132,22 +132,25 @@ impl InPlace {
             self.skip_repeated_gaps();
             for _ in 0..missed {
                 let expected = self.items.pop_front();
-                assert!(matches!(expected, Some(Place::Lost)), "{gap:?}, not {expected:?}");
+                assert!(matches!(expected, Some(Expectation::Lost)), "{gap:?}, not {expected:?}");
             }
             self.last_gap = None;
             return;
         }
-        if !matches!(self.items.front(), Some(Place::Gap(reason)) if *reason == gap.reason()) {
+        if !matches!(self.items.front(), Some(Expectation::Gap(reason)) if *reason == gap.reason()) {
             self.skip_repeated_gaps();
         }
         let expected = self.items.pop_front();
-        assert!(matches!(expected, Some(Place::Gap(reason)) if reason == gap.reason()), "{gap:?}, not {expected:?}");
+        assert!(
+            matches!(expected, Some(Expectation::Gap(reason)) if reason == gap.reason()),
+            "{gap:?}, not {expected:?}"
+        );
         assert_eq!(gap.error().is_some(), gap.reason() == GapReason::Refused);
         self.last_gap = Some(gap.reason());
     }
 
     fn skip_repeated_gaps(&mut self) {
-        while matches!(self.items.front(), Some(Place::Gap(reason)) if Some(*reason) == self.last_gap) {
+        while matches!(self.items.front(), Some(Expectation::Gap(reason)) if Some(*reason) == self.last_gap) {
             self.items.pop_front();
         }
     }
@@ -175,11 +178,11 @@ pub struct Filled {
     has_history: bool,
 }
 
-/// What was heard of a room.
+/// What was received of a room.
 #[derive(Debug, Default)]
 struct Room {
-    heard: BTreeSet<i64>,
-    last_heard: i64,
+    received: BTreeSet<i64>,
+    last_received: i64,
     /// Up to this message none is missing without a gap; the newest message when the server agreed, at first.
     complete_to: Option<i64>,
     has_gap: bool,
@@ -193,20 +196,21 @@ impl Filled {
     /// The server has agreed: what there is of the rooms now is older.
     pub fn begin(&mut self, history: &History) {
         for (rid, room) in &mut self.rooms {
-            let newest = history.said.get(rid).and_then(|said| said.last()).map_or(0, |stored| stored.message.mid);
+            let newest =
+                history.messages.get(rid).and_then(|messages| messages.last()).map_or(0, |stored| stored.message.mid);
             room.complete_to = Some(newest);
         }
     }
 
-    fn hear(&mut self, push: &Push, history: &History) {
+    fn check_next(&mut self, push: &Push, history: &History) {
         match push {
             Push::Gap(gap) => {
                 self.check_gap(gap, history);
                 self.rooms.values_mut().for_each(|room| room.has_gap = true);
             }
-            Push::Message(Message { target: Target::Room(rid), mid, .. }) if history.is_true => {
+            Push::Message(Message { target: Target::Room(rid), mid, .. }) if history.matches_pushes => {
                 if let Some(room) = self.rooms.get_mut(rid) {
-                    room.hear(*mid, *rid, history);
+                    room.check_next(*mid, *rid, history);
                 }
             }
             _ => {}
@@ -217,7 +221,7 @@ impl Filled {
     fn check_gap(&self, gap: &Gap, history: &History) {
         let may_come = match (gap.reason(), gap.error()) {
             (GapReason::Reconnected, None) => {
-                !self.has_history || !history.is_true || self.rooms.keys().any(|rid| history.is_long(*rid))
+                !self.has_history || !history.matches_pushes || self.rooms.keys().any(|rid| history.is_long(*rid))
             }
             (GapReason::Reconnected, Some(error)) => matches!(error, Error::Closed(_)),
             _ => true,
@@ -225,19 +229,19 @@ impl Filled {
         assert!(may_come || history.may_fail, "{gap:?} without need");
     }
 
-    /// Everything was heard that there is to hear.
+    /// Everything was received that there is to receive.
     pub fn check_nothing_is_missing(&self, history: &History) {
         self.rooms.iter().for_each(|(rid, room)| room.check_up_to(i64::MAX, *rid, history));
     }
 }
 
 impl Room {
-    fn hear(&mut self, mid: i64, rid: i64, history: &History) {
-        assert!(self.heard.insert(mid), "message {mid} comes twice");
+    fn check_next(&mut self, mid: i64, rid: i64, history: &History) {
+        assert!(self.received.insert(mid), "message {mid} comes twice");
         // A message that is pushed again may be one that nobody wanted before.
         let is_excused = history.is_repeated || (history.is_skewed && history.loses_messages) || history.is_long(rid);
-        assert!(self.last_heard < mid || is_excused, "message {mid} comes behind {}", self.last_heard);
-        self.last_heard = self.last_heard.max(mid);
+        assert!(self.last_received < mid || is_excused, "message {mid} comes behind {}", self.last_received);
+        self.last_received = self.last_received.max(mid);
         if self.complete_to.is_some_and(|last| last < mid) {
             self.check_up_to(mid, rid, history);
             self.complete_to = Some(mid);
@@ -247,14 +251,16 @@ impl Room {
 
     /// No message is missing before `mid`, unless that was told.
     fn check_up_to(&self, mid: i64, rid: i64, history: &History) {
-        let (Some(last), false, Some(said)) = (self.complete_to, self.has_gap, history.said.get(&rid)) else { return };
-        if !history.is_true {
+        let (Some(last), false, Some(messages)) = (self.complete_to, self.has_gap, history.messages.get(&rid)) else {
+            return;
+        };
+        if !history.matches_pushes {
             return;
         }
         let is_missed =
-            |message: &Message| last < message.mid && message.mid < mid && !self.heard.contains(&message.mid);
+            |message: &Message| last < message.mid && message.mid < mid && !self.received.contains(&message.mid);
         let is_missing = |message: &&Message| is_missed(message) && !history.excuses(rid, message);
-        let missing = said.iter().map(|stored| &stored.message).find(is_missing);
+        let missing = messages.iter().map(|stored| &stored.message).find(is_missing);
         assert!(missing.is_none(), "message {missing:?} is missing, and no gap says so");
     }
 }

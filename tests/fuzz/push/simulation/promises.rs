@@ -6,13 +6,13 @@ use rtm_server_sdk::engine::{Action, Outcome};
 use rtm_server_sdk::rtm::{PushMethod, PushRef};
 use rtm_server_sdk::{Error, GapReason, Push};
 
-use super::super::ear::{Ear, Expected, Standing};
+use super::super::as_delivered;
+use super::super::model_listener::{Expected, ModelListener, Verdict};
 use super::super::server::NOT_ALLOWED;
-use super::super::told;
 use super::super::wish::{Items, covers, union};
-use super::{Waiter, World};
+use super::{Simulation, Waiter};
 
-impl World {
+impl Simulation {
     /// What an action of the engine promises to listeners, before it is carried out.
     pub(super) fn expect(&mut self, action: &Action<Waiter>) {
         match action {
@@ -21,19 +21,19 @@ impl World {
             }
             Action::Granted { connection, listener } => {
                 self.enter(*connection);
-                if let Some(ear) = self.ears.get_mut(&listener.0) {
-                    ear.first_granted.get_or_insert(*connection);
-                    ear.standing = Some(Standing::Granted);
+                if let Some(model) = self.models.get_mut(&listener.0) {
+                    model.first_granted.get_or_insert(*connection);
+                    model.verdict = Some(Verdict::Granted);
                 }
             }
             Action::Refused { connection, listener, error } => {
                 self.enter(*connection);
                 let refused_for = &self.refused_for;
-                if let Some(ear) = self.ears.get_mut(&listener.0) {
-                    assert!(error.code().value() != NOT_ALLOWED || !ear.wish.is_disjoint(refused_for), "{ear:?}");
-                    assert!(ear.first_granted.is_some(), "a wish is refused that was never granted, and stays");
-                    ear.expect_gap(GapReason::Refused);
-                    ear.standing = Some(Standing::Refused);
+                if let Some(model) = self.models.get_mut(&listener.0) {
+                    assert!(error.code().value() != NOT_ALLOWED || !model.wish.is_disjoint(refused_for), "{model:?}");
+                    assert!(model.first_granted.is_some(), "a wish is refused that was never granted, and stays");
+                    model.expect_gap(GapReason::Refused);
+                    model.verdict = Some(Verdict::Refused);
                 }
             }
             _ => {}
@@ -47,11 +47,11 @@ impl World {
         let sent = self.pushed.pop_front();
         assert!(sent.as_ref().is_some_and(is_it), "{method:?} {payload:?}, not {sent:?}");
         let push = match PushRef::read(method, payload) {
-            Ok(Some(push)) => told(&push),
+            Ok(Some(push)) => as_delivered(&push),
             Ok(None) | Err(_) => return,
         };
         self.enter(connection);
-        if !self.ears.values().any(|ear| ear.wants(&push)) {
+        if !self.models.values().any(|model| model.wants(&push)) {
             return;
         }
         if let Push::Message(message) = &push {
@@ -59,8 +59,8 @@ impl World {
                 return;
             }
         }
-        for ear in self.ears.values_mut().filter(|ear| ear.wants(&push)) {
-            ear.expect(&push);
+        for model in self.models.values_mut().filter(|model| model.wants(&push)) {
+            model.expect(&push);
         }
     }
 
@@ -69,8 +69,8 @@ impl World {
         assert_eq!(connection, self.connection);
         if self.entered < connection {
             self.entered = connection;
-            let was_there = |ear: &&mut Ear| ear.first_granted.is_some_and(|first| first < connection);
-            self.ears.values_mut().filter(was_there).for_each(|ear| ear.expect_gap(GapReason::Reconnected));
+            let was_there = |model: &&mut ModelListener| model.first_granted.is_some_and(|first| first < connection);
+            self.models.values_mut().filter(was_there).for_each(|model| model.expect_gap(GapReason::Reconnected));
         }
     }
 
@@ -79,13 +79,13 @@ impl World {
             return;
         }
         let own = self.starting.remove(&waiter.0).expect("each has one outcome");
-        let Some(ear) = self.ears.get_mut(&waiter.0) else { return };
+        let Some(model) = self.models.get_mut(&waiter.0) else { return };
         match outcome {
             Ok(_) => {
-                assert_eq!(ear.standing, Some(Standing::Granted));
+                assert_eq!(model.verdict, Some(Verdict::Granted));
                 // Starting waits until it is known where a later catch-up begins.
                 self.finish_readings();
-                if let Some(Ear { expected: Expected::Filled(filled), .. }) = self.ears.get_mut(&waiter.0) {
+                if let Some(ModelListener { expected: Expected::Filled(filled), .. }) = self.models.get_mut(&waiter.0) {
                     filled.begin(&self.history);
                 }
             }
@@ -93,11 +93,11 @@ impl World {
                 match &error {
                     // A server that does not answer is asked again: it is the listener's own time that counts.
                     Error::Timeout(error) => {
-                        assert!(own.deadline <= self.now, "{ear:?} ends early: {error}");
-                        assert_eq!(error.timeout(), own.timeout, "{ear:?}");
+                        assert!(own.deadline <= self.now, "{model:?} ends early: {error}");
+                        assert_eq!(error.timeout(), own.timeout, "{model:?}");
                     }
                     Error::Answer(answer) if answer.code().value() == NOT_ALLOWED => {
-                        assert!(!ear.wish.is_disjoint(&self.refused_for), "refused for what others want: {ear:?}");
+                        assert!(!model.wish.is_disjoint(&self.refused_for), "refused for what others want: {model:?}");
                     }
                     _ => {}
                 }
@@ -116,19 +116,19 @@ impl World {
     }
 
     fn check_settled(&mut self) {
-        self.act();
+        self.run_engine();
         // The attempt that is under way may wait in vain, for an answer that never comes.
         for _ in 0..2 {
             self.engine.handle_connect(self.now, Waiter(0));
-            self.act();
-            self.pass(Duration::from_secs(60));
+            self.run_engine();
+            self.advance(Duration::from_secs(60));
         }
         self.finish_readings();
         assert!(self.starting.is_empty(), "somebody still starts");
-        for ear in self.ears.values_mut() {
-            assert!(ear.standing.is_some(), "{ear:?} waits for ever");
-            ear.hear(usize::MAX, &self.history);
-            if let Expected::Filled(filled) = &ear.expected {
+        for model in self.models.values_mut() {
+            assert!(model.verdict.is_some(), "{model:?} waits for ever");
+            model.take_pushes(usize::MAX, &self.history);
+            if let Expected::Filled(filled) = &model.expected {
                 filled.check_nothing_is_missing(&self.history);
             }
         }
@@ -146,17 +146,17 @@ impl World {
 
     /// The union of what is granted.
     fn granted(&self) -> Items {
-        let granted = self.ears.values().filter(|ear| ear.standing == Some(Standing::Granted));
-        union(granted.map(|ear| &ear.wish))
+        let granted = self.models.values().filter(|model| model.verdict == Some(Verdict::Granted));
+        union(granted.map(|model| &model.wish))
     }
 
     pub fn close(mut self) {
         self.engine.handle_close(self.now);
-        self.act();
+        self.run_engine();
         self.listeners.close();
-        for ear in self.ears.values_mut() {
-            ear.hear(usize::MAX, &self.history);
-            assert!(ear.listener.is_over(), "{ear:?} has something left");
+        for model in self.models.values_mut() {
+            model.take_pushes(usize::MAX, &self.history);
+            assert!(model.listener.is_over(), "{model:?} has something left");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the server pushes: what is said in rooms and elsewhere, again, and bytes as they are.
+//! What the server pushes: the messages of rooms and others, some of them again, and bytes as they are.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use rtm_server_sdk::rtm::{PushMethod, PushRef};
 use rtm_server_sdk::{Message, MessageType, Target};
 
 use super::super::wish::ROOMS;
-use super::World;
+use super::Simulation;
 
 const METHODS: [MethodName<'static>; 6] = [
     MethodName::literal("pushroommsg"),
@@ -19,12 +19,12 @@ const METHODS: [MethodName<'static>; 6] = [
     MethodName::literal("ping"),
     MethodName::literal("nonsense"),
 ];
-/// What was said in the rooms, as far as the server stores it.
+/// The messages of the rooms, as the server stores them.
 #[derive(Debug)]
 pub struct History {
-    pub said: BTreeMap<i64, Vec<StoredMessage>>,
-    /// The server pushes what was said, and nothing else.
-    pub is_true: bool,
+    pub messages: BTreeMap<i64, Vec<StoredMessage>>,
+    /// The server pushes these messages of rooms, and no others.
+    pub matches_pushes: bool,
     /// The server has pushed some things more than once.
     pub is_repeated: bool,
     /// Some messages are deleted.
@@ -44,8 +44,8 @@ pub struct History {
 impl History {
     pub(super) fn new(settings: u8) -> History {
         History {
-            said: BTreeMap::new(),
-            is_true: true,
+            messages: BTreeMap::new(),
+            matches_pushes: true,
             is_repeated: false,
             loses_messages: settings & 16 != 0,
             is_skewed: settings & 32 != 0,
@@ -59,31 +59,31 @@ impl History {
 
     /// Whether a message need not be found: it was deleted, or it cannot be told from what is older than one that was.
     pub fn excuses(&self, rid: i64, message: &Message) -> bool {
-        let said = self.said.get(&rid).into_iter().flatten().filter(|stored| stored.is_deleted);
-        said.map(|stored| &stored.message).any(|gone| gone.mid <= message.mid && gone.mtime >= message.mtime)
+        let messages = self.messages.get(&rid).into_iter().flatten().filter(|stored| stored.is_deleted);
+        messages.map(|stored| &stored.message).any(|gone| gone.mid <= message.mid && gone.mtime >= message.mtime)
     }
 
     /// Whether a room has so many pages that a listener must take it for one whose first messages the server may have dropped.
     pub fn is_long(&self, rid: i64) -> bool {
-        self.said.get(&rid).is_some_and(|said| said.len() >= 25 * self.page_size)
+        self.messages.get(&rid).is_some_and(|messages| messages.len() >= 25 * self.page_size)
     }
 }
 
-impl World {
+impl Simulation {
     /// Bytes are pushed as they are.
     pub fn push_bytes(&mut self, method: u8, payload: &[u8]) {
         // What it says of a room is not in the history.
-        self.history.is_true &= PushRef::read(PushMethod::RoomMessage, payload).is_err();
+        self.history.matches_pushes &= PushRef::read(PushMethod::RoomMessage, payload).is_err();
         self.push(usize::from(method) % METHODS.len(), payload.to_vec());
-        self.act();
+        self.run_engine();
     }
 
     /// Somebody says something in a room. It is pushed if the server pushes the room, and stored.
-    pub(super) fn say(&mut self, detail: u8) {
+    pub(super) fn send_message(&mut self, detail: u8) {
         let rid = i64::from(detail) % ROOMS;
         self.last_mid += 1;
         // Some messages come in one millisecond.
-        self.pass(Duration::from_millis(u64::from(detail / 4 % 2)));
+        self.advance(Duration::from_millis(u64::from(detail / 4 % 2)));
         let skew = if self.history.is_skewed { i64::from(detail / 8 % 4) * 1_500 } else { 0 };
         let mtime = i64::try_from(1_700_000_000_000 + (self.now - self.began).as_millis()).expect("a time") - skew;
         let message = Message {
@@ -95,7 +95,7 @@ impl World {
             attrs: String::new(),
             mtime: Some(mtime),
         };
-        self.history.said.entry(rid).or_default().push(StoredMessage { message, is_deleted: false });
+        self.history.messages.entry(rid).or_default().push(StoredMessage { message, is_deleted: false });
         if self.server.pushes_room(rid) {
             let is_untimed = self.history.is_untimed && detail / 32 % 4 == 3;
             let payload = message_payload("rid", rid, 7, self.last_mid, (!is_untimed).then_some(mtime));
@@ -107,7 +107,7 @@ impl World {
     /// One of the last messages of a room is deleted.
     pub(super) fn delete(&mut self, detail: u8) {
         let (rid, back) = (i64::from(detail / 4) % ROOMS, usize::from(detail / 16) % 8);
-        let message = self.history.said.get_mut(&rid).and_then(|said| said.iter_mut().rev().nth(back));
+        let message = self.history.messages.get_mut(&rid).and_then(|messages| messages.iter_mut().rev().nth(back));
         message.into_iter().for_each(|message| message.is_deleted = true);
     }
 
@@ -140,7 +140,7 @@ impl World {
         }
         let known = PushMethod::from_name(METHODS[method].as_str().as_bytes());
         let bytes = self.server.push(METHODS[method], known.is_some(), &payload);
-        let is_for_listeners = !self.ears.is_empty() && PayloadReader::open(&payload).is_ok();
+        let is_for_listeners = !self.models.is_empty() && PayloadReader::open(&payload).is_ok();
         let is_push = |method: &PushMethod| *method != PushMethod::Ping && is_for_listeners;
         self.pushed.extend(known.filter(is_push).map(|method| (method, payload)));
         self.receive(&bytes);

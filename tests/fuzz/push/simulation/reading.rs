@@ -1,10 +1,10 @@
-//! How the histories of rooms are read: a page at a time, while the world goes on.
+//! How the histories of rooms are read: a page at a time, while the simulation goes on.
 
 use rtm_server_sdk::error::CloseReason;
 use rtm_server_sdk::listeners_internals::OfflineReading;
 use rtm_server_sdk::{Error, ErrorCode, HistoryPage};
 
-use super::World;
+use super::Simulation;
 
 /// So many pages are read at once.
 const MOST_READINGS: usize = 4;
@@ -19,7 +19,7 @@ pub struct Reading {
     page: Option<HistoryPage>,
 }
 
-impl World {
+impl Simulation {
     /// A page is read at once, is asked for and answered later, or one of those comes to its end.
     pub(super) fn read(&mut self, detail: u8) {
         match detail % 8 {
@@ -73,7 +73,7 @@ impl World {
     }
 
     fn page_of(&self, reading: &OfflineReading) -> HistoryPage {
-        let stored = self.history.said.get(&reading.room()).map_or(&[][..], Vec::as_slice);
+        let stored = self.history.messages.get(&reading.room()).map_or(&[][..], Vec::as_slice);
         reading.page_of(stored, self.history.page_size)
     }
 }
