@@ -12,7 +12,7 @@ use crate::rtm::{PushList, PushRef};
 const MOST_PUSHES: usize = 128;
 const MOST_BYTES: usize = 64 * 1024;
 
-/// The pushes that came last, and no list has yet.
+/// The list that pushes are added to: the pushes that came last, and for whom they are.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     listeners: Vec<ListenerId>,

@@ -2,6 +2,9 @@
 //!
 //! The I/O thread routes pushes and tells what the server granted; users come and go; the catch-up threads read histories.
 //! One lock holds the tables together. No user code runs under it, and nothing of the user's is dropped under it.
+//!
+//! Each file calls those before it only: `position`, `settled`, `retry`, `catch_up` and `rooms` (one room), `duplicates`, `routes`,
+//! `arrivals` and `sink` with its `queue` (one listener), `tables` (all of them), `rows`, `schedule`, `threads`.
 
 mod arrivals;
 mod catch_up;
@@ -50,6 +53,7 @@ pub(crate) struct Listeners {
     starting_threads: Mutex<()>,
     counters: Arc<Counters>,
     last_id: AtomicU64,
+    /// Queues count what they deliver on one stripe after the other.
     last_stripe: AtomicUsize,
 }
 

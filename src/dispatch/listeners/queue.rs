@@ -1,15 +1,17 @@
 //! One listener's queue: bounded by count and by bytes, filled by the I/O thread, emptied by whoever listens.
 //!
-//! What does not fit is dropped, counted, and told in its place. A place where a room is being caught up from the history
-//! holds back what is behind it until the catch-up is done.
+//! What does not fit is dropped, counted, and told by a gap where it would have stood. Where rooms are being caught up from the
+//! history, what comes behind is held back until the catch-up is done. Whoever listens gets everything else in the order in
+//! which it was added, each push once.
 
 mod inbox;
 mod item;
 mod outbox;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::push::{GapReason, Push};
@@ -20,11 +22,7 @@ use crate::sync::{AtomicBool, Condvar, Mutex};
 use inbox::{Inbox, TakeOver};
 use item::{Batch, Item, Size, row_bytes};
 pub(crate) use outbox::{Outbox, Ready};
-
-/// Payloads in one queue may take this many bytes; one more is let in below that.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
-/// The room of what was given out is counted free again for so many pushes at once: the I/O thread counts on the same cache line.
-const MOST_UNCOUNTED: usize = 64;
+use waiting::Waiting;
 
 /// See the [module](self).
 ///
@@ -35,20 +33,12 @@ pub(crate) struct Queue {
     inbox: Mutex<Inbox>,
     changed: Condvar,
     /// What was taken over, unless whoever listens keeps it.
-    taken: Mutex<Outbox>,
+    outbox: Mutex<Outbox>,
     is_abandoned: AtomicBool,
     waiting: Waiting,
     counters: Arc<Counters>,
     /// The stripe of the counter on which this queue counts what it delivers.
     stripe: usize,
-}
-
-/// The pushes and rows that wait, on either side, and their bytes.
-#[derive(Debug)]
-struct Waiting {
-    limit: usize,
-    count: AtomicUsize,
-    bytes: AtomicUsize,
 }
 
 /// What a look into the queue comes to.
@@ -62,6 +52,7 @@ pub(crate) enum Taken<P = Push> {
 }
 
 impl Taken<Ready<'_>> {
+    /// Makes the push, if there is one.
     pub(crate) fn make(self) -> Taken {
         match self {
             Taken::Push(push) => Taken::Push(push.make()),
@@ -77,9 +68,9 @@ impl Queue {
         Queue {
             inbox: Mutex::default(),
             changed: Condvar::new(),
-            taken: Mutex::default(),
+            outbox: Mutex::default(),
             is_abandoned: AtomicBool::new(false),
-            waiting: Waiting { limit, count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) },
+            waiting: Waiting::new(limit),
             counters,
             stripe,
         }
@@ -88,7 +79,7 @@ impl Queue {
     /// How many pushes and rows wait.
     #[cfg(feature = "metrics")]
     pub(crate) fn len(&self) -> usize {
-        self.waiting.count.load(Ordering::Relaxed)
+        self.waiting.size().count
     }
 
     /// Adds pushes, as many as there is room for. Whoever waits is to be woken by [`wake`](Queue::wake).
@@ -183,26 +174,26 @@ impl Queue {
         self.is_abandoned.store(true, Ordering::SeqCst);
         let came = std::mem::replace(&mut *self.inbox.lock(), Inbox::closed());
         self.changed.notify_all();
-        let taken = std::mem::take(&mut *self.taken.lock());
+        let taken = std::mem::take(&mut *self.outbox.lock());
         drop((came, taken));
     }
 
     /// Whether there is something to take, or the queue has come to its end.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.taken.lock().is_empty() || self.inbox.lock().is_ready()
+        !self.outbox.lock().is_empty() || self.inbox.lock().is_ready()
     }
 
     /// Takes what is next, without waiting. `make` makes of it what is wanted.
     #[inline]
     pub(crate) fn try_take_as<T>(&self, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
-        make(self.try_take_into(&mut self.taken.lock()))
+        make(self.try_take_into(&mut self.outbox.lock()))
     }
 
     /// Waits for what is next; until `deadline`, if there is one. `make` makes of it what is wanted.
     #[inline]
     pub(crate) fn take_as<T>(&self, deadline: Option<Instant>, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
         loop {
-            match self.try_take_into(&mut self.taken.lock()) {
+            match self.try_take_into(&mut self.outbox.lock()) {
                 Taken::Nothing => {}
                 taken => return make(taken),
             }
@@ -214,9 +205,9 @@ impl Queue {
 
     /// Waits for what is next, where one thread takes everything. It keeps what it has taken over, and needs no lock for that.
     #[inline]
-    pub(crate) fn take_into<T>(&self, taken: &mut Outbox, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
+    pub(crate) fn take_into<T>(&self, outbox: &mut Outbox, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
         loop {
-            match self.try_take_into(taken) {
+            match self.try_take_into(outbox) {
                 Taken::Nothing => _ = self.wait(None),
                 taken => return make(taken),
             }
@@ -244,22 +235,22 @@ impl Queue {
 
     /// Takes what is next: of what was taken over, then of what has come.
     #[inline]
-    fn try_take_into<'a>(&self, taken: &'a mut Outbox) -> Taken<Ready<'a>> {
+    fn try_take_into<'a>(&self, outbox: &'a mut Outbox) -> Taken<Ready<'a>> {
         if self.is_abandoned.load(Ordering::SeqCst) {
             return Taken::Closed;
         }
-        if taken.is_empty() {
-            match self.take_over(taken) {
+        if outbox.is_empty() {
+            match self.take_over(outbox) {
                 TakeOver::Items => {}
                 TakeOver::Nothing => return Taken::Nothing,
                 TakeOver::Closed => return Taken::Closed,
             }
         }
-        let Some(last) = taken.advance() else { return Taken::Nothing };
-        if taken.is_empty() || taken.uncounted.count >= self.waiting.most_uncounted() {
-            self.waiting.count_out(std::mem::take(&mut taken.uncounted));
+        let Some(last) = outbox.advance() else { return Taken::Nothing };
+        if outbox.is_empty() || outbox.uncounted.count >= self.waiting.most_uncounted() {
+            self.waiting.count_out(std::mem::take(&mut outbox.uncounted));
         }
-        let Some(ready) = taken.ready(last) else { return Taken::Nothing };
+        let Some(ready) = outbox.ready(last) else { return Taken::Nothing };
         if ready.is_gap() {
             self.counters.gaps.increment();
         } else {
@@ -269,57 +260,18 @@ impl Queue {
     }
 
     /// Takes over what has come.
-    fn take_over(&self, taken: &mut Outbox) -> TakeOver {
-        taken.forget_batch();
-        self.inbox.lock().take_over(&mut taken.items)
+    fn take_over(&self, outbox: &mut Outbox) -> TakeOver {
+        outbox.forget_batch();
+        self.inbox.lock().take_over(&mut outbox.items)
     }
 
+    /// So many pushes or rows have no room: they are counted, and told at the end of these items.
     fn lose(&self, items: &mut VecDeque<Item>, count: usize) {
         self.counters.pushes_overflowed.add(count as u64);
         match items.back_mut() {
             Some(Item::Lost(lost)) => *lost += count as u64,
             _ => items.push_back(Item::Lost(count as u64)),
         }
-    }
-}
-
-impl Waiting {
-    fn size(&self) -> Size {
-        Size { count: self.count.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
-    }
-
-    /// Whether one more fits beside so many. Only whoever adds to the queue asks, under its lock.
-    fn has_room(&self, waiting: Size) -> bool {
-        waiting.count < self.limit && waiting.bytes < MOST_BYTES
-    }
-
-    /// Counts the first of these pushes in, as many as fit, and says how many do.
-    fn count_in_what_fits(&self, pushes: &PushList) -> usize {
-        let (mut waiting, mut new) = (self.size(), Size::default());
-        for push in pushes.pushes() {
-            if !self.has_room(waiting) {
-                break;
-            }
-            waiting.add(push.payload_len());
-            new.add(push.payload_len());
-        }
-        self.count_in(new);
-        new.count
-    }
-
-    fn count_in(&self, size: Size) {
-        self.count.fetch_add(size.count, Ordering::Relaxed);
-        self.bytes.fetch_add(size.bytes, Ordering::Relaxed);
-    }
-
-    fn count_out(&self, size: Size) {
-        self.count.fetch_sub(size.count, Ordering::Relaxed);
-        self.bytes.fetch_sub(size.bytes, Ordering::Relaxed);
-    }
-
-    /// A short queue has each place free again at once.
-    fn most_uncounted(&self) -> usize {
-        MOST_UNCOUNTED.min(self.limit / MOST_UNCOUNTED)
     }
 }
 

@@ -67,7 +67,7 @@ impl Sink {
         let sink = Arc::clone(self);
         let run = move || {
             let mut taken = Outbox::default();
-            let mut hear = |next: Taken<Ready<'_>>| match next {
+            let mut handle = |next: Taken<Ready<'_>>| match next {
                 Taken::Push(push) => {
                     contained("a listener", || handler(push.make()));
                     true
@@ -75,7 +75,7 @@ impl Sink {
                 Taken::Nothing => true,
                 Taken::Closed => false,
             };
-            while sink.queue.take_into(&mut taken, &mut hear) {}
+            while sink.queue.take_into(&mut taken, &mut handle) {}
             drop(taken);
             contained("dropping a listener", || drop(handler));
         };

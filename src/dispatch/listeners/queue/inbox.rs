@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use super::item::Item;
 use crate::error::Error;
 
+/// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     /// What came before the first catch-up that is under way.

@@ -1,4 +1,4 @@
-//! What stands in a queue, and what it takes: one entry for each list of pushes, each row, each gap.
+//! What stands in a queue, and how much it counts for: one item for each list of pushes, each row, each gap.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::rtm::{Message, PushList};
 /// What a message of the history takes beside its texts.
 const ROW_OVERHEAD: usize = 128;
 
+/// See the [module](self).
 #[derive(Debug)]
 pub(super) enum Item {
     /// Pushes that came one after the other.
@@ -26,7 +27,9 @@ pub(super) enum Item {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub pushes: Arc<PushList>,
+    /// How many of them were given out.
     pub taken: usize,
+    /// How many of them are this listener's.
     end: usize,
 }
 

@@ -1,4 +1,7 @@
 //! What a listener has taken over, and how a push is made of it.
+//!
+//! It belongs to whoever listens, so that nothing in here waits for the I/O thread. A gap is told with the time of the last
+//! message that was given out before it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,6 +10,7 @@ use super::item::{Batch, Item, Size, row_bytes};
 use crate::dispatch::listeners::push::{Gap, GapReason, Push};
 use crate::rtm::{PushList, PushParts};
 
+/// See the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     /// The pushes that come first.
@@ -14,8 +18,8 @@ pub(crate) struct Outbox {
     pub(super) items: VecDeque<Item>,
     /// The mtime of the last message that was given out.
     since: Option<i64>,
-    /// What that was when the catch-up began that is under way, if one is. Its rows are of several rooms: what one room misses
-    /// may be older than the last row of another.
+    /// While a catch-up is being given out, what `since` was when it began. Its rows are of several rooms: what one room misses may
+    /// be older than the last row of another.
     before_catch_up: Option<Option<i64>>,
     /// What was given out, and still counts as waiting.
     pub(super) uncounted: Size,
@@ -47,6 +51,7 @@ enum NextItem {
 }
 
 impl Ready<'_> {
+    /// Makes the push.
     #[inline]
     pub(crate) fn make(self) -> Push {
         match self {
