@@ -57,14 +57,23 @@ impl Tables {
     }
 
     /// Goes on with a catch-up: to its next page, or to its end.
-    pub(super) fn accept_page(&mut self, mut catch_up: CatchUp, page: Option<PageOutcome>, now: Instant) {
+    ///
+    /// # Errors
+    ///
+    /// The room could not be caught up. Everybody who misses messages of it was told.
+    pub(super) fn accept_page(
+        &mut self,
+        mut catch_up: CatchUp,
+        page: Option<PageOutcome>,
+        now: Instant,
+    ) -> Result<(), Error> {
         let deliverable = match page {
             Some(Ok(page)) => catch_up.accept_page(page),
             Some(Err(error)) => {
                 if !catch_up.record_failure(&error) {
-                    log::warn!("room {} could not be caught up: {error}", catch_up.rid);
-                    self.tell_gap(&catch_up, Some(error));
-                    return self.finish_catch_up(&catch_up);
+                    self.tell_gap(&catch_up, Some(error.clone()));
+                    self.finish_catch_up(&catch_up);
+                    return Err(error);
                 }
                 Deliverable::Nothing
             }
@@ -77,11 +86,11 @@ impl Tables {
         let is_up_to_date =
             deliverable != Deliverable::Nothing && self.accept_rows(&mut catch_up, now) == Continuation::UpToDate;
         if is_up_to_date || catch_up.is_at_end() || self.participants(&catch_up).is_empty() {
-            return self.finish_catch_up(&catch_up);
-        }
-        if let Some(room) = self.rooms.get_mut(&catch_up.rid) {
+            self.finish_catch_up(&catch_up);
+        } else if let Some(room) = self.rooms.get_mut(&catch_up.rid) {
             room.plans.push_front(catch_up);
         }
+        Ok(())
     }
 
     /// Hands over the rows that were read.

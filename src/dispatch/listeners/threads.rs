@@ -67,16 +67,22 @@ impl Listeners {
     pub(crate) fn finish_work(&self, work: Work, page: Option<PageOutcome>, now: Instant) {
         let mut tables = self.tables.lock();
         let rid = work.rid();
-        match work {
-            Work::FindNewest { connection, .. } => tables.accept_newest(rid, connection, page, now),
-            Work::CatchUp(catch_up) => tables.accept_page(*catch_up, page, now),
-        }
+        let failure = match work {
+            Work::FindNewest { connection, .. } => {
+                tables.accept_newest(rid, connection, page, now);
+                None
+            }
+            Work::CatchUp(catch_up) => tables.accept_page(*catch_up, page, now).err(),
+        };
         tables.rooms_being_read.retain(|read| *read != rid);
         tables.reschedule_room(rid);
         let touched = tables.take_touched();
         drop(tables);
         self.changed.notify_all();
         touched.iter().for_each(Sink::wake);
+        if let Some(error) = failure {
+            log::warn!("room {rid} could not be caught up: {error}");
+        }
     }
 
     /// Waits until it is known where the catch-ups of the listener's rooms will begin, or until `deadline`.
