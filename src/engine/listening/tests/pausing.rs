@@ -1,0 +1,65 @@
+//! A server that says "not now", or nothing.
+
+use super::*;
+
+#[test]
+fn pause_is_over_though_nothing_is_left_to_ask_for() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    assert!(table.send());
+    table.fail(not_now());
+    assert_eq!(table.told(1), ["failed"]);
+    table.now = table.wishes.next_due().unwrap();
+    assert!(!table.send());
+    assert_eq!(table.wishes.next_due(), None);
+}
+
+#[test]
+fn request_without_an_answer_is_made_again() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.wishes.remove(ListenerId(1));
+    assert!(table.send());
+    table.fail(no_answer());
+    assert!(!table.send());
+    table.now += Duration::from_secs(1);
+    assert!(table.send());
+}
+
+#[test]
+fn busy_server_is_asked_again_a_moment_later() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.reconnect();
+    table.add(2, Listen::new().room(2));
+    assert!(table.send());
+    table.fail(not_now());
+    assert_eq!((table.told(1), table.told(2)), (&["started"][..], &["failed"][..]));
+    assert!(!table.send(), "not at once");
+    table.now = table.wishes.next_due().unwrap();
+    table.settle();
+    assert_eq!((table.told(1), table.rooms()), (&["started", "granted"][..], &[1][..]));
+}
+
+#[test]
+fn server_that_is_always_busy_is_asked_less_and_less_often() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    table.settle();
+    table.reconnect();
+    let put_off = |table: &mut Table| {
+        assert!(table.send());
+        let asked_at = table.now;
+        table.fail(Error::from_answer(ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL, "busy"));
+        table.now = table.wishes.next_due().unwrap();
+        (table.now - asked_at).as_millis()
+    };
+    let pauses = [(); 7].map(|()| put_off(&mut table));
+    assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
+    // Once it has granted something, all is forgotten.
+    table.settle();
+    table.add(2, Listen::new().room(2));
+    assert_eq!(put_off(&mut table), 100);
+}
