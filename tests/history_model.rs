@@ -218,16 +218,19 @@ struct Script {
     in_place_of_cursor: Option<Value>,
 }
 
-fn a_script() -> impl Strategy<Value = Script> {
-    let kind = prop_oneof![
+fn a_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
         6 => Just(Kind::Sound),
         1 => Just(Kind::Deleted),
         1 => Just(Kind::CutShort),
         2 => Just(Kind::Nil),
         2 => Just(Kind::IdIsText),
-    ];
+    ]
+}
+
+fn a_script() -> impl Strategy<Value = Script> {
     let no_cursor = option::weighted(0.8, prop::sample::select(vec![Value::Nil, Value::from(0)]));
-    (vec(kind, 0..60), no_cursor)
+    (vec(a_kind(), 0..60), no_cursor)
         .prop_map(|(kinds, in_place_of_cursor)| Script { kinds, in_place_of_cursor })
         .prop_filter("a page of 20 has an id that can be read", |script| {
             let has_id = |kinds: &[Kind]| kinds.iter().any(|kind| !matches!(kind, Kind::Nil | Kind::IdIsText));
@@ -235,24 +238,24 @@ fn a_script() -> impl Strategy<Value = Script> {
         })
 }
 
-impl Script {
-    /// The id of row `index`.
-    fn id(index: usize) -> i64 {
-        10 * (index as i64 + 1)
-    }
-
-    fn row(&self, index: usize) -> Value {
-        let id = Script::id(index);
-        let is_deleted = self.kinds[index] == Kind::Deleted;
-        match self.kinds[index] {
+impl Kind {
+    fn row(self, id: i64) -> Value {
+        match self {
             Kind::Nil => Value::Nil,
             Kind::IdIsText => Value::Array(vec![id.to_string().into(); 8]),
             Kind::CutShort => Value::Array(vec![id.into(), 1.into()]),
             Kind::Sound | Kind::Deleted => {
-                let (text, empty) = ("hello".into(), "".into());
+                let (is_deleted, text, empty) = (self == Kind::Deleted, "hello".into(), "".into());
                 Value::Array(vec![id.into(), 1.into(), 30.into(), id.into(), is_deleted.into(), text, empty, id.into()])
             }
         }
+    }
+}
+
+impl Script {
+    /// The id of row `index`.
+    fn id(index: usize) -> i64 {
+        10 * (index as i64 + 1)
     }
 
     fn in_order(&self, newest_first: bool) -> Vec<usize> {
@@ -273,7 +276,7 @@ impl Script {
         let cursor = rows.last().map_or(Value::from(0), |index| Script::id(*index).into());
         wire::map([
             ("lastid", self.in_place_of_cursor.clone().unwrap_or(cursor)),
-            ("msgs", Value::Array(rows.into_iter().map(|index| self.row(index)).collect())),
+            ("msgs", Value::Array(rows.into_iter().map(|index| self.kinds[index].row(Script::id(index))).collect())),
         ])
     }
 
@@ -301,6 +304,43 @@ fn iterator_tells_every_row_once_whichever_cannot_be_read() {
                 let items = client.room_messages(42, query).take(2 * case.kinds.len() + 1);
                 let told: Vec<_> = items.map(|item| item.ok().map(|message| message.mid)).collect();
                 prop_assert_eq!(told, case.told(newest_first));
+                Ok(())
+            })
+            .unwrap();
+    });
+}
+
+/// The pages that a server gives one after the other, over and over, whatever it is asked: rows, and a cursor.
+type Pages = Vec<(Vec<(Kind, i64)>, Option<i64>)>;
+
+#[test]
+fn iterator_ends_whatever_a_server_says() {
+    const IDS: std::ops::Range<i64> = 0..10;
+    // A cursor moves on at each page, or a page has one more row without a readable id than the one before.
+    const MOST_PAGES: usize = 10 * 20;
+    guarded(|| {
+        let script = Arc::new(Mutex::new((Pages::new(), 0)));
+        let answers = Arc::clone(&script);
+        let server = AnsweringServer::with(move |quest| {
+            let (pages, asked) = &mut *answers.lock().unwrap();
+            let (rows, cursor) = &pages[*asked % pages.len()];
+            *asked += 1;
+            if *asked > MOST_PAGES {
+                return Some(wire::error_answer(quest.seq(), 200_999, "asked for ever"));
+            }
+            let rows = rows.iter().map(|(kind, id)| kind.row(*id)).collect();
+            let cursor = cursor.map_or(Value::Nil, Value::from);
+            Some(wire::answer(quest.seq(), &wire::map([("msgs", Value::Array(rows)), ("lastid", cursor)])))
+        });
+        let client = fixtures::client(server.endpoint());
+        let pages = vec((vec((a_kind(), IDS), 1..6), option::of(IDS)), 1..5);
+        let mut runner = TestRunner::new(Config { cases: 500, failure_persistence: None, ..Config::default() });
+        runner
+            .run(&(pages, any::<bool>(), 1..4_u16), |(pages, newest_first, count)| {
+                *script.lock().unwrap() = (pages, 0);
+                let query = if newest_first { History::latest() } else { History::oldest() }.count(count);
+                client.room_messages(42, query).for_each(drop);
+                prop_assert!(script.lock().unwrap().1 <= MOST_PAGES);
                 Ok(())
             })
             .unwrap();
