@@ -54,7 +54,7 @@
 //! use std::time::Duration;
 //!
 //! fn three_ways(client: &Client) -> Result<(), Error> {
-//!     // 1. Block for the answer, here with a time of its own.
+//!     // 1. Block for the answer, here with a timeout for this call.
 //!     let members = client.get_room_members(42).timeout(Duration::from_millis(300)).call()?;
 //!     println!("{members:?}");
 //!
@@ -76,15 +76,15 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! [`Pending::try_wait`] looks without blocking. Dropping a [`Pending`] abandons the answer, not the call.
+//! [`Pending::try_wait`] checks without blocking. Dropping a [`Pending`] abandons the answer, not the call.
 //!
 //! # Timeouts
 //!
-//! A call has 30 s, or what [`ClientBuilder::quest_timeout`] sets, or what [`Call::timeout`] sets for this one call. The
-//! time covers everything: waiting for room among the calls in flight, connecting, waiting for a turn under
-//! [`ClientBuilder::max_rate`], sending, and waiting for the answer. When it runs out, the call fails with
-//! [`Error::Timeout`], whose [`stage`](error::TimeoutError::stage) says where the time went. An answer that comes later
-//! is dropped, and the connection stays in use.
+//! A call times out after 30 s. [`ClientBuilder::quest_timeout`] sets another default, [`Call::timeout`] the timeout of one
+//! call. The timeout covers everything: waiting for room among the calls in flight, connecting, waiting for a turn under
+//! [`ClientBuilder::max_rate`], sending, and waiting for the answer. When it expires, the call fails with
+//! [`Error::Timeout`], whose [`stage`](error::TimeoutError::stage) says what the call was waiting for. A late answer is
+//! dropped, and the connection stays in use.
 //!
 //! ```
 //! use rtm_server_sdk::{Client, Error, Stage};
@@ -109,7 +109,7 @@
 //! | variant | what to do |
 //! | --- | --- |
 //! | [`Answer`](Error::Answer) | the server refused the call: its [`code`](AnswerError::code) and [`message`](AnswerError::message) say why |
-//! | [`Timeout`](Error::Timeout) | give it more time, or make fewer calls at once |
+//! | [`Timeout`](Error::Timeout) | set a longer timeout, or make fewer calls at once |
 //! | [`ConnectionClosed`](Error::ConnectionClosed) | repeat the call if it cannot have been executed, otherwise read the state from the server first |
 //! | [`Connect`](Error::Connect) | check the endpoint and the network; the next call tries again |
 //! | [`NotConnected`](Error::NotConnected) | wait for [`retry_after`](error::NotConnectedError::retry_after), or call [`Client::connect`] |
@@ -119,9 +119,9 @@
 //! | [`Closed`](Error::Closed) | nothing: the program closed the client |
 //! | [`System`](Error::System) | check the limits of the process: it got no thread, or no socket |
 //!
-//! [`Error::code`] is the number that the vendor's SDKs give, as an [`ErrorCode`]. [`Error::retry`] says whether another try can
-//! help, and when; [`Error::may_have_executed`] whether the server may have acted on the call already. `docs/errors.md` has the
-//! same for every code, `docs/recipes.md` a retry loop.
+//! [`Error::code`] is the code that the vendor's SDKs give. [`Error::retry`] says whether another try can help and when,
+//! [`Error::may_have_executed`] whether the server may already have acted on the call. `docs/errors.md` lists both for every
+//! code; `docs/recipes.md` has a retry loop.
 //!
 //! ```
 //! use rtm_server_sdk::{Client, Error, ErrorCode};
@@ -151,7 +151,7 @@
 //! - A callback runs exactly once, whatever happens: an answer, an error, a timeout, a loss, the end of the client.
 //! - It never runs inside [`Call::callback`], and it never holds up the connection. It may block.
 //! - It may make calls, blocking ones included, even on the only callback thread.
-//! - A panic in it is logged, and harms no other callback.
+//! - A panic in it is logged and affects no other callback.
 //!
 //! [`ClientBuilder::callback_executor`] runs callbacks elsewhere: on a pool, or in an old event loop that wants everything
 //! on its own thread.
@@ -159,18 +159,18 @@
 //! At most 65,536 calls are in flight ([`ClientBuilder::max_in_flight`]). Beyond that, `call` and `submit` wait for room
 //! within their own time; a callback gets [`Error::QueueFull`], since it must not block its caller.
 //!
-//! The service limits the calls of a project by the second, and refuses those beyond its limit with 200010.
-//! [`ClientBuilder::max_rate`] keeps a client below such a limit: its calls wait for their turn.
+//! The service limits the calls a second of a project, and refuses those beyond its limit with 200010.
+//! [`ClientBuilder::max_rate`] keeps a client below that limit: its calls wait for their turn.
 //!
 //! # Connecting and reconnecting
 //!
 //! The first call connects, or [`Client::connect`], or [`ClientBuilder::connect`]. All addresses of a name are tried.
 //!
 //! When the connection is lost, the calls in flight fail with [`Error::ConnectionClosed`], and the client makes a new
-//! connection by itself: the first attempt at once, the next after 50 ms, then after ever longer waits of up to 2 s
-//! ([`ReconnectPolicy`]). A call made during a wait fails at once with [`Error::NotConnected`], unless it is to
-//! [wait for the connection](ClientBuilder::wait_for_ready). No call whose bytes may have left is sent again. A
-//! connection that is idle is tested with a ping ([`KeepAlive`]), so that a dead one is noticed.
+//! connection by itself: it tries at once, again after 50 ms, then after ever longer waits of up to 2 s
+//! ([`ReconnectPolicy`]). A call made during a wait fails at once with [`Error::NotConnected`], unless it
+//! [waits for the connection](ClientBuilder::wait_for_ready). No call whose bytes may have left is sent again. A ping
+//! ([`KeepAlive`]) tests an idle connection, so that a dead one is noticed.
 //!
 //! ```
 //! use rtm_server_sdk::{Client, KeepAlive, ReconnectPolicy};
@@ -190,9 +190,9 @@
 //!
 //! # Listening
 //!
-//! [`Client::listen`] subscribes to messages and events, which the server pushes over the same connection. A [`Listener`]
-//! hands them to a thread that waits for them, a callback gets them one by one. Each listener gets its pushes in order and
-//! once, over reconnects too; where some may be missing, a [`Gap`] says so.
+//! [`Client::listen`] subscribes to messages and events, which the server pushes over the same connection. A thread takes
+//! them from a [`Listener`], or a callback gets them one by one. Each listener gets its pushes in order and each message
+//! once, over reconnects; where some may be missing, a [`Gap`] stands in their place.
 //!
 //! ```
 //! # fn main() -> Result<(), rtm_server_sdk::Error> {
@@ -229,13 +229,14 @@
 //! # fn main() {}
 //! ```
 //!
-//! It keeps others from reading the data. It does not keep them from changing bytes on the way: the protocol does not
+//! Encryption keeps others from reading the data. It does not keep them from changing it on the way: the protocol does not
 //! authenticate the data. `docs/security.md` has the details.
 //!
 //! # Testing your own code
 //!
 //! With the feature `gate`, a server with all of these functions runs inside a test: over TCP, in memory, with signatures
-//! checked as by the service. See the module `gate`. The program `rtm-gate` in the repository's `tools/` serves the same to other processes.
+//! checked as the service checks them. See the module `gate`. The program `rtm-gate`, in the repository's `tools/`, serves
+//! the same to other processes.
 //!
 //! ```
 //! # fn main() -> Result<(), rtm_server_sdk::Error> {
@@ -261,17 +262,17 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `encryption` | yes | encrypted sessions: `Encryption`, `ClientBuilder::encryption` |
-//! | `gate` | no | the local gate: the module `gate`, and the examples. It brings no further dependency |
+//! | `gate` | no | the local gate: the module `gate`, and the examples. It adds no dependency |
 //! | `metrics` | no | metrics of every client through the facade `metrics`, for Prometheus and others: `ClientBuilder::metrics_label` |
-//! | `serde` | no | `Client::quest`: any method by its name, with types of your own |
-//! | `unstable-internals` | no | the inside of the crate, for its benches, tests and fuzz targets; no promise of stability |
+//! | `serde` | no | `Client::quest`: any method by name, with types of your own |
+//! | `unstable-internals` | no | the internals of the crate, for its benches, tests and fuzz targets; no promise of stability |
 //!
 //! The crate writes to [`log`]: losses at `warn`, connections at `info`, attempts at `debug`, each call at `trace`.
-//! [`Client::stats`] counts the rest; with the feature `metrics` it goes to a recorder, as `docs/metrics.md` says.
+//! [`Client::stats`] has counters; with the feature `metrics` they go to a recorder (`docs/metrics.md`).
 //!
 //! # Minimum Rust version
 //!
-//! Rust 1.85. Raising it is a change of the minor version.
+//! Rust 1.85. Raising it is a minor version change.
 //!
 //! # Guides
 //!
