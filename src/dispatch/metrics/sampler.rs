@@ -29,12 +29,12 @@ const COUNTERS: [Spec<Stats>; 13] = [
     ("rtm_late_answers_total", Unit::Count, "Answers that came after their call had ended.", |stats| {
         stats.late_answers
     }),
-    ("rtm_undecodable_answers_total", Unit::Count, "Answers that made no sense.", |stats| stats.undecodable),
+    ("rtm_undecodable_answers_total", Unit::Count, "Answers that could not be decoded.", |stats| stats.undecodable),
     ("rtm_server_quests_total", Unit::Count, "Quests that the server sent.", |stats| stats.quests_from_server),
-    ("rtm_pushes_received_total", Unit::Count, "Pushes that came while anybody listened.", |stats| {
+    ("rtm_pushes_received_total", Unit::Count, "Pushes that arrived while there was a listener.", |stats| {
         stats.pushes_received
     }),
-    ("rtm_pushes_duplicate_total", Unit::Count, "Messages that were pushed again, and not delivered again.", |stats| {
+    ("rtm_pushes_duplicate_total", Unit::Count, "Messages that were pushed again and dropped.", |stats| {
         stats.pushes_duplicate
     }),
     ("rtm_pushes_delivered_total", Unit::Count, "Messages and events that listeners took.", |stats| {
