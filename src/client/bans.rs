@@ -11,7 +11,7 @@ impl Client {
     /// Bans `uid` from speaking in the room `rid`, or in every room of the project for `None` (`addroomban`). The user stays
     /// a member.
     ///
-    /// `btime` is the length of the ban, in whole seconds, rounded up. `None` and zero: no end.
+    /// `btime` is the length of the ban, sent in whole seconds, rounded up. `None` and zero ban without an end.
     ///
     /// # Errors
     ///
@@ -37,8 +37,8 @@ impl Client {
         Call::new(self, bans::add_room_ban(rid, uid, btime))
     }
 
-    /// Ends the ban of `uid` in the room `rid` (`removeroomban`). `None` ends every ban of the user in the project, those of
-    /// single rooms included. A ban in every room is ended by `None` alone.
+    /// Ends the ban of `uid` in the room `rid` (`removeroomban`). `None` ends every ban of the user in the project, including
+    /// those in single rooms. Only `None` ends a ban in every room.
     ///
     /// The vendor's pages do not say which bans `None` ends; this is what the local gate does.
     ///
@@ -59,7 +59,7 @@ impl Client {
         Call::new(self, bans::remove_room_ban(rid, uid))
     }
 
-    /// Tells whether `uid` is banned from speaking in the room `rid` (`isbanofroom`).
+    /// Returns whether `uid` is banned from speaking in the room `rid` (`isbanofroom`).
     ///
     /// # Examples
     ///

@@ -20,8 +20,8 @@ const BACKSTOP: Duration = Duration::from_millis(3);
 /// A call that has not been made yet: [`call`](Call::call) it, give it a [`callback`](Call::callback), or
 /// [`submit`](Call::submit) it.
 ///
-/// This is the vendor's pair of optional arguments, `callback=None` and `timeout=0`, as a builder. Nothing is sent, and
-/// no error comes out, before one of the three.
+/// It is the vendor's pair of optional arguments, `callback=None` and `timeout=0`, as a builder. Nothing is sent, and no
+/// error is reported, before one of the three.
 ///
 /// # Examples
 ///
@@ -61,8 +61,8 @@ impl<'a, T> Call<'a, T> {
         Call { client, request, options }
     }
 
-    /// Sets the time of this call, for connecting, queueing, sending and waiting together. Zero means the client's own
-    /// (`ClientBuilder::quest_timeout`), as in the vendor's API.
+    /// Sets the timeout of this call, for connecting, queueing, sending and waiting together. Zero means the client's
+    /// default (`ClientBuilder::quest_timeout`), as in the vendor's API.
     ///
     /// # Examples
     ///
@@ -83,12 +83,12 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
-    /// Whether this call waits for the next connection while there is none, through failed attempts, within its own time.
-    /// Without it a call fails at once where the reconnect policy waits, and with the attempt that it waited for.
-    /// Default: what [`ClientBuilder::wait_for_ready`](crate::ClientBuilder::wait_for_ready) says. gRPC has the same setting
-    /// under the same name.
+    /// Sets whether this call waits for the next connection if there is none, through failed attempts, within its own time.
+    /// Otherwise the call fails at once while the reconnect policy waits, and fails with the attempt that it waits for.
+    /// Default: [`ClientBuilder::wait_for_ready`](crate::ClientBuilder::wait_for_ready). gRPC has the same setting under the
+    /// same name.
     ///
-    /// A call that may have been sent is not made again: it fails with its connection.
+    /// A call that may have been sent is not repeated: it fails with its connection.
     ///
     /// # Examples
     ///
@@ -96,7 +96,7 @@ impl<'a, T> Call<'a, T> {
     /// use rtm_server_sdk::{Client, Error, Stage};
     /// use std::time::Duration;
     ///
-    /// // Nobody listens there, now or later: the call waits for as long as it may.
+    /// // Nobody listens there: the call waits until its timeout.
     /// let client = Client::new(80000001, "secret", "127.0.0.1:1")?;
     /// let outcome = client.get_room_info(42).wait_for_ready(true).timeout(Duration::from_millis(200)).call();
     /// assert!(matches!(outcome, Err(Error::Timeout(timeout)) if timeout.stage() == Stage::Connecting));
@@ -111,7 +111,7 @@ impl<'a, T> Call<'a, T> {
     ///
     /// # Errors
     ///
-    /// Every variant of [`Error`] except `QueueFull`: with too many calls in flight it waits for room.
+    /// Every variant of [`Error`] except `QueueFull`: with too many calls in flight, `call` waits for room.
     ///
     /// # Examples
     ///
@@ -137,8 +137,8 @@ impl<'a, T> Call<'a, T> {
         }
     }
 
-    /// Submits the call. Returns once it is queued, so that one thread can keep many calls in flight; with too many of
-    /// them it waits for room, within the call's time.
+    /// Submits the call. Returns once it is queued, so one thread can keep many calls in flight. With too many in flight it
+    /// waits for room, within the call's time.
     ///
     /// # Examples
     ///
@@ -168,13 +168,13 @@ impl<'a, T> Call<'a, T> {
 }
 
 impl<T: 'static> Call<'_, T> {
-    /// Makes the call and returns at once. The callback is given the outcome exactly once, on a callback thread or where
-    /// `ClientBuilder::callback_executor` runs it, never inside this function. It may block, panic, and make calls.
+    /// Makes the call and returns at once. The callback gets the outcome exactly once, on a callback thread or on the
+    /// executor (`ClientBuilder::callback_executor`), never inside this function. It may block, panic, and make calls.
     ///
     /// The outcome is [`Error::QueueFull`] with too many calls in flight, with as many callbacks that have not begun
     /// (`ClientBuilder::max_in_flight`), or with too many bytes that wait to be sent (`ClientBuilder::max_unsent`). Such
-    /// refusals wait for a callback thread like all outcomes do, so that a program that goes on calling behind a blocked
-    /// callback fills its own memory. Dropping the last client turns the outcome of a call that is still in flight into
+    /// refusals wait for a callback thread like any outcome, so a program that keeps calling behind a blocked callback fills
+    /// its own memory. When the last clone of the client is dropped, calls that are still in flight end with
     /// [`Error::Closed`].
     ///
     /// # Examples
@@ -224,21 +224,21 @@ impl<T> fmt::Debug for Call<'_, T> {
 /// ```
 #[must_use = "the outcome comes out of `wait` or `try_wait`"]
 pub struct Pending<T> {
-    /// `None` once the outcome was taken.
+    /// `None` once the outcome has been taken.
     reply: Option<PendingReply>,
     deadline: Instant,
     timeout: Duration,
     answer: AnswerReader<T>,
-    // Not all that calls share: a `Pending` may outlive its client, and must not keep the callback threads alive.
+    // Not everything that calls share: a `Pending` may outlive its client, and must not keep the callback threads alive.
     state: Arc<ClientState>,
 }
 
 impl<T> Pending<T> {
-    /// Blocks until the outcome is there: at the latest when the call's time, which began with `submit`, has run out.
+    /// Blocks until the outcome is there, at the latest until the call's timeout, which started with `submit`.
     ///
     /// # Errors
     ///
-    /// Those of [`Call::call`]. [`Error::InvalidArgument`] if [`try_wait`](Pending::try_wait) took the outcome already.
+    /// Those of [`Call::call`]. [`Error::InvalidArgument`] if [`try_wait`](Pending::try_wait) has taken the outcome.
     ///
     /// # Examples
     ///
@@ -264,7 +264,7 @@ impl<T> Pending<T> {
         }
     }
 
-    /// The outcome if it is there, `None` while it is not, and `None` again once it was taken. Never blocks.
+    /// Returns the outcome if it is there, `None` if it is not there yet or has been taken. Never blocks.
     ///
     /// # Examples
     ///
@@ -300,7 +300,7 @@ impl<T> Pending<T> {
     }
 }
 
-/// An answer that has come already counts like one that nobody takes.
+/// An answer that has already arrived counts like one that nobody takes.
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         if let Some(Ok(abandoned)) = self.reply.take().and_then(|reply| reply.try_take()) {
@@ -316,8 +316,8 @@ impl<T> fmt::Debug for Pending<T> {
     }
 }
 
-/// Submits a call for a thread that does not keep the client: while the call waits for room, its client can be dropped, and
-/// ends it.
+/// Submits a call for a thread that does not keep the client alive. If the client is dropped while the call waits for
+/// room, the call ends.
 ///
 /// # Errors
 ///
@@ -340,12 +340,12 @@ pub(super) fn submit_for<T>(client: &Weak<Inner>, request: Request<T>) -> Result
     Ok(Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, state: Arc::clone(&shared.state) })
 }
 
-/// Makes the quests by which the I/O thread asks for pushes. They are signed when they are sent, as calls are.
+/// Makes the quests with which the I/O thread asks for pushes. They are signed when they are sent, like calls.
 pub(super) fn listen_signer(signer: Arc<Signer>, shared: Arc<Shared>) -> SignListen {
     Box::new(move |listen| set_listen(listen).sign(&signer, next_salt(), shared.clock.unix_time()))
 }
 
-/// The result, or the error, in what the I/O thread handed over.
+/// Reads the result, or the error, from what the I/O thread handed over.
 fn decode<T>(outcome: Outcome, reader: &AnswerReader<T>, state: &ClientState) -> Result<T, Error> {
     let answer = outcome?;
     let result = reader.read(answer.status, answer.flag, &answer.payload);
@@ -359,7 +359,7 @@ fn deadline_after(timeout: Duration) -> Instant {
     Instant::now() + bounded(timeout)
 }
 
-/// The I/O thread did not end the call in time, so that its caller has given up.
+/// The I/O thread did not end the call in time, so the caller gives up.
 fn timed_out(timeout: Duration, gave_up: GaveUp, state: &ClientState) -> Error {
     let stage = match gave_up {
         GaveUp::Unsent => *state.unsent_stage.lock(),

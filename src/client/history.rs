@@ -11,11 +11,11 @@ use crate::rtm::{Message, RoomId};
 
 /// # History of rooms
 impl Client {
-    /// Reads one page of the history of the room `rid` (`getroommsg`). [`HistoryPage::next`] is the query for the page after
-    /// it. [`room_messages`](Client::room_messages) does the paging by itself.
+    /// Reads one page of the history of the room `rid` (`getroommsg`). [`HistoryPage::next`] is the query for the next page.
+    /// [`room_messages`](Client::room_messages) iterates over all pages.
     ///
-    /// Deleted messages are left out. A server keeps 500 messages of a room, for 7 days (figures of 2018): chats by default,
-    /// other types if the project's console says so.
+    /// Deleted messages are left out. A server keeps 500 messages of a room for 7 days (figures of 2018): chats by default,
+    /// other types if they are enabled in the project's console.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl Client {
         Call::new(self, history::get_room_message(rid, query))
     }
 
-    /// Reads one page of what people said in the room `rid`: messages of the types 30, 32, 40, 41, 42 and 50, whatever types
-    /// `query` names (`getroommsg`).
+    /// Reads one page of the chats, commands and files in the room `rid`: messages of the types 30, 32, 40, 41, 42 and 50,
+    /// whatever types `query` names (`getroommsg`).
     ///
     /// # Errors
     ///

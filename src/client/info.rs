@@ -6,7 +6,7 @@ use crate::rtm::methods::info::{self, RoomInfo};
 
 /// # Infos of rooms
 impl Client {
-    /// Sets the public info `oinfo`, the private info `pinfo`, or both (`setroominfo`). `None` leaves one as it is.
+    /// Sets the public info `oinfo`, the private info `pinfo`, or both (`setroominfo`). `None` leaves an info unchanged.
     ///
     /// # Errors
     ///

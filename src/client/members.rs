@@ -8,7 +8,7 @@ use crate::rtm::{RoomId, UserId};
 
 /// # Members of rooms
 impl Client {
-    /// Adds `uid` to the room `rid` (`addroommember`). It does no harm to add a member again.
+    /// Adds `uid` to the room `rid` (`addroommember`). Adding a member again does no harm.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl Client {
         Call::new(self, members::add_room_member(rid, uid))
     }
 
-    /// Removes `uid` from the room `rid` (`delroommember`). It does no harm to remove one who is not a member.
+    /// Removes `uid` from the room `rid` (`delroommember`). Removing a user who is not a member does no harm.
     ///
     /// # Examples
     ///
@@ -56,7 +56,7 @@ impl Client {
         Call::new(self, members::delete_room_member(rid, uid))
     }
 
-    /// Lists the members of the room `rid`, in the server's order (`getroommembers`). A room that nobody has entered has none.
+    /// Lists the members of the room `rid`, in the server's order (`getroommembers`). An unknown room has none.
     ///
     /// # Examples
     ///
@@ -75,7 +75,7 @@ impl Client {
         Call::new(self, members::get_room_members(rid))
     }
 
-    /// Counts the members of each of the rooms `rids` (`getroomcount`). A room that the server leaves out is left out.
+    /// Counts the members of each of the rooms `rids` (`getroomcount`). The result omits the rooms that the server omits.
     ///
     /// # Errors
     ///
@@ -100,15 +100,15 @@ impl Client {
         Call::new(self, members::get_room_count(rids))
     }
 
-    /// Adds several users to the room `rid` in one call (`addroommembers`). The result names those for whom it worked; the
-    /// server says nothing of the others. How many users one call takes is not documented.
+    /// Adds several users to the room `rid` in one call (`addroommembers`). The result lists the users for whom it worked; the
+    /// server does not say why it failed for the others. The vendor does not document how many users one call may have.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](crate::Error::InvalidArgument) for no users or more than 900,000.
     /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server without batches,
-    /// [`RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS`](crate::ErrorCode::RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS) for a list that it finds
-    /// too long.
+    /// [`RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS`](crate::ErrorCode::RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS) for a list that is too
+    /// long for the server.
     ///
     /// # Examples
     ///
@@ -126,8 +126,7 @@ impl Client {
         Call::new(self, members::add_room_members(rid, uids))
     }
 
-    /// Removes several users from the room `rid` in one call (`delroommembers`). The result names those for whom it worked; the
-    /// server says nothing of the others.
+    /// Removes several users from the room `rid` in one call (`delroommembers`). The result lists the users for whom it worked.
     ///
     /// # Errors
     ///
@@ -156,7 +155,7 @@ impl Client {
     ///
     /// [`InvalidArgument`](crate::Error::InvalidArgument) for no rooms or more than 900,000.
     /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server without batches,
-    /// [`RTM_EC_MAX_ROOM_COUNT`](crate::ErrorCode::RTM_EC_MAX_ROOM_COUNT) where the user would be in too many rooms.
+    /// [`RTM_EC_MAX_ROOM_COUNT`](crate::ErrorCode::RTM_EC_MAX_ROOM_COUNT) if the user would be in too many rooms.
     ///
     /// # Examples
     ///

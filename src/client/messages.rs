@@ -11,8 +11,8 @@ use crate::rtm::{Message, MessageId, NewMessage, RoomId, UserId};
 impl Client {
     /// Sends `message` from the user `from` to everybody in the room `rid` (`sendroommsg`).
     ///
-    /// The client never sends a message twice by itself. A caller who does not know whether a message was taken (after a timeout or a lost
-    /// connection) sends the same value again: thanks to its id, the server keeps it once.
+    /// The client never sends a message twice by itself. A caller that does not know whether the server accepted a message
+    /// (after a timeout or a lost connection) sends the same value again: thanks to its id, the server keeps it once.
     ///
     /// # Errors
     ///
@@ -20,7 +20,7 @@ impl Client {
     /// over 2,048 bytes. From the server: [`RTM_EC_NOT_IN_ROOM`](crate::ErrorCode::RTM_EC_NOT_IN_ROOM),
     /// [`RTM_EC_BANNED_IN_ROOM`](crate::ErrorCode::RTM_EC_BANNED_IN_ROOM),
     /// [`RTM_EC_SENSITIVE_WORDS`](crate::ErrorCode::RTM_EC_SENSITIVE_WORDS), and
-    /// [`RTM_EC_DUPLICATED_MID`](crate::ErrorCode::RTM_EC_DUPLICATED_MID): the message is there already.
+    /// [`RTM_EC_DUPLICATED_MID`](crate::ErrorCode::RTM_EC_DUPLICATED_MID): the message was sent before.
     ///
     /// # Examples
     ///
@@ -51,8 +51,8 @@ impl Client {
 
     /// Sends a chat, a text that a person wrote, from the user `from` to everybody in the room `rid` (`sendroommsg`).
     ///
-    /// The message is made by this function, so that its id is known only from the result. To be able to send it again after a
-    /// failure, make a [`NewMessage`] and use [`send_room_message`](Client::send_room_message).
+    /// This function makes the message, so its id is known only from the result. To be able to send it again after a failure,
+    /// make a [`NewMessage`] and use [`send_room_message`](Client::send_room_message).
     ///
     /// # Errors
     ///
@@ -99,8 +99,8 @@ impl Client {
         self.send_room_message(rid, from, &NewMessage::cmd(text))
     }
 
-    /// Reads the message `mid` that `from` sent to the room `rid` (`getmsg`). `None` if it is not there: it was never sent,
-    /// it was deleted, or it is no longer stored.
+    /// Reads the message `mid` that `from` sent to the room `rid` (`getmsg`). Returns `None` if there is no such message: it
+    /// was never sent, was deleted, or is no longer stored.
     ///
     /// # Examples
     ///
@@ -123,9 +123,9 @@ impl Client {
     }
 
     /// Replaces the body and the attributes of the message with the id [`message.mid()`](NewMessage::mid) that `from` sent to
-    /// the room `rid` (`editmsg`). Its type stays.
+    /// the room `rid` (`editmsg`). Its type does not change.
     ///
-    /// The server refuses it if the message is older than `time_limit`, which is sent in whole milliseconds, rounded up.
+    /// The server refuses the edit if the message is older than `time_limit`, which is sent in whole milliseconds, rounded up.
     ///
     /// # Errors
     ///
@@ -187,7 +187,7 @@ impl Client {
         Call::new(self, messages::delete_room_message(rid, from, mid))
     }
 
-    /// Deletes everything that `from` said in the room `rid` (`delconversationmsgs`).
+    /// Deletes all messages that `from` sent to the room `rid` (`delconversationmsgs`).
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ impl Client {
         Call::new(self, messages::delete_conversation_messages(rid, from))
     }
 
-    /// Deletes everything that was said in the room `rid` from `begin` to `end`, in milliseconds since the epoch (`cleanmsg`).
+    /// Deletes all messages of the room `rid` from `begin` to `end`, in milliseconds since the epoch (`cleanmsg`).
     ///
     /// # Errors
     ///
@@ -231,7 +231,7 @@ impl Client {
     /// use rtm_server_sdk::History;
     ///
     /// client.add_room_member(42, 1001).call()?; // Only members can speak.
-    /// let mtime = client.send_room_chat(42, 1001, "hello").call()?.mtime.expect("the gate tells it");
+    /// let mtime = client.send_room_chat(42, 1001, "hello").call()?.mtime.expect("the gate sends it");
     /// client.clean_room_message(42, mtime, mtime).call()?;
     /// assert!(client.get_room_message(42, &History::latest()).call()?.messages.is_empty());
     /// # }
@@ -241,8 +241,8 @@ impl Client {
         Call::new(self, messages::clean_room_message(rid, begin, end))
     }
 
-    /// Counts the stored messages of the room `rid`, and the users who sent them (`getmsgnum`). Only the types and
-    /// the times of `query` matter.
+    /// Counts the stored messages of the room `rid`, and the users who sent them (`getmsgnum`). Only the types and times of
+    /// `query` matter.
     ///
     /// # Errors
     ///

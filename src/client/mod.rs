@@ -1,4 +1,4 @@
-//! [`Client`]: the public face.
+//! [`Client`]: the public API.
 
 mod admission;
 mod bans;
@@ -31,19 +31,18 @@ use crate::error::{ConnectCause, ConnectError, Error, Stage, TimeoutError};
 use crate::net::{Command, IoThread};
 use crate::rtm::Signer;
 
-/// The I/O thread ends an attempt to connect in its time. Should the machine not let it run, the caller gives up this
+/// The I/O thread ends an attempt to connect at its deadline. If the machine does not schedule it, the caller gives up this
 /// much later.
 const CONNECT_BACKSTOP: Duration = Duration::from_millis(50);
 
 /// A client of one RTM project, over one connection.
 ///
 /// A client is cheap to clone and to share: all clones use the same connection and the same I/O thread. Dropping the
-/// last one closes it. See the [crate's page](crate) for a tour.
+/// last clone closes it. See the [crate's page](crate) for a tour.
 ///
-/// The functions of the Room API have the vendor's names; their methods and fields on the wire are in
-/// `docs/protocol.md`, section 2. Each returns a [`Call`], which is made by one of [`Call::call`], [`Call::callback`]
-/// and [`Call::submit`]. The errors named with a function come out of these; every call can fail with the other variants
-/// of [`Error`](crate::Error) too.
+/// The functions of the Room API have the vendor's names; `docs/protocol.md`, section 2, has their wire methods and
+/// fields. Each returns a [`Call`], which [`Call::call`], [`Call::callback`] or [`Call::submit`] makes. The outcome can be
+/// any variant of [`Error`](crate::Error); the documentation of a function lists only the errors of its own.
 ///
 /// # Examples
 ///
@@ -60,8 +59,8 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
-/// What all clones share. The order of the fields is the order of their end: the callback threads come last, since
-/// everything before them may hand in a last callback.
+/// What all clones share. Fields are dropped in this order: the callback threads come last, because everything before them
+/// may hand in a last callback.
 struct Inner {
     io_thread: IoThread,
     signer: Arc<Signer>,
@@ -99,7 +98,7 @@ impl Client {
         Client::builder(pid, secret, endpoint).build()
     }
 
-    /// Begins a client with other settings: see [`ClientBuilder`].
+    /// Starts building a client with other settings: see [`ClientBuilder`].
     ///
     /// # Examples
     ///
@@ -119,7 +118,7 @@ impl Client {
         Client { inner: Arc::new(inner) }
     }
 
-    /// Connects now, if there is no connection, whatever the reconnect policy says.
+    /// Connects now if there is no connection, without waiting for the reconnect policy.
     ///
     /// # Errors
     ///
@@ -157,8 +156,8 @@ impl Client {
 
     /// Ends the connection and every call in flight, and stops the I/O thread. Later calls fail with [`Error::Closed`].
     ///
-    /// It returns within a second, whatever the server does, and may be called from any thread, a callback included,
-    /// and more than once. Callbacks of calls that it ended still run.
+    /// It returns within a second, whatever the server does. It may be called more than once and from any thread, including
+    /// from a callback. Callbacks of calls that it ends still run.
     ///
     /// # Examples
     ///
@@ -174,17 +173,17 @@ impl Client {
         self.inner.close();
     }
 
-    /// Ends the client in order: takes no new calls, waits until every call in flight has its outcome and every callback
-    /// has run, for `timeout` at most, and then [closes](Client::close). Calls made from here on fail with
-    /// [`Error::Closed`], those that callbacks make included, and so do calls that were still waiting for room.
+    /// Shuts the client down gracefully: accepts no new calls, waits for at most `timeout` until every call in flight has
+    /// its outcome and every callback has run, then [closes](Client::close). Calls made from now on fail with
+    /// [`Error::Closed`], including those that callbacks make, and so do calls that are still waiting for room.
     ///
-    /// Inside a callback or a hook of this client it waits for the outcomes only: the callbacks that are due may need the
-    /// thread that it runs on. They run once it has returned, as after `close`. On a thread that runs what
-    /// `ClientBuilder::callback_executor` hands it, but outside a callback, nothing can run that this waits for.
+    /// Inside a callback or a hook of this client it waits only for the outcomes, because the remaining callbacks may need
+    /// its thread. They run once it has returned, as after `close`. Do not call it on the executor's own thread outside a
+    /// callback (`ClientBuilder::callback_executor`): the callbacks that it waits for cannot run until it times out.
     ///
     /// # Errors
     ///
-    /// [`Error::Timeout`] if calls were still in flight after `timeout`, or callbacks had not run. Those calls end as on
+    /// [`Error::Timeout`] if calls are still in flight after `timeout`, or callbacks have not run. Those calls end as on
     /// `close`, and their callbacks run.
     ///
     /// # Examples
@@ -210,11 +209,10 @@ impl Client {
         if is_done { Ok(()) } else { Err(TimeoutError::new(Stage::ShuttingDown, timeout).into()) }
     }
 
-    /// Changes how many calls are sent in any second, for all clones of this client; `None` ends the limit. See
-    /// [`ClientBuilder::max_rate`] for its meaning. 0 counts as 1, so that a program that halves its rate never comes to a
-    /// standstill.
+    /// Changes how many calls are sent in any second, for all clones of this client; `None` removes the limit. See
+    /// [`ClientBuilder::max_rate`] for its meaning. 0 counts as 1, so that a program that keeps halving its rate never stops.
     ///
-    /// It takes effect at once, also for calls that wait for their turn already. On a closed client it does nothing.
+    /// It takes effect at once, also for calls that already wait for their turn. On a closed client it does nothing.
     ///
     /// # Examples
     ///
@@ -234,7 +232,7 @@ impl Client {
         let _ = self.inner.io_thread.send(Command::SetMaxRate(calls));
     }
 
-    /// Whether there is a connection now. It may be lost before the caller looks at the result.
+    /// Whether there is a connection now. It may be lost before the caller uses the result.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.inner.io_thread.is_connected()

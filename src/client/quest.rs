@@ -8,22 +8,22 @@ use crate::rtm::methods::by_name;
 
 /// # Any method
 impl Client {
-    /// Calls a method that this library has no function for, with parameters and a result of the caller's own types.
+    /// Calls any method by name, with the caller's own types for parameters and result.
     ///
     /// `params` is a map or a struct with text keys: a `struct` that derives `Serialize`, a `HashMap<&str, _>`, a
-    /// `serde_json::Value`. Numbers keep their 64 bits in both directions. Bytes are those that say so, by `serde_bytes`
-    /// for example; a `Vec<u8>` without it is a list of numbers. The four values of the signature are filled in.
+    /// `serde_json::Value`. Numbers keep their 64 bits in both directions. Only types that serialize as bytes are sent as
+    /// bytes, for example with `serde_bytes`; a plain `Vec<u8>` is a list of numbers. The client adds the four keys of the
+    /// signature.
     ///
-    /// The result is the whole answer, a map: a `struct`, a `HashMap<String, _>`, a `serde_json::Value` unless there are
-    /// bytes in it, or `serde::de::IgnoredAny` if it is of no interest.
+    /// The result is the whole answer, a map: use a `struct`, a `HashMap<String, _>`, a `serde_json::Value` if it has no
+    /// bytes, or `serde::de::IgnoredAny` to ignore it.
     ///
-    /// Whether the call can be repeated without harm only its caller knows.
+    /// Only the caller knows whether the call can be repeated without harm.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::Error::InvalidArgument) if the name of the method does not have 1 to 255 bytes, if
-    /// `params` is something else than a map with text keys, or has one of the keys `pid`, `sign`, `salt` and `ts`, or if
-    /// the call takes 8 MiB or more. [`Decode`](crate::Error::Decode) if the answer does not fit the type `R`.
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) if the name of the method does not have 1 to 255 bytes, if `params`
+    /// is not a map with text keys or has one of the keys `pid`, `sign`, `salt` and `ts`, or if the call takes 8 MiB or more. [`Decode`](crate::Error::Decode) if the answer does not fit the type `R`.
     ///
     /// # Examples
     ///
