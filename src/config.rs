@@ -4,33 +4,31 @@ use std::time::Duration;
 
 use crate::error::ArgumentError;
 
-/// Times beyond this are treated as this: long enough for anything, and safe to add to any point in time.
+/// Longer times are cut to this: long enough for anything, and safe to add to any instant.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// `time`, cut to a length that can be added to any point in time.
+/// `time`, cut to a length that can be added to any instant.
 pub(crate) fn bounded(time: Duration) -> Duration {
     time.min(FOR_EVER)
 }
 
-/// No policy begins an attempt by itself sooner than this after the last one began.
+/// No policy starts an attempt by itself sooner than this after the start of the last one.
 pub(crate) const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
-/// When to make a new connection after one was lost or could not be made.
+/// When to make a new connection after a loss or a failed attempt.
 ///
-/// The default is exponential back-off. The first attempt after a loss is made after 10 ms, or with the next call if
-/// one comes earlier. If it fails, the policy waits for
-/// [`first_delay`](Self::first_delay) from the beginning of that attempt to the next, then twice as long, and so on, up to
-/// [`max_delay`](Self::max_delay). A random part of each wait is taken off ([`jitter`](Self::jitter)), so that the clients
-/// of a restarted server do not come back together. A connection that ended before the server answered anything on it
-/// counts as a failed attempt; one on which the server answered starts the waits anew. Even a server that answers once and
-/// goes away, over and over, sees at most 16 attempts in a row, and two a second after that.
+/// The default is exponential back-off. The first attempt after a loss is made after 10 ms, or with the next call if that
+/// comes earlier. If it fails, the policy waits for [`first_delay`](Self::first_delay) from the start of that attempt to the
+/// start of the next, then twice as long, and so on, up to [`max_delay`](Self::max_delay). Random [`jitter`](Self::jitter)
+/// shortens each wait, so that the clients of a restarted server do not return all at once. A connection that ended before
+/// the server answered anything on it counts as a failed attempt; one on which the server answered resets the waits. Even a
+/// server that answers once and goes away, over and over, sees at most 16 attempts in a row, and two a second after that.
 ///
-/// [`regressive`](Self::regressive) is the policy of the vendor's SDKs, and [`never`](Self::never) leaves reconnecting to
-/// the calls.
+/// [`regressive`](Self::regressive) is the policy of the vendor's SDKs; [`never`](Self::never) reconnects only for calls.
 ///
-/// A call made while the policy waits fails at once with [`Error::NotConnected`](crate::Error::NotConnected), unless it is
-/// to [wait for the next connection](crate::ClientBuilder::wait_for_ready). It neither makes an attempt nor lengthens the
-/// wait. Whatever the figures are, an attempt begins at the earliest 10 ms after the one before it.
+/// A call made while the policy waits fails at once with [`Error::NotConnected`](crate::Error::NotConnected), unless it
+/// [waits for the next connection](crate::ClientBuilder::wait_for_ready). It neither makes an attempt nor lengthens the
+/// wait. Whatever the settings, attempts start at least 10 ms apart.
 ///
 /// # Examples
 ///
@@ -55,9 +53,9 @@ pub struct ReconnectPolicy {
 /// How the waits of a [`ReconnectPolicy`] grow.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Growth {
-    /// Each is twice the one before.
+    /// Each is twice the previous one.
     Exponential,
-    /// They begin after some failures, and grow by equal steps.
+    /// They begin after some failures and grow in equal steps.
     Regressive { short_lived: Duration, free_failures: u32, steps: u32 },
 }
 
@@ -76,10 +74,10 @@ impl Default for ReconnectPolicy {
 impl ReconnectPolicy {
     /// The policy of the vendor's SDKs, with their figures (`docs/protocol.md`, section 5).
     ///
-    /// A connection that lived for less than 1.5 s counts as a failed one, as does one that could not be made. After five
-    /// failures in a row the waits begin: 2 s, then by five equal steps up to 120 s. Up to a fifth of each wait is taken
-    /// off by chance. Before the waits begin, a lost connection is made anew after a random pause of up to 50 ms, twice
-    /// that for each failure in a row; a call does not wait for the pause.
+    /// A failed attempt and a connection that lived for less than 1.5 s count as failures. After five failures in a row the
+    /// waits begin: 2 s, then in five equal steps up to 120 s. Jitter shortens each wait by up to a fifth. Before the waits
+    /// begin, the client reconnects after a random pause of up to 50 ms, doubling with each failure in a row; no call waits
+    /// for the pause.
     ///
     /// # Examples
     ///
@@ -101,15 +99,15 @@ impl ReconnectPolicy {
         }
     }
 
-    /// Makes a connection only for a call (with `auto_connect`) or for `Client::connect`, neither of which ever waits for
-    /// the policy. Calls that [wait for a connection](crate::ClientBuilder::wait_for_ready) have attempts made for them, with the
-    /// waits of the default policy, for as long as they wait.
+    /// Makes a connection only for a call (with `auto_connect`) or for `Client::connect`, neither of which ever waits for the
+    /// policy. As long as calls [wait for a connection](crate::ClientBuilder::wait_for_ready), attempts are made for them
+    /// with the waits of the default policy.
     #[must_use]
     pub fn never() -> ReconnectPolicy {
         ReconnectPolicy { enabled: false, ..ReconnectPolicy::default() }
     }
 
-    /// The first wait. Default 50 ms ([`regressive`](Self::regressive): 2 s); at most [`max_delay`](Self::max_delay). Less
+    /// Sets the first wait. Default 50 ms ([`regressive`](Self::regressive): 2 s); at most [`max_delay`](Self::max_delay). Less
     /// than 10 ms counts as 10 ms.
     #[must_use]
     pub fn first_delay(mut self, delay: Duration) -> Self {
@@ -117,15 +115,15 @@ impl ReconnectPolicy {
         self
     }
 
-    /// The longest wait. Default 2 s ([`regressive`](Self::regressive): 120 s). Less than 10 ms counts as 10 ms.
+    /// Sets the longest wait. Default 2 s ([`regressive`](Self::regressive): 120 s). Less than 10 ms counts as 10 ms.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = bounded(delay);
         self
     }
 
-    /// The largest random part that is taken off a wait, 0.0 to 1.0. Default 0.5, so that a wait of 2 s becomes one of
-    /// 1 s to 2 s ([`regressive`](Self::regressive): 0.2).
+    /// Sets by what part, at most, a wait is randomly shortened, 0.0 to 1.0. Default 0.5, which makes a wait of 2 s one of 1 s
+    /// to 2 s ([`regressive`](Self::regressive): 0.2).
     ///
     /// It also scales the pauses of the regressive policy: with 0.0 there are none.
     #[must_use]
@@ -134,8 +132,8 @@ impl ReconnectPolicy {
         self
     }
 
-    /// A connection that lived for less than this counts as a failed one. Default 1.5 s. Only the
-    /// [regressive](Self::regressive) policy looks at it; the others ignore it.
+    /// Sets how long a connection has to live not to count as a failure. Default 1.5 s. Only the
+    /// [regressive](Self::regressive) policy uses it.
     #[must_use]
     pub fn short_lived(mut self, lifetime: Duration) -> Self {
         if let Growth::Regressive { short_lived, .. } = &mut self.growth {
@@ -144,8 +142,8 @@ impl ReconnectPolicy {
         self
     }
 
-    /// After how many failures in a row the waits begin. Default 5; 0 and 1 begin with the first failure. Only the
-    /// [regressive](Self::regressive) policy looks at it; the others ignore it.
+    /// Sets after how many failures in a row the waits begin. Default 5; 0 and 1 begin with the first failure. Only the
+    /// [regressive](Self::regressive) policy uses it.
     #[must_use]
     pub fn free_failures(mut self, failures: u32) -> Self {
         if let Growth::Regressive { free_failures, .. } = &mut self.growth {
@@ -154,8 +152,8 @@ impl ReconnectPolicy {
         self
     }
 
-    /// In how many steps the waits grow from the first to the longest. Default 5; 0 means the longest from the start.
-    /// Only the [regressive](Self::regressive) policy looks at it; the others ignore it.
+    /// Sets in how many steps the waits grow from the first to the longest. Default 5; 0 starts with the longest. Only the
+    /// [regressive](Self::regressive) policy uses it.
     #[must_use]
     pub fn steps(mut self, count: u32) -> Self {
         if let Growth::Regressive { steps, .. } = &mut self.growth {
@@ -175,13 +173,13 @@ impl ReconnectPolicy {
     }
 }
 
-/// When to test a connection that is idle.
+/// When to test an idle connection.
 ///
-/// After [`interval`](Self::interval) without a sign of life the client sends FPNN's `*ping`. If none comes within
-/// [`timeout`](Self::timeout), it sends another, up to [`tries`](Self::tries); then the connection counts as dead and is
-/// closed. Signs of life are bytes that the server sends, and room that it makes for bytes that wait to be sent: a server
-/// that reads a large call slowly is alive. A dead peer is thus found after `interval + tries * timeout`. The default finds one after
-/// 20 s + 3 × 5 s, and keeps a connection open through servers that drop idle ones after 60 s.
+/// After [`interval`](Self::interval) without a sign of life the client sends FPNN's `*ping`. If no sign of life arrives
+/// within [`timeout`](Self::timeout), it sends another, up to [`tries`](Self::tries); then the connection counts as dead and
+/// is closed. Signs of life are bytes from the server and bytes that leave: a server that reads a large call slowly is
+/// alive. So a dead peer is detected after `interval + tries * timeout`, by default 20 s + 3 × 5 s. The default also keeps
+/// connections open to servers that drop idle ones after 60 s.
 ///
 /// # Examples
 ///
@@ -213,21 +211,21 @@ impl KeepAlive {
         KeepAlive { enabled: false, ..KeepAlive::default() }
     }
 
-    /// How long nothing may be received before the first ping. Default 20 s; more than zero.
+    /// Sets how long the connection may be silent before the first ping. Default 20 s; more than zero.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = bounded(interval);
         self
     }
 
-    /// How long each ping waits for any received byte. Default 5 s; more than zero.
+    /// Sets how long each ping waits for a sign of life. Default 5 s; more than zero.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = bounded(timeout);
         self
     }
 
-    /// How many pings go unanswered before the connection counts as dead. Default 3; more than zero.
+    /// Sets how many pings go unanswered before the connection counts as dead. Default 3; more than zero.
     #[must_use]
     pub fn tries(mut self, tries: u32) -> Self {
         self.tries = tries;

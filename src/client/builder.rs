@@ -22,7 +22,7 @@ use crate::fpnn::Encryption;
 use crate::net::IoThread;
 use crate::rtm::{Signer, renew_after_fork};
 
-/// By measurement: docs/performance.md.
+/// Chosen by measurement: `docs/performance.md`.
 const DEFAULT_BUSY_POLL: Duration = Duration::from_micros(50);
 
 /// The settings of a client, each with a default. [`Client::builder`] makes one.
@@ -98,21 +98,21 @@ impl ClientBuilder {
         }
     }
 
-    /// Sets the time of every call that has none of its own. It covers connecting, queueing, sending and waiting.
-    /// Default 30 s, as in the vendor's SDK; more than zero.
+    /// Sets the timeout of every call without one of its own. It covers connecting, queueing, sending and waiting. Default
+    /// 30 s, as in the vendor's SDK; more than zero.
     pub fn quest_timeout(mut self, timeout: Duration) -> Self {
         self.quest_timeout = bounded(timeout);
         self
     }
 
-    /// Sets the time for making one connection: resolving the name, trying its addresses, exchanging keys. A call whose own
-    /// time is shorter does not wait this long. Default 30 s; more than zero.
+    /// Sets the timeout for making one connection: resolving the name, trying its addresses, exchanging keys. A call with a
+    /// shorter timeout does not wait this long. Default 30 s; more than zero.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = bounded(timeout);
         self
     }
 
-    /// Sets whether a call that finds no connection makes one. Default true; without it such a call fails with
+    /// Sets whether a call that finds no connection makes one. Default true; if false, such a call fails with
     /// [`Error::NotConnected`].
     pub fn auto_connect(mut self, auto_connect: bool) -> Self {
         self.auto_connect = auto_connect;
@@ -126,13 +126,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets whether calls wait for the next connection while there is none, through failed attempts, within their own time.
-    /// Default false: a call made while the reconnect policy waits fails at once with [`Error::NotConnected`], and one
-    /// that waits for an attempt fails with it. [`Call::wait_for_ready`](crate::Call::wait_for_ready) sets it for one call.
+    /// Sets whether calls wait for the next connection if there is none, through failed attempts, within their own time.
+    /// Default false: a call made while the reconnect policy waits fails at once with [`Error::NotConnected`], and a call
+    /// that waits for an attempt fails with the attempt. [`Call::wait_for_ready`](crate::Call::wait_for_ready) sets it for
+    /// one call.
     ///
-    /// Use it for batch jobs that should take longer rather than lose rows while the server restarts. A call that may have been
-    /// sent is not made again: it fails with its connection. Without [`auto_connect`](ClientBuilder::auto_connect), a call
-    /// waits until the program connects.
+    /// Use it for batch jobs that should take longer rather than lose rows while the server restarts. A call that may have
+    /// been sent is not repeated: it fails with its connection. Without [`auto_connect`](ClientBuilder::auto_connect), a
+    /// call waits until the program connects.
     ///
     /// # Examples
     ///
@@ -152,24 +153,23 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets when to test a connection that is idle. Default: `*ping` after 20 s without traffic, 3 tries.
+    /// Sets when to test an idle connection. Default: `*ping` after 20 s without traffic, 3 tries.
     pub fn keep_alive(mut self, keep_alive: KeepAlive) -> Self {
         self.keep_alive = keep_alive;
         self
     }
 
-    /// Sets whether the client makes up for a machine whose clock is off. Default true.
+    /// Sets whether the client corrects for a wrong clock on this machine. Default true.
     ///
     /// Each call carries the time at which it was signed, and the server refuses it with 200008
     /// ([`RTM_EC_INVALID_SERVER_TIME`](crate::ErrorCode::RTM_EC_INVALID_SERVER_TIME)) if that is too far from its own clock.
-    /// The client then asks the server for its time (`*ping`), signs all calls with the server's time from then on, and
-    /// says once in the log, at `warn`, how far the machine's clock is off. The call that was refused fails nevertheless, once
-    /// the time is known, and its [`Error::retry`] says [`Retry::Now`](crate::Retry::Now). Listeners are asked for again by
-    /// the client itself.
+    /// The client then asks the server for its time (`*ping`), signs all calls with the server's time from then on, and logs
+    /// once, at `warn`, how far the machine's clock is off. The refused call still fails, once the time is known, and its
+    /// [`Error::retry`] is [`Retry::Now`](crate::Retry::Now). The client itself repeats a refused request for pushes.
     ///
-    /// The call waits for the time no longer than 2 s, and never beyond its own. If the server does not tell it, or the clock
-    /// turns out to be right, nothing changes: the error says [`Retry::Never`](crate::Retry::Never). Deadlines do not
-    /// depend on the time of day in any case. Only signatures use the server's time.
+    /// The call waits for the server's time for at most 2 s, and never beyond its own deadline. If the server does not tell
+    /// its time, or the clock turns out to be right, nothing changes, and `retry` is [`Retry::Never`](crate::Retry::Never).
+    /// Only signatures use the server's time: deadlines never depend on the time of day.
     ///
     /// # Examples
     ///
@@ -197,28 +197,28 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the calls in flight. Beyond the limit, `call` and `submit` wait for room within their own time, and
-    /// `callback` gets [`Error::QueueFull`]. A call is in flight until its outcome is there. Callbacks that have not begun
-    /// are bounded by the same number, apart from the calls, so that a callback that blocks takes no room from calls
-    /// without one. Default 65,536; more than zero.
+    /// Limits the calls in flight. Beyond the limit, `call` and `submit` wait for room within their own time, and `callback`
+    /// gets [`Error::QueueFull`]. A call is in flight until its outcome is there. The same number limits the callbacks that
+    /// have not begun, counted separately, so a callback that blocks takes no room from calls without one. Default 65,536;
+    /// more than zero.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.max_in_flight = calls;
         self
     }
 
-    /// Limits the calls that are sent in any second, made in whichever of the three ways. Beyond the limit a call waits for
-    /// its turn, in the order of the calls, within its own time; meanwhile it counts as in flight. One whose time runs out
-    /// before its turn fails with [`Error::Timeout`] and [`Stage::WaitingForTurn`](crate::Stage::WaitingForTurn), and
-    /// was not executed. Default none; more than zero. [`Client::set_max_rate`] changes it.
+    /// Limits the calls that are sent in any second, in all three ways to call. Beyond the limit a call waits for its turn,
+    /// in the order of the calls, within its own time; meanwhile it counts as in flight. A call whose time runs out before
+    /// its turn fails with [`Error::Timeout`] and [`Stage::WaitingForTurn`](crate::error::Stage::WaitingForTurn), and is not
+    /// executed. Default none; more than zero. [`Client::set_max_rate`] changes it.
     ///
-    /// The RTM service counts the calls of a project, of all its processes together, and answers those beyond its limit
-    /// with 200010 (`RTM_EC_FREQUENCY_LIMITED`); a page of the vendor's of 2018 says 100 a second. Calls that the network
-    /// delays arrive closer together than they were sent: stay a little below the limit.
+    /// The RTM service counts the calls of a project over all its processes, and answers calls beyond its limit with 200010
+    /// (`RTM_EC_FREQUENCY_LIMITED`); one of the vendor's pages, of 2018, says 100 a second. Calls that the network delays
+    /// arrive closer together than they were sent: stay a little below the limit.
     ///
-    /// Turns are evenly spaced, and after a pause at most 20 ms' worth of calls go out together. So that no second has
-    /// more calls than the limit even then, 98 % of it is used in the long run. The turns go on over a new connection.
-    /// Calls that a listener makes to fill its gaps wait for their turn as others do. Pings, answers to pushes, the key
-    /// exchange and the request for pushes do not.
+    /// Turns are evenly spaced; after a pause, at most 20 ms' worth of calls leave together. To keep every second within the
+    /// limit even then, long-term throughput is 98 % of it. The turns continue over a new connection. Calls that a listener
+    /// makes to fill its gaps wait for their turn like others. Pings, answers to pushes, the key exchange and the request
+    /// for pushes do not.
     ///
     /// # Examples
     ///
@@ -239,24 +239,22 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the bytes of calls that wait to be sent, to a server that reads slowly or while connecting. Beyond the limit,
-    /// `call` and `submit` wait for room within their own time, and `callback` gets [`Error::QueueFull`]. A call is
-    /// taken as long as there is any room, so that its frame may exceed the limit. Default 16 MiB; more than zero.
+    /// Limits the bytes of calls that wait to be sent, because the server reads slowly or there is no connection yet. Beyond
+    /// the limit, `call` and `submit` wait for room within their own time, and `callback` gets [`Error::QueueFull`]. A call
+    /// is accepted as long as there is any room, so its frame may exceed the limit. Default 16 MiB; more than zero.
     pub fn max_unsent(mut self, bytes: usize) -> Self {
         self.max_unsent = bytes;
         self
     }
 
-    /// Limits the bytes of answers that nobody has taken yet: in `Pending`s that are not waited for, and in
-    /// callbacks that have not begun. Above it the connection is not read until some are taken or dropped; calls that wait
-    /// for their answers meanwhile run out of their own time, and keep-alive does not hold the silence against the server.
-    /// The answer that is being received may exceed it. Answers of up to 512 bytes are not counted. Default 256 MiB; more
-    /// than zero.
+    /// Limits the bytes of answers that nobody has taken yet: in `Pending`s that are not waited for, and in callbacks that
+    /// have not begun. Above the limit the connection is not read until some are taken or dropped. Calls that wait for
+    /// answers meanwhile may time out; keep-alive does not count the pause as the server's silence. The answer that is being
+    /// received may exceed the limit. Answers of up to 512 bytes do not count. Default 256 MiB; more than zero.
     ///
-    /// If what fills it is waiting for its callbacks, a callback that makes a blocking call waits for an answer that is not
-    /// read while the callbacks behind it wait for its end: the call fails with `Timeout`. Where callbacks make
-    /// blocking calls, set this well above all answers that can be in flight at once, or let the callbacks make calls with
-    /// callbacks.
+    /// If answers that wait for callbacks fill it, a blocking call inside a callback cannot get its answer: the answer is not
+    /// read until later callbacks run, and they wait for this one. The call fails with `Timeout`. If callbacks make blocking
+    /// calls, set the limit well above all answers that can be in flight at once, or use calls with callbacks instead.
     pub fn max_undelivered(mut self, bytes: usize) -> Self {
         self.max_undelivered = bytes;
         self
@@ -265,9 +263,9 @@ impl ClientBuilder {
     /// Sets how long the I/O thread polls for answers and calls before it sleeps. Zero turns it off. Default 50 µs.
     ///
     /// Waking a sleeping thread takes the system tens of microseconds, longer than a nearby server takes to answer. The
-    /// thread polls only where that has paid off recently, yields to other threads between polls, and does not poll while
-    /// the client is idle, the server is slow, or more than 16 calls are under way: those go out together after a wake.
-    /// `docs/performance.md` says what it gains and what it costs.
+    /// thread polls only if that has paid off recently, and yields to other threads between polls. It does not poll while
+    /// the client is idle, the server is slow, or more than 16 calls are in flight: those leave together after a wake.
+    /// `docs/performance.md` has the gains and costs.
     ///
     /// # Examples
     ///
@@ -284,24 +282,24 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the payload, in bytes, that is accepted from the server. A header that announces more closes the
-    /// connection. Default 64 MiB; more than zero.
+    /// Limits the payload, in bytes, of one packet from the server. A header that announces more closes the connection.
+    /// Default 64 MiB; more than zero.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
     }
 
-    /// Sets how many threads run callbacks and hooks. Default 1, which runs callbacks in the order of their answers; more
-    /// than zero.
+    /// Sets how many threads run callbacks and hooks. More than zero; the default of 1 runs callbacks in the order of their
+    /// answers.
     pub fn callback_threads(mut self, threads: usize) -> Self {
         self.callback_threads = threads;
         self
     }
 
-    /// Runs callbacks and hooks where the caller wants them: a pool, an event loop. Replaces the callback threads.
+    /// Runs callbacks and hooks on the caller's executor, such as a thread pool or an event loop, instead of callback threads.
     ///
-    /// The executor is handed one job at a time, on a thread of the client's, and should return at once. A job runs
-    /// exactly once: one that the executor drops unrun runs in that drop.
+    /// The executor receives one job at a time, on one of the client's threads, and should return at once. A job runs exactly
+    /// once: if the executor drops it before it ran, it runs in the drop.
     ///
     /// # Examples
     ///
@@ -324,14 +322,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets a hook that is called after each connection is made. Hooks run one after the other, in the order of events, where
-    /// callbacks run; they may block, and make calls.
+    /// Sets a hook that is called after each connection is made. Hooks run one at a time, in the order of events, on the
+    /// callback threads or the executor. They may block, and make calls.
     pub fn on_connected(mut self, hook: impl Fn(&ConnectionInfo) + Send + Sync + 'static) -> Self {
         self.on_connected = Some(Box::new(hook));
         self
     }
 
-    /// Sets a hook that is called after each connection ends, with the reason; without an error if the client was closed.
+    /// Sets a hook that is called after each connection ends. It gets the reason, or no error if the client was closed.
     pub fn on_closed(mut self, hook: impl Fn(&ConnectionInfo, Option<&Error>) + Send + Sync + 'static) -> Self {
         self.on_closed = Some(Box::new(hook));
         self
@@ -344,11 +342,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the value of the label `client` of this client's metrics. Default: there is no such label, and clients of the
-    /// same project and endpoint add up. Few values are best, such as what a client is for: each makes series of its own.
+    /// Sets the label `client` of this client's metrics. Default: no such label, so clients of the same project and endpoint
+    /// add up. Use few values, such as the purpose of a client: each value creates its own series.
     ///
-    /// Install the recorder first: a client that is built without one never records anything. `docs/metrics.md` has the
-    /// list of metrics.
+    /// Install the recorder first: a client that is built without one never records anything. `docs/metrics.md` lists the
+    /// metrics.
     ///
     /// # Examples
     ///
@@ -365,7 +363,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes the client. Nothing is sent yet: the first call connects, or [`Client::connect`].
+    /// Builds the client. Nothing is sent yet: the first call connects, or [`Client::connect`].
     ///
     /// # Errors
     ///
@@ -427,7 +425,7 @@ impl ClientBuilder {
         }))
     }
 
-    /// Makes the client and connects it.
+    /// Builds the client and connects it.
     ///
     /// # Errors
     ///
