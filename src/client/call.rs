@@ -256,7 +256,7 @@ impl<T> Pending<T> {
     /// ```
     pub fn wait(mut self) -> Result<T, Error> {
         let Some(reply) = self.reply.take() else {
-            return Err(ArgumentError::new("the outcome of this call was taken by `try_wait` already").into());
+            return Err(ArgumentError::new("`try_wait` has already taken the outcome of this call").into());
         };
         match reply.wait(self.deadline + BACKSTOP) {
             Ok(outcome) => decode(outcome, &self.answer, &self.state),

@@ -267,8 +267,8 @@ impl<T> Wishes<T> {
 fn too_many_names() -> ArgumentError {
     let most = MOST_NAMED_BYTES / 9;
     ArgumentError::new(format!(
-        "all listeners of a client can name {most} ids together, or fewer with long events, and with this one they would name \
-         more: listen to all of the kind, or with another client"
+        "all listeners of a client together can name {most} ids, or fewer with long events, and this listener exceeds that: \
+         subscribe to all of the kind, or use another client"
     ))
 }
 

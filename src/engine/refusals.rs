@@ -47,7 +47,7 @@ impl<T: Token> Engine<T> {
                 self.actions.push_back(Action::CompareClocks { server_ms: server_ms.saturating_add(way_back) });
             }
             None => {
-                log::debug!("the server tells no time");
+                log::debug!("the server did not tell its time");
                 self.release_refused(now);
             }
         }

@@ -1,4 +1,4 @@
-//! What can be wrong with a call, or a setting, before its answer.
+//! Errors of a call, or of a setting, before there is an answer.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -26,13 +26,13 @@ pub enum Stage {
     Connecting,
     /// For the server's part of the key exchange.
     KeyExchange,
-    /// For the server to take what the client listens to (`Client::listen`), on a new connection.
+    /// For the server to answer the subscription (`Client::listen`) on a new connection.
     Listening,
-    /// To be sent: calls before it are not sent yet, or the server does not read.
+    /// To be sent: earlier calls have not been sent yet, or the server does not read.
     Queued,
     /// For the answer: the call was, or may have been, sent.
     WaitingForAnswer,
-    /// `Client::shutdown`: for calls in flight and their callbacks to end.
+    /// For calls in flight and their callbacks to end (`Client::shutdown`).
     ShuttingDown,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Stage {
             Stage::Resolving => "resolving the server's name",
             Stage::Connecting => "connecting",
             Stage::KeyExchange => "exchanging keys",
-            Stage::Listening => "asking the server for pushes",
+            Stage::Listening => "subscribing to pushes",
             Stage::Queued => "waiting to be sent",
             Stage::WaitingForAnswer => "waiting for the answer",
             Stage::ShuttingDown => "waiting for calls and callbacks to end",
@@ -53,9 +53,9 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A call whose time ran out, and where the time went.
+/// A call that timed out, and what it was waiting for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("timed out after {:?}, {stage}", rounded(*timeout))]
+#[error("timed out after {:?} while {stage}", rounded(*timeout))]
 pub struct TimeoutError {
     stage: Stage,
     timeout: Duration,
@@ -72,7 +72,7 @@ impl TimeoutError {
         self.stage
     }
 
-    /// The time that the call had.
+    /// The call's timeout.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
@@ -84,7 +84,7 @@ impl TimeoutError {
     }
 }
 
-/// A call on a client that was closed, before the call or with it in flight.
+/// A call on a client that was closed, before the call or while it was in flight.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the client was closed{}", if *.may_have_executed { " with the call in flight" } else { "" })]
 pub struct ClosedError {
@@ -131,7 +131,7 @@ impl StdError for ArgumentError {
     }
 }
 
-/// Something that the operating system refused.
+/// A failure of the operating system.
 #[derive(Debug, Clone)]
 pub struct SystemError {
     what: Cow<'static, str>,

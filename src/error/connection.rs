@@ -1,4 +1,4 @@
-//! What can be wrong with a connection: why it could not be made, why it ended.
+//! Errors of connections: why one could not be made, why one ended.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -56,17 +56,17 @@ impl CloseReason {
     }
 }
 
-/// Bytes after which nothing that follows on the connection can be trusted.
+/// A violation of the protocol, after which nothing on the connection can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// A packet that does not start with `FPNN`. Holds its first bytes.
+    /// A packet does not start with `FPNN`. Holds its first bytes.
     #[error("the peer sent {} where a packet should begin with FPNN", .0.escape_ascii())]
     BadMagic([u8; 4]),
-    /// A message type other than 0, 1 and 2.
+    /// A packet has a message type other than 0, 1 and 2.
     #[error("the peer sent a packet of the unknown message type {0}")]
     BadMessageType(u8),
-    /// A packet that announces a payload over the limit.
+    /// A packet announces a payload over the limit.
     #[error("the peer announced a payload of {size} bytes, over the limit of {limit}")]
     PayloadTooLarge {
         /// The size that the header announces, in bytes.
@@ -74,8 +74,8 @@ pub enum ProtocolError {
         /// The most that is accepted, in bytes (`ClientBuilder::max_payload`).
         limit: usize,
     },
-    /// An encrypted package whose length is not that of the one frame inside it.
-    #[error("the peer sent an encrypted package of {package} bytes whose frame has another length")]
+    /// The length of an encrypted package is not that of the frame inside it.
+    #[error("the peer sent an encrypted package of {package} bytes whose frame has a different length")]
     BadPackage {
         /// The length that the package announces, in bytes.
         package: u64,
@@ -85,7 +85,7 @@ pub enum ProtocolError {
     QuestFlood,
 }
 
-/// A call whose connection ended before its answer came; for `ClientBuilder::on_closed`, a connection that ended.
+/// A call whose connection ended before its answer arrived; in `ClientBuilder::on_closed`, a connection that ended.
 #[derive(Debug, Clone)]
 pub struct ConnectionClosedError {
     reason: CloseReason,
@@ -136,7 +136,7 @@ impl ConnectError {
         ConnectError { endpoint, cause: Box::new(cause) }
     }
 
-    /// The endpoint as it was given to the client.
+    /// The endpoint that the client was given.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -176,29 +176,29 @@ pub enum ConnectCause {
     Resolve(Arc<io::Error>),
     /// The name of the server has no address.
     NoAddress,
-    /// No address of the server took the connection.
+    /// No address of the server accepted the connection.
     Dial {
         /// The last address that was tried.
         address: SocketAddr,
-        /// What the operating system said of it.
+        /// The operating system's error for it.
         error: Arc<io::Error>,
     },
-    /// The time for connecting (`ClientBuilder::connect_timeout`) ran out.
+    /// Connecting took longer than `ClientBuilder::connect_timeout`.
     TimedOut {
-        /// The time for connecting.
+        /// The timeout.
         timeout: Duration,
-        /// What the attempt was waiting for then.
+        /// What the attempt was waiting for.
         stage: Stage,
     },
-    /// The server took the connection and ended it before the keys were exchanged.
+    /// The server accepted the connection and ended it before the keys were exchanged.
     KeyExchange(CloseReason),
-    /// The server took the connection and ended it before it took what the client listens to (`Client::listen`).
+    /// The server accepted the connection and ended it before it answered the subscription (`Client::listen`).
     Listening(CloseReason),
     /// The server refused the key exchange.
     KeyRefused(AnswerError),
-    /// The server's answer to the key exchange makes no sense.
+    /// The server's answer to the key exchange cannot be read.
     KeyUnreadable,
-    /// The key for this connection could not be made.
+    /// The key pair for this connection could not be generated.
     KeyGeneration(Arc<io::Error>),
 }
 
@@ -207,19 +207,19 @@ impl fmt::Display for ConnectCause {
         match self {
             ConnectCause::Resolve(_) => f.write_str("its name could not be resolved"),
             ConnectCause::NoAddress => f.write_str("its name has no address"),
-            ConnectCause::Dial { address, .. } => write!(f, "its address {address} took no connection"),
+            ConnectCause::Dial { address, .. } => write!(f, "connecting to {address} failed"),
             ConnectCause::TimedOut { timeout, stage } => {
-                write!(f, "its {:?} ran out while {stage}", rounded(*timeout))
+                write!(f, "timed out after {:?} while {stage}", rounded(*timeout))
             }
-            ConnectCause::Listening(reason) => write!(f, "the connection ended while asking for pushes: {reason}"),
+            ConnectCause::Listening(reason) => write!(f, "the connection ended while subscribing to pushes: {reason}"),
             ConnectCause::KeyExchange(reason) => {
-                write!(f, "the connection ended in the key exchange (is the key the server's own?): {reason}")
+                write!(f, "the connection ended during the key exchange (is this the server's key?): {reason}")
             }
             ConnectCause::KeyRefused(error) => write!(f, "the key exchange was refused: {error}"),
             ConnectCause::KeyUnreadable => {
-                f.write_str("the answer to the key exchange makes no sense (is the key the server's own?)")
+                f.write_str("the answer to the key exchange cannot be read (is this the server's key?)")
             }
-            ConnectCause::KeyGeneration(_) => f.write_str("no key for this connection could be made"),
+            ConnectCause::KeyGeneration(_) => f.write_str("no key pair for this connection could be generated"),
         }?;
         write_causes(f, self)
     }
@@ -240,7 +240,7 @@ impl StdError for ConnectCause {
     }
 }
 
-/// A call for which no connection was there and none was made.
+/// A call that found no connection and made none.
 #[derive(Debug, Clone)]
 pub struct NotConnectedError {
     retry_after: Option<Duration>,
@@ -252,7 +252,7 @@ impl NotConnectedError {
         NotConnectedError { retry_after, last_error: last_error.map(Box::new) }
     }
 
-    /// For how long the reconnect policy still waits, or `None` where auto-connect is off and nothing is waited for.
+    /// How long the reconnect policy still waits. `None` if auto-connect is off, so nothing will connect by itself.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
@@ -263,7 +263,7 @@ impl fmt::Display for NotConnectedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.retry_after {
             Some(wait) => {
-                write!(f, "not connected: the reconnect policy waits another {:.1} s", wait.as_secs_f64())
+                write!(f, "not connected: the reconnect policy waits for another {:.1} s", wait.as_secs_f64())
             }
             None => f.write_str("not connected, and auto-connect is off: call Client::connect first"),
         }?;

@@ -58,13 +58,13 @@ fn report_of_a_failed_connect_says_nothing_twice() {
     let lost = CloseReason::Io(os_error().into());
 
     assert_report(&Error::connect_failed("127.0.0.1:1", dial()), "cannot connect to 127.0.0.1:1", OS);
-    let text = "cannot connect to h:1: its address 127.0.0.1:1 took no connection";
+    let text = "cannot connect to h:1: connecting to 127.0.0.1:1 failed";
     assert_report(&named(dial()), text, OS);
     let text = "cannot connect to h:1: its name could not be resolved";
     assert_report(&named(ConnectCause::Resolve(os_error().into())), text, OS);
-    let text = "cannot connect to h:1: no key for this connection could be made";
+    let text = "cannot connect to h:1: no key pair for this connection could be generated";
     assert_report(&named(ConnectCause::KeyGeneration(os_error().into())), text, OS);
-    let text = "cannot connect to h:1: the connection ended in the key exchange (is the key the server's own?): the \
+    let text = "cannot connect to h:1: the connection ended during the key exchange (is this the server's key?): the \
                 operating system reported an error";
     assert_report(&named(ConnectCause::KeyExchange(lost)), text, OS);
     let text = "cannot connect to h:1: the key exchange was refused: the server answered with error 20013 \
@@ -81,8 +81,8 @@ fn report_of_a_lost_connection_says_nothing_twice() {
     assert_report(&lost(CloseReason::Protocol(ProtocolError::QuestFlood)), text, "");
     let last = Error::connect_failed("h:1", dial());
     let waiting = NotConnectedError::new(Some(std::time::Duration::from_secs(1)), Some(last));
-    let text = "not connected: the reconnect policy waits another 1.0 s (cannot connect to h:1: its address 127.0.0.1:1 \
-                took no connection)";
+    let text = "not connected: the reconnect policy waits for another 1.0 s (cannot connect to h:1: connecting to \
+                127.0.0.1:1 failed)";
     assert_report(&Error::NotConnected(waiting), text, OS);
 }
 

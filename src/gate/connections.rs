@@ -97,7 +97,7 @@ impl Connections {
             self.open.remove(key);
             return;
         }
-        log::debug!("connection from {peer} taken");
+        log::debug!("connection from {peer} accepted");
         self.counters.count_accepted(self.count_open());
     }
 
@@ -154,7 +154,7 @@ impl Connections {
                     self.counters.count_push_sent();
                     self.queue_turn(key);
                 } else {
-                    log::warn!("connection from {} closed: it does not read what it listens to", connection.peer());
+                    log::warn!("connection from {} closed: it does not read its pushes", connection.peer());
                     self.close(key);
                 }
             }
@@ -247,7 +247,7 @@ impl Connections {
         }
         if let Some((largest, connection)) = self.open.iter().max_by_key(|(_, connection)| connection.held) {
             let (peer, held) = (connection.peer(), connection.held);
-            log::warn!("connection from {peer} closed: it holds {held} bytes, the most of all");
+            log::warn!("connection from {peer} closed: it holds {held} bytes, more than any other");
             self.close(largest);
         }
     }

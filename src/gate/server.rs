@@ -84,7 +84,7 @@ impl Server {
         while !self.is_stopped {
             match self.poll.poll(&mut events, Some(self.poll_timeout())) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
-                    log::error!("the gate ends, for polling failed: {error}");
+                    log::error!("the gate stops: polling failed: {error}");
                     return;
                 }
                 Err(_) => continue,
@@ -158,7 +158,7 @@ impl Server {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if is_about_one_peer(&error) => {}
                 Err(error) => {
-                    log::error!("cannot take a connection, will try again in {ACCEPT_PAUSE:?}: {error}");
+                    log::error!("cannot accept a connection, will retry in {ACCEPT_PAUSE:?}: {error}");
                     self.accept_at = Some(self.connections.now().monotonic + ACCEPT_PAUSE);
                     return;
                 }
@@ -168,7 +168,7 @@ impl Server {
 
     fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = stream.set_nodelay(!self.settings.nagle) {
-            log::debug!("connection from {peer} keeps its delay: {error}");
+            log::debug!("cannot set TCP_NODELAY on the connection from {peer}: {error}");
         }
         self.connections.add(stream, peer);
     }

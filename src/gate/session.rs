@@ -178,7 +178,7 @@ fn accept_answer(answer: &Answer<'_>, pushes_sent: u32, service: &Service) {
     if (1..=pushes_sent).contains(&answer.seq) {
         service.count_push_answer();
     } else {
-        log::info!("an answer with the sequence number {} came, which no push had: it is ignored", answer.seq);
+        log::info!("ignored an answer with the sequence number {}, which no push had", answer.seq);
     }
 }
 

@@ -271,7 +271,7 @@ impl Driver {
         if let Err(error) = polled {
             events.clear();
             if error.kind() != io::ErrorKind::Interrupted {
-                log::error!("the client cannot go on: polling failed: {error}");
+                log::error!("the client cannot continue: polling failed: {error}");
                 self.engine.handle_failure(now, SystemError::new("polling", error));
                 self.act(now);
             }

@@ -30,7 +30,7 @@ impl<T> Wishes<T> {
         if wait.is_none() && asking.added == 0 {
             // There is nobody to tell, and a server that refuses this will refuse it again. With the next change it is
             // asked for what is wanted then.
-            log::debug!("the server refused to listen to less: {error}");
+            log::debug!("the server refused a smaller subscription: {error}");
             return;
         }
         // What was asked for in addition, and is gone, was never pushed; unless the server did what it was asked for.

@@ -211,7 +211,7 @@ fn listener_that_is_never_answered_ends_in_its_own_time() {
         rig.pass(5 * SECOND - MILLI);
         assert!(rig.codes().is_empty(), "{connect_timeout:?}");
         rig.pass(MILLI);
-        assert_eq!(rig.error().to_string(), "timed out after 5s, waiting for the answer", "{connect_timeout:?}");
+        assert_eq!(rig.error().to_string(), "timed out after 5s while waiting for the answer", "{connect_timeout:?}");
     }
 }
 
@@ -226,7 +226,7 @@ fn answer_that_does_not_come_in_the_handshake_fails_the_attempt() {
     rig.pass(31 * SECOND);
     let error = rig.error();
     assert!(matches!(&error, Error::Connect(_)), "{error:?}");
-    assert!(error.to_string().contains("asking the server for pushes"), "{error}");
+    assert!(error.to_string().contains("subscribing to pushes"), "{error}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn whole_seconds(btime: Duration) -> Result<i64, ArgumentError> {
     match i32::try_from(rounded_up) {
         Ok(seconds) => Ok(seconds.into()),
         Err(_) => Err(ArgumentError::new(format!(
-            "a ban lasts at most {} seconds, not {rounded_up}; leave the time out for one without an end",
+            "a ban can last at most {} seconds, not {rounded_up}; omit the time for a ban without an end",
             i32::MAX
         ))),
     }

@@ -21,7 +21,7 @@ pub fn quest<R: DeserializeOwned>(method: &str, params: &impl Serialize) -> Requ
 
 fn write_quest(method: &str, params: &impl Serialize) -> Result<UnsignedQuest, ArgumentError> {
     let Some(name) = MethodName::new(method) else {
-        return Err(ArgumentError::new(format!("the name of a method has 1 to 255 bytes, not {}", method.len())));
+        return Err(ArgumentError::new(format!("the name of a method must have 1 to 255 bytes, not {}", method.len())));
     };
     let mut quest = UnsignedQuest::new(name);
     quest.params().pairs_with(|out| {
@@ -47,14 +47,14 @@ fn encode(params: &impl Serialize, out: &mut Vec<u8>) -> Result<(), ArgumentErro
 
 /// The number of pairs in an encoded map, and how long the header in front of them is. The keys are checked.
 fn take_apart(map: &[u8]) -> Result<(u32, usize), ArgumentError> {
-    let is_no_map = |_| ArgumentError::new("the parameters of a call are a map or a struct with named fields");
+    let is_no_map = |_| ArgumentError::new("the parameters of a call must be a map or a struct with named fields");
     let mut reader = PayloadReader::open(map).map_err(is_no_map)?;
     let mut pairs = 0;
     let header_len = map.len() - reader.rest().len();
     while let Some(key) = next_key(&mut reader)? {
         if SIGNATURE_KEYS.contains(&key) {
             let key = key.escape_ascii();
-            return Err(ArgumentError::new(format!("the parameter `{key}` is filled in by the signature")));
+            return Err(ArgumentError::new(format!("the parameter `{key}` belongs to the signature, which the client adds")));
         }
         pairs += 1;
     }
@@ -68,7 +68,7 @@ fn next_key<'a>(reader: &mut PayloadReader<'a>) -> Result<Option<&'a [u8]>, Argu
         None => Ok(None),
     });
     key.map_err(|error| match error {
-        DecodeError::KeyNotString => ArgumentError::new("the name of a parameter is a text"),
+        DecodeError::KeyNotString => ArgumentError::new("the name of a parameter must be a text"),
         error => ArgumentError::caused_by("the parameters cannot be encoded", error),
     })
 }

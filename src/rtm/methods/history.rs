@@ -95,7 +95,7 @@ impl History {
 
     fn check(&self) -> Result<(), ArgumentError> {
         if !(1..=MOST_PER_PAGE).contains(&self.count) {
-            let message = format!("a page of the history has 1 to {MOST_PER_PAGE} messages, not {}", self.count);
+            let message = format!("a page of the history can have 1 to {MOST_PER_PAGE} messages, not {}", self.count);
             return Err(ArgumentError::new(message));
         }
         self.check_types()

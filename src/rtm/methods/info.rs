@@ -74,7 +74,7 @@ fn check_infos(oinfo: Option<&str>, pinfo: Option<&str>) -> Result<(), ArgumentE
 fn check_info(name: &str, info: Option<&str>) -> Result<(), ArgumentError> {
     let len = info.map_or(0, str::len);
     if len > LONGEST_INFO {
-        let message = format!("the {name} info has {len} bytes; an info of a room has at most {LONGEST_INFO}");
+        let message = format!("the {name} info has {len} bytes; a room's info can have at most {LONGEST_INFO}");
         return Err(ArgumentError::new(message));
     }
     Ok(())

@@ -137,14 +137,14 @@ impl Listen {
     pub(crate) fn check(&self) -> Result<(), ArgumentError> {
         let Listen { users, groups, rooms, events } = self;
         if users.is_empty() && groups.is_empty() && rooms.is_empty() && events.is_empty() {
-            return Err(ArgumentError::new("nothing is named that could be listened to"));
+            return Err(ArgumentError::new("a listener must name something to subscribe to"));
         }
         if events.named.iter().any(|name| name.is_empty() || name.len() > usize::from(u8::MAX)) {
-            return Err(ArgumentError::new("the name of an event has 1 to 255 bytes"));
+            return Err(ArgumentError::new("the name of an event must have 1 to 255 bytes"));
         }
         let named = users.named.len() + groups.named.len() + rooms.named.len() + events.named.len();
         if named > MOST_NAMED {
-            let message = format!("one listener can name {MOST_NAMED} ids and events at most, not {named}");
+            let message = format!("a listener can name at most {MOST_NAMED} ids and events, not {named}");
             return Err(ArgumentError::new(message));
         }
         Ok(())

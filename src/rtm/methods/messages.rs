@@ -159,9 +159,9 @@ fn check(message: &NewMessage) -> Result<(), ArgumentError> {
     check_type(message.mtype)?;
     let (body, attrs) = (message.body.as_bytes().len(), message.attrs.len());
     if body > LONGEST_BODY {
-        Err(ArgumentError::new(format!("the body of a message has at most {LONGEST_BODY} bytes, not {body}")))
+        Err(ArgumentError::new(format!("the body of a message can have at most {LONGEST_BODY} bytes, not {body}")))
     } else if attrs > LONGEST_ATTRS {
-        Err(ArgumentError::new(format!("the attributes of a message have at most {LONGEST_ATTRS} bytes, not {attrs}")))
+        Err(ArgumentError::new(format!("the attributes of a message can have at most {LONGEST_ATTRS} bytes, not {attrs}")))
     } else {
         Ok(())
     }

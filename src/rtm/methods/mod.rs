@@ -77,7 +77,7 @@ fn check_type(mtype: MessageType) -> Result<(), ArgumentError> {
     if (1..=127).contains(&mtype.value()) {
         Ok(())
     } else {
-        Err(ArgumentError::new(format!("a message type is 1 to 127, not {mtype}")))
+        Err(ArgumentError::new(format!("a message type must be 1 to 127, not {mtype}")))
     }
 }
 

@@ -120,7 +120,7 @@ fn connection_is_encrypted_with_the_servers_key_and_fails_with_another() {
     assert_eq!(done(&gate, &["members", "42", "--key", &key_file]), "1001\n");
 
     let with = |key: &str| run(tool(gate.endpoint(), &["members", "42", "--timeout", "3s", "--key", key]), "");
-    with(&other_file).expect(3).says("is the key the server's own?");
+    with(&other_file).expect(3).says("is this the server's key?");
     with(&scratch.write("no.pem", "no key")).expect(2).says("no.pem: ");
     with(&scratch.path("missing.pem")).expect(2).says("missing.pem");
 }

@@ -43,8 +43,8 @@ fn parameters_are_a_map_with_text_keys() {
     assert!(refusal("m", &Unit).contains("a map or a struct"));
     assert!(refusal("m", &Tuple(1, 2)).contains("a map or a struct"));
     assert!(refusal("m", &()).contains("a map or a struct"));
-    assert!(refusal("m", &HashMap::from([(1, 2)])).contains("is a text"));
-    assert!(refusal("m", &BTreeMap::from([(serde_bytes::ByteBuf::from("rid"), 2)])).contains("is a text"));
+    assert!(refusal("m", &HashMap::from([(1, 2)])).contains("must be a text"));
+    assert!(refusal("m", &BTreeMap::from([(serde_bytes::ByteBuf::from("rid"), 2)])).contains("must be a text"));
 }
 
 #[test]
