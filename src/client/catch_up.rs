@@ -1,6 +1,7 @@
-//! The threads `rtm-catch-up`: they read the histories of rooms for the listeners that fill gaps.
+//! The threads `rtm-catch-up`, which read the histories of rooms for listeners that fill gaps.
 //!
-//! They run while there are such listeners. They do not keep the client alive, not even while a call waits for room.
+//! They run as long as there are such listeners. They do not keep the client alive: each call holds the client only until it
+//! is submitted.
 
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -13,7 +14,7 @@ use crate::error::SystemError;
 use crate::rtm::RoomId;
 use crate::rtm::methods::history::{History, get_room_message};
 
-/// Starts as many threads as there is use for, unless they run.
+/// Starts the threads that are of use and do not run yet.
 pub(super) fn ensure_threads(inner: &Arc<Inner>) -> Result<(), SystemError> {
     let listeners = &inner.shared.listeners;
     listeners.ensure_threads(|| {

@@ -1,4 +1,4 @@
-//! [`Listening`]: what a client subscribes to, and how that begins.
+//! [`Listening`]: a subscription before it starts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use crate::error::{ArgumentError, Error, Stage};
 use crate::net::Command;
 use crate::rtm::methods::listen::Listen;
 
-/// The most pushes that wait for a listener, unless it says otherwise.
+/// The default limit of a listener's queue.
 const USUAL_QUEUE: usize = 4096;
-/// The I/O thread ends a wait for the server's consent at its deadline. Should the machine not let it run, the caller ends
-/// it this much later.
+/// The I/O thread ends the wait for the server's consent at its deadline. If the machine does not schedule it, the caller
+/// ends it this much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
-/// A listener that fills gaps waits so long to learn where its rooms stand. A server that does not say so in time has a
-/// gap told after the next reconnect.
+/// How long `start` waits for the newest messages of the rooms of a listener that fills gaps. A room that is not known by
+/// the next reconnect gets a gap.
 const NEWEST_WAIT: Duration = Duration::from_millis(500);
 
 /// # Listening
 impl Client {
     /// Subscribes to messages and events that the server pushes (`setlisten`).
     ///
-    /// Returns a lazy [`Listening`], which begins with [`start`](Listening::start) or
-    /// [`callback`](Listening::callback). Many listeners share one client: the server is asked for the union of what they
-    /// want, and each gets what it asked for itself. Listening outlives connections. See `docs/listening.md`.
+    /// Returns a lazy [`Listening`], which [`start`](Listening::start) or [`callback`](Listening::callback) starts. Many
+    /// listeners share one client: the client subscribes to the union of what they want, and each gets what it asked for.
+    /// Subscriptions outlive connections. See `docs/listening.md`.
     ///
     /// # Examples
     ///
@@ -54,9 +54,9 @@ impl Client {
     }
 }
 
-/// A subscription that has not begun: [`start`](Listening::start) it, or give it a [`callback`](Listening::callback).
+/// A subscription that has not started: [`start`](Listening::start) it, or give it a [`callback`](Listening::callback).
 #[derive(Clone)]
-#[must_use = "a subscription begins only with `start` or `callback`"]
+#[must_use = "a subscription does nothing until `start` or `callback`"]
 pub struct Listening<'a> {
     client: &'a Client,
     listen: Listen,
@@ -66,15 +66,15 @@ pub struct Listening<'a> {
 }
 
 impl Listening<'_> {
-    /// Sets how long the server may take to agree. Default, and for zero: `ClientBuilder::quest_timeout`. A subscription
-    /// that has begun has no time limit.
+    /// Sets how long the server may take to agree. Zero, and the default, is `ClientBuilder::quest_timeout`. A subscription
+    /// that has started has no time limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
         self
     }
 
-    /// Sets how many pushes may wait to be taken. Pushes that do not fit are dropped, and a [`Gap`](crate::Gap) says how
-    /// many. Default 4,096; more than zero. The payloads in the queue take at most 32 MiB, whatever their number.
+    /// Sets how many pushes may wait to be taken. Pushes that do not fit are dropped, and a [`Gap`](crate::Gap) says how many.
+    /// Default 4,096; more than zero. The payloads in the queue take at most 32 MiB, whatever their number.
     ///
     /// # Examples
     ///
@@ -102,13 +102,13 @@ impl Listening<'_> {
         self
     }
 
-    /// Sets whether to read from the history, after a reconnect, what was missed in the rooms that are named by id.
+    /// Sets whether the client reads the history, after a reconnect, for messages that were missed in rooms named by id.
     /// Default false.
     ///
-    /// Their messages are read (`getroommsg`) and delivered, in order, before newer ones. A [`Gap`](crate::Gap) comes only
-    /// where that failed, or where the history did not reach back far enough. It cannot restore messages that the server
-    /// does not store. Groups, users, events and rooms that are not named have no history that is read; a listener that
-    /// wants any of these still gets a gap.
+    /// The missed messages are read (`getroommsg`) and delivered, in order, before newer ones. A [`Gap`](crate::Gap) comes
+    /// only if that fails, or if the history does not reach back far enough. Messages that the server does not store are
+    /// missing without a gap. Groups, users, events and rooms that are not named by id are not read; a listener that wants
+    /// any of these still gets a gap. See `docs/listening.md`.
     ///
     /// # Examples
     ///
@@ -141,8 +141,9 @@ impl Listening<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if nothing is named, or the queue has no room; [`Error::Answer`] if the server refuses;
-    /// otherwise what can go wrong with a call.
+    /// [`Error::InvalidArgument`] if the `Listen` names nothing or too much, or the queue has a limit of zero;
+    /// [`Error::Answer`] if the server refuses; [`Error::System`] if a listener that fills gaps gets no thread; otherwise
+    /// the errors of any call.
     ///
     /// # Examples
     ///
@@ -168,13 +169,13 @@ impl Listening<'_> {
     /// Subscribes, blocks until the server has agreed, and from then on calls `handler` with every push: one at a time, in
     /// order, until the guard is dropped.
     ///
-    /// The handler runs on a thread of its own, `rtm-listener`, or where `ClientBuilder::callback_executor` runs it. It may
-    /// block, panic, and make calls, blocking ones included, without delaying anything else. Pushes that arrive meanwhile
-    /// wait in the queue.
+    /// The handler runs on a thread of its own, `rtm-listener`, or on the executor (`ClientBuilder::callback_executor`). It
+    /// may block, panic, and make calls, including blocking ones, without delaying anything else. Pushes that arrive
+    /// meanwhile wait in the queue.
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Listening::start), and [`Error::System`] if the machine refuses a thread.
+    /// Those of [`start`](Listening::start), and [`Error::System`] if the operating system refuses a thread.
     ///
     /// # Examples
     ///
@@ -204,7 +205,7 @@ impl Listening<'_> {
             return self.subscribe(&sink).map(ListenGuard::new);
         }
         let sink = Sink::new(queue);
-        // Before anything is asked for: a machine that refuses the thread must not leave a listener behind.
+        // First of all: a refused thread must not leave a subscription behind.
         sink.run_on_thread(handler).map_err(Error::System)?;
         self.subscribe(&sink).map(ListenGuard::new)
     }
@@ -217,7 +218,7 @@ impl Listening<'_> {
         Ok(())
     }
 
-    /// Has the server agree. Whatever goes wrong, nothing is left behind.
+    /// Subscribes, and waits until the server has agreed. On failure, nothing is left behind.
     fn subscribe(self, sink: &Arc<Sink>) -> Result<Subscription, Error> {
         let inner = &self.client.inner;
         let listeners = &inner.shared.listeners;

@@ -35,7 +35,7 @@ impl Drop for Subscription {
     }
 }
 
-/// Receives pushes in the order in which they arrived. Made by [`Listening::start`](crate::Listening::start).
+/// Receives pushes in the order in which they arrived. [`Listening::start`](crate::Listening::start) makes one.
 ///
 /// Dropping it ends the subscription. It does not keep the client alive: once the client is closed, or its last clone is
 /// dropped, the listener returns what is queued, and then [`Error::Closed`].
@@ -78,7 +78,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    /// [`Error::Closed`] if the client was closed and everything that arrived before has been taken.
     ///
     /// # Examples
     ///
@@ -102,11 +102,11 @@ impl Listener {
         })
     }
 
-    /// Blocks until there is a push, for `timeout` at most. Returns `None` if none came.
+    /// Blocks until there is a push, for at most `timeout`. Returns `None` if none arrived.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    /// [`Error::Closed`] if the client was closed and everything that arrived before has been taken.
     ///
     /// # Examples
     ///
@@ -131,7 +131,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]: the client was closed, and everything that came before was taken.
+    /// [`Error::Closed`] if the client was closed and everything that arrived before has been taken.
     ///
     /// # Examples
     ///
@@ -220,10 +220,10 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// Keeps a handler subscribed. Made by [`Listening::callback`](crate::Listening::callback).
+/// Keeps a handler subscribed. [`Listening::callback`](crate::Listening::callback) makes one.
 ///
-/// Dropping it ends the subscription: the handler is not called again. The drop does not wait for a call of the handler that
-/// is under way, so the guard may be dropped inside the handler.
+/// Dropping it ends the subscription: the handler is not called again. The drop does not wait for a running handler, so the
+/// guard may be dropped inside the handler.
 #[must_use = "dropping the guard ends the subscription"]
 pub struct ListenGuard {
     _subscription: Subscription,

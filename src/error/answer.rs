@@ -1,4 +1,4 @@
-//! What can be wrong with a call that was answered.
+//! Errors of a call that was answered.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,8 @@ use crate::code::ErrorCode;
 
 /// The server's own error: a code and a text.
 ///
-/// `Display` escapes control characters of the server's text, so that it cannot forge lines of a log or steer a terminal;
-/// [`message`](AnswerError::message) has the text as it came.
+/// `Display` escapes control characters of the server's text, so that it cannot forge log lines or steer a terminal;
+/// [`message`](AnswerError::message) returns the text unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerError {
     code: ErrorCode,
@@ -41,13 +41,13 @@ impl AnswerError {
         self.code
     }
 
-    /// The server's text, exactly as it came; empty where it sent none.
+    /// The server's text, unchanged; empty if it sent none.
     #[must_use]
     pub fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()
     }
 
-    /// The server that raised the error, where the answer names it.
+    /// The server that raised the error, if the answer names it.
     #[must_use]
     pub fn raiser(&self) -> Option<&str> {
         self.raiser.as_deref()
@@ -89,16 +89,16 @@ impl fmt::Display for AnswerError {
 
 impl StdError for AnswerError {}
 
-/// What is wrong with an answer, or with another payload.
+/// Why an answer, or another payload, cannot be read.
 ///
-/// The connection stays in use: the borders of the frames were sound, only this payload was not.
+/// The connection stays in use: only this payload is bad, not the framing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The header does not announce a plain msgpack payload. Holds the header's flag byte.
     #[error("the payload is not plain msgpack (flag byte {0:#04x})")]
     NotMsgpack(u8),
-    /// The payload ends before its last value does.
+    /// The payload ends inside a value.
     #[error("the payload ends too early")]
     Truncated,
     /// Bytes are left over after the payload's map.
@@ -110,13 +110,13 @@ pub enum DecodeError {
     /// A key of the payload's map is not a string.
     #[error("a key of the payload's map is not a string")]
     KeyNotString,
-    /// The byte that msgpack never uses.
+    /// The payload has the byte 0xc1, which msgpack never uses.
     #[error("the payload holds the byte 0xc1, which msgpack never uses")]
     ReservedByte,
-    /// Values inside values, deeper than any sane payload goes.
+    /// Values are nested too deeply.
     #[error("the payload nests values too deeply")]
     TooDeep,
-    /// A value of another type than the expected one.
+    /// A value has the wrong type.
     #[error("`{key}` is not {expected}")]
     WrongType {
         /// The value's key.
@@ -124,13 +124,13 @@ pub enum DecodeError {
         /// The expected type, with its article: `an integer`.
         expected: &'static str,
     },
-    /// A key that must be there is not.
+    /// A required key is missing.
     #[error("`{0}` is missing")]
     MissingKey(&'static str),
-    /// The payload is sound, and does not fit the type that `quest` is to read it into. Holds the words of serde.
+    /// The payload is well-formed but does not fit the result type of `quest`. Holds serde's message.
     #[error("the payload does not fit the type that it is read into: {0}")]
     TypeMismatch(Box<str>),
-    /// A row of a list.
+    /// A row of a list cannot be read.
     #[error("row {row}: {cause}")]
     InRow {
         /// The row's place in its list, from 0.
@@ -138,7 +138,7 @@ pub enum DecodeError {
         /// What is wrong with it.
         cause: Box<DecodeError>,
     },
-    /// The answer to a call of a method.
+    /// The answer to a call cannot be read.
     #[error("the answer to {method} cannot be read: {cause}")]
     InAnswer {
         /// The method's name on the wire.

@@ -13,7 +13,7 @@ use crate::code::ErrorCode;
 /// Constructors, one for each variant. The library uses some of them itself; they are public for tests of a
 /// program's own error handling.
 impl Error {
-    /// The server's error answer: [`Error::Answer`]. An empty `message` stands for an answer without a text.
+    /// Makes the server's error answer: [`Error::Answer`]. An empty `message` stands for an answer without a text.
     ///
     /// # Examples
     ///
@@ -30,7 +30,7 @@ impl Error {
         Error::Answer(AnswerError::new(code, message, None))
     }
 
-    /// A call whose time, `timeout`, ran out in that stage: [`Error::Timeout`].
+    /// Makes the timeout of a call that was in `stage` after `timeout`: [`Error::Timeout`].
     ///
     /// # Examples
     ///
@@ -48,8 +48,8 @@ impl Error {
         Error::Timeout(TimeoutError::new(stage, timeout))
     }
 
-    /// A connection that ended with the call in flight: [`Error::ConnectionClosed`]. `may_have_executed` says whether
-    /// any byte of the call may have left before.
+    /// Makes the error of a call whose connection ended: [`Error::ConnectionClosed`]. `may_have_executed` says whether any
+    /// byte of the call may have left before.
     ///
     /// # Examples
     ///
@@ -65,7 +65,7 @@ impl Error {
         Error::ConnectionClosed(ConnectionClosedError::new(reason, may_have_executed))
     }
 
-    /// An attempt to connect to `endpoint` that failed: [`Error::Connect`].
+    /// Makes the error of a failed attempt to connect to `endpoint`: [`Error::Connect`].
     ///
     /// # Examples
     ///
@@ -80,8 +80,8 @@ impl Error {
         Error::Connect(ConnectError::new(endpoint.into(), cause))
     }
 
-    /// A call without a connection: [`Error::NotConnected`]. `retry_after` is what is left of the reconnect policy's
-    /// wait, `None` where auto-connect is off and nothing is waited for.
+    /// Makes the error of a call without a connection: [`Error::NotConnected`]. `retry_after` is what remains of the
+    /// reconnect policy's wait, or `None` if auto-connect is off.
     ///
     /// # Examples
     ///
@@ -98,7 +98,7 @@ impl Error {
         Error::NotConnected(NotConnectedError::new(retry_after, None))
     }
 
-    /// A callback's call for which there was no room: [`Error::QueueFull`].
+    /// Makes the error of a call with a callback that found no room: [`Error::QueueFull`].
     ///
     /// # Examples
     ///
@@ -112,7 +112,7 @@ impl Error {
         Error::QueueFull
     }
 
-    /// An answer to `method` that makes no sense: [`Error::Decode`].
+    /// Makes the error of an answer to `method` that cannot be read: [`Error::Decode`].
     ///
     /// # Examples
     ///
@@ -128,7 +128,7 @@ impl Error {
         Error::Decode(reason.in_answer_to(method.to_owned().into()))
     }
 
-    /// An argument or a setting that can never work, and why: [`Error::InvalidArgument`].
+    /// Makes the error of an argument or a setting that can never work: [`Error::InvalidArgument`].
     ///
     /// # Examples
     ///
@@ -143,7 +143,7 @@ impl Error {
         Error::InvalidArgument(ArgumentError::new(message))
     }
 
-    /// A client that was closed: [`Error::Closed`]. `may_have_executed` is true for a call that may have left before.
+    /// Makes the error of a closed client: [`Error::Closed`]. `may_have_executed` is true for a call that may have left before.
     ///
     /// # Examples
     ///
@@ -158,7 +158,7 @@ impl Error {
         Error::Closed(ClosedError::new(may_have_executed))
     }
 
-    /// Something that the operating system refused: [`Error::System`]. `what` is what was tried: "starting a thread".
+    /// Makes a failure of the operating system: [`Error::System`]. `what` is what was tried: "starting a thread".
     ///
     /// # Examples
     ///

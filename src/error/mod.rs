@@ -1,4 +1,4 @@
-//! [`Error`]: every way in which a call can fail, and what its caller may do then.
+//! [`Error`]: every way in which a call can fail, and what the caller can do about it.
 
 mod answer;
 mod call;
@@ -20,9 +20,9 @@ use std::fmt;
 
 use crate::code::ErrorCode;
 
-/// Why a call, or the making of a client, failed.
+/// Why a call failed, or why a client could not be built.
 ///
-/// Each variant holds what is known of its kind. Every error answers three questions more:
+/// Each variant has the details of its kind. Every error also answers three questions:
 ///
 /// - [`code`](Error::code): which number would the vendor's SDKs give?
 /// - [`retry`](Error::retry): can making the same call again help, and when?
@@ -31,13 +31,13 @@ use crate::code::ErrorCode;
 /// # Text and causes
 ///
 /// `{}` says what happened, in one line. An error of another library, such as an [`io::Error`](std::io::Error), is not in
-/// that text but under [`source`](std::error::Error::source), so that a reporter which prints the whole chain says
-/// nothing twice. `{:#}` is such a reporter: it adds every cause after a colon, and is the form to use in a log.
+/// that text but under [`source`](std::error::Error::source), so that a reporter that prints the whole chain prints nothing
+/// twice. `{:#}` is such a reporter: it adds every cause after a colon. Use it in logs.
 ///
 /// # Errors for tests
 ///
-/// Each variant has a constructor, so that a program can test what it does with an error without a server that
-/// brings it about: [`from_answer`](Error::from_answer), [`timed_out`](Error::timed_out),
+/// Each variant has a constructor, so that a program can test its error handling without a server:
+/// [`from_answer`](Error::from_answer), [`timed_out`](Error::timed_out),
 /// [`connection_closed`](Error::connection_closed), [`connect_failed`](Error::connect_failed),
 /// [`not_connected`](Error::not_connected), [`queue_full`](Error::queue_full), [`decode_failed`](Error::decode_failed),
 /// [`invalid_argument`](Error::invalid_argument), [`closed`](Error::closed), [`system_failed`](Error::system_failed).
@@ -82,7 +82,7 @@ pub enum Error {
          let some of them end, or raise max_in_flight or max_unsent"
     )]
     QueueFull,
-    /// The server answered, and the answer makes no sense. The call may have been executed.
+    /// The server's answer cannot be read. The call may have been executed.
     #[error(transparent)]
     Decode(DecodeError),
     /// This call, or this setting, can never work.
@@ -91,13 +91,13 @@ pub enum Error {
     /// The client was closed.
     #[error(transparent)]
     Closed(ClosedError),
-    /// The operating system refused what the client or the gate needs to run: a thread, a poll, a listening socket.
+    /// The operating system refused a resource that the client or the gate needs: a thread, a poll, a listening socket.
     #[error(transparent)]
     System(SystemError),
 }
 
 impl Error {
-    /// The number of the error: the server's own for [`Error::Answer`], FPNN's for everything else.
+    /// Returns the code of the error: the server's for [`Error::Answer`], otherwise the one that the vendor's SDKs give.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -113,11 +113,11 @@ impl Error {
         }
     }
 
-    /// Whether the server may have acted on the call. `false` only where it cannot have: then it is safe to make the
-    /// call again. Whether that *helps* is what [`retry`](Error::retry) says.
+    /// Returns whether the server may have acted on the call. If `false`, it cannot have, and it is safe to make the call
+    /// again. [`retry`](Error::retry) says whether that *helps*.
     ///
-    /// An error answer counts as "cannot have" where its code says that the server turned the call away before looking
-    /// at it: a wrong signature, an unknown method, a full queue and the like.
+    /// For an error answer it is `false` if the code says that the server rejected the call before acting on it: a wrong
+    /// signature, an unknown method, a full queue and the like.
     #[must_use]
     pub fn may_have_executed(&self) -> bool {
         match self {

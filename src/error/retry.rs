@@ -5,16 +5,16 @@ use std::time::Duration;
 use super::{AnswerError, CloseReason, ConnectCause, Error, ProtocolError};
 use crate::code::ErrorCode;
 
-/// A limit that is counted by the second, a server that restarts: a second later things may look different.
+/// For limits that are counted by the second, and servers that restart.
 const A_SECOND: Duration = Duration::from_secs(1);
-/// A busy server works through its queue in a fraction of a second.
+/// For a busy server, which works through its queue in a fraction of a second.
 const UNTIL_THE_SERVER_CATCHES_UP: Duration = Duration::from_millis(100);
-/// Calls in flight end all the time; callers that ask in a tight loop only take time from them.
+/// Calls in flight end all the time; a caller that retries in a tight loop only slows them down.
 const UNTIL_SOME_CALLS_END: Duration = Duration::from_millis(10);
 
 /// Whether making the same call again can help, and when: the outcome of [`Error::retry`].
 ///
-/// It says nothing of whether the first try was executed: see [`Error::may_have_executed`].
+/// It does not say whether the first try was executed: see [`Error::may_have_executed`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Retry {
@@ -27,7 +27,7 @@ pub enum Retry {
 }
 
 impl Error {
-    /// Whether making the same call again can help, and when.
+    /// Returns whether making the same call again can help, and when.
     ///
     /// | `retry()` | of |
     /// | --- | --- |
@@ -35,12 +35,12 @@ impl Error {
     /// | [`After`](Retry::After) | a failed attempt to connect, [`NotConnected`](Error::NotConnected) (what is left of the policy's wait), [`QueueFull`](Error::QueueFull), a server that limits calls (200010, 200011), is busy (20011), stops (20014) or only says that it failed (20001, 200999) |
     /// | [`Never`](Retry::Never) | everything else: a wrong secret or project, an argument, a permission, a closed client |
     ///
-    /// A clock that is off (200008) is `Never`, except where the client has corrected for it: then it is `Now`. An answer
-    /// that makes no sense is `Never`, as the server would answer alike. So is a code that this version does not know. A
-    /// caller that tries again still needs a limit of its own: `Now` and `After` are no promise of success.
+    /// A wrong clock (200008) is `Never`, unless the client has corrected for it: then it is `Now`. An unreadable answer is
+    /// `Never`, because the server would send the same again. So is a code that this version does not know. A caller that
+    /// retries still needs a limit of its own: `Now` and `After` do not promise success.
     ///
-    /// It says nothing of whether the first try was executed: for a call that must not happen twice ask
-    /// [`may_have_executed`](Error::may_have_executed) as well. `docs/recipes.md` has a loop that does both.
+    /// It does not say whether the first try was executed: for a call that must not happen twice, also check
+    /// [`may_have_executed`](Error::may_have_executed). `docs/recipes.md` has a loop that does both.
     ///
     /// # Examples
     ///

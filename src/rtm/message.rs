@@ -1,4 +1,4 @@
-//! Messages: what a sender makes, and what the history and pushes tell.
+//! Messages: those that a sender makes, and those that histories and pushes contain.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use super::ids::{MessageId, RoomId, UserId, next_mid};
 use crate::error::DecodeError;
 use crate::fpnn::{PayloadReader, RawString};
 
-/// What a message is: a number, of which the vendor has given a meaning to some.
+/// The type of a message: a number, some of which the vendor defines.
 ///
-/// The server takes 1..=127. The numbers up to 50 are the vendor's, those from 51 on the user's own. Numbers that this
-/// version does not know are kept as they are.
+/// The server accepts 1..=127. Numbers up to 50 are the vendor's, those from 51 on are free for users. Numbers that this
+/// version does not know are kept unchanged.
 ///
 /// # Examples
 ///
@@ -29,22 +29,22 @@ impl MessageType {
     pub const CHAT: MessageType = MessageType(30);
     /// A command for the receiver's program (32).
     pub const CMD: MessageType = MessageType(32);
-    /// An image (40). The body of this and of the other files is a JSON text: `{url, size, surl}`.
+    /// An image (40). The body of this and of the other file types is a JSON text: `{url, size, surl}`.
     pub const IMAGE: MessageType = MessageType(40);
-    /// A recording of sound (41).
+    /// An audio recording (41).
     pub const AUDIO: MessageType = MessageType(41);
     /// A video (42).
     pub const VIDEO: MessageType = MessageType(42);
     /// Any other file (50).
     pub const FILE: MessageType = MessageType(50);
 
-    /// The type with this number. One outside 1..=127 is refused when a message is sent.
+    /// Makes the type with this number. Sending a message with a number outside 1..=127 fails.
     #[must_use]
     pub const fn new(value: i32) -> MessageType {
         MessageType(value)
     }
 
-    /// The number, as it stands on the wire.
+    /// The number on the wire.
     #[must_use]
     pub const fn value(self) -> i32 {
         self.0
@@ -93,7 +93,7 @@ pub enum MessageBody {
 }
 
 impl MessageBody {
-    /// The text; `None` for a binary body, whatever its bytes are.
+    /// The text; `None` for a binary body, even if its bytes are UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -174,12 +174,12 @@ impl From<Vec<u8>> for MessageBody {
     }
 }
 
-/// A message to be sent. It gets its id when it is made, so that it can be sent again without being shown twice.
+/// A message to be sent. It gets its id when it is made, so sending it again cannot show it twice.
 ///
 /// The server refuses a message whose id it has seen from the same sender in the same room, with
-/// [`RTM_EC_DUPLICATED_MID`](crate::ErrorCode::RTM_EC_DUPLICATED_MID). A caller who does not know whether a message was
-/// taken (after a timeout or a lost connection) sends the same value again: success and this error both mean that the
-/// message is there once.
+/// [`RTM_EC_DUPLICATED_MID`](crate::ErrorCode::RTM_EC_DUPLICATED_MID). A caller that does not know whether the server
+/// accepted a message (after a timeout or a lost connection) sends the same value again: success and this error both mean
+/// that the message is there once.
 ///
 /// # Examples
 ///
@@ -228,7 +228,7 @@ impl NewMessage {
         self
     }
 
-    /// Replaces the id that the message was made with: by one of the caller's own, or by that of a message to be edited.
+    /// Replaces the id of the message, with one of the caller's own or with that of a message to be edited.
     #[must_use]
     pub fn with_mid(mut self, mid: MessageId) -> NewMessage {
         self.mid = mid;
@@ -242,7 +242,7 @@ impl NewMessage {
     }
 }
 
-/// Whom a message is sent to.
+/// The receiver of a message.
 ///
 /// # Examples
 ///
@@ -261,7 +261,7 @@ pub enum Target {
     User(UserId),
 }
 
-/// A message as the server tells it, in a history or in a push.
+/// A message from the server, in a history or in a push.
 ///
 /// # Examples
 ///
@@ -281,19 +281,19 @@ pub enum Target {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Message {
-    /// Whom it was sent to.
+    /// Where it was sent.
     pub target: Target,
     /// Who sent it.
     pub from: UserId,
-    /// Its id, which the sender chose: unique within the target and the sender.
+    /// Its id, chosen by the sender: unique per target and sender.
     pub mid: MessageId,
-    /// What it is.
+    /// Its type.
     pub mtype: MessageType,
     /// Its content.
     pub body: MessageBody,
-    /// The sender's attributes; empty where there are none.
+    /// The sender's attributes; empty if there are none.
     pub attrs: String,
-    /// When the server took it, in milliseconds since the epoch. `None` where the server does not say.
+    /// When the server accepted it, in milliseconds since the epoch. `None` if the server does not say.
     pub mtime: Option<i64>,
 }
 

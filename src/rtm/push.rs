@@ -1,4 +1,4 @@
-//! Pushes: the quests by which the server tells what happened (`docs/protocol.md`), and how they are read.
+//! Pushes: the quests with which the server reports what happened (`docs/protocol.md`), and how they are read.
 
 #![allow(
     clippy::unnecessary_lazy_evaluations,
@@ -24,7 +24,7 @@ pub enum PushMethod {
     RoomMessage,
     /// `pushevent`: something that a user did.
     Event,
-    /// `ping`: RTM's own keep-alive. Nobody is told of it.
+    /// `ping`: RTM's own keep-alive. It is not delivered.
     Ping,
 }
 
@@ -43,7 +43,7 @@ impl PushMethod {
     }
 }
 
-/// Something that a user did, such as `login` or `logout`.
+/// An event: something that a user did, such as `login` or `logout`.
 ///
 /// # Examples
 ///
@@ -64,7 +64,7 @@ impl PushMethod {
 pub struct Event {
     /// The project.
     pub pid: i32,
-    /// What happened: `login`, `logout`; the server's list grows.
+    /// What happened: `login`, `logout`, or a name that later servers add.
     pub name: String,
     /// The user.
     pub uid: i64,
@@ -72,7 +72,7 @@ pub struct Event {
     pub time: i64,
     /// Where the user is connected.
     pub endpoint: String,
-    /// More about it, where the server says more.
+    /// Further data, if the server sends any.
     pub data: Option<String>,
 }
 

@@ -24,7 +24,7 @@ const CHAT_TYPES: [MessageType; 6] = [
     MessageType::FILE,
 ];
 
-/// A query of a room's history: in which direction, how much at once, from when, which types.
+/// A query of a room's history: direction, page size, time range and types.
 ///
 /// # Examples
 ///
@@ -48,13 +48,13 @@ pub struct History {
 }
 
 impl History {
-    /// Makes a query that begins with the newest message and goes back in time.
+    /// Starts with the newest message and goes back in time.
     #[must_use]
     pub fn latest() -> History {
         History { newest_first: true, ..History::oldest() }
     }
 
-    /// Makes a query that begins with the oldest stored message and goes forward in time.
+    /// Starts with the oldest stored message and goes forward in time.
     #[must_use]
     pub fn oldest() -> History {
         History { newest_first: false, count: MOST_PER_PAGE, times: None, last_id: None, types: None, uid: 0 }
@@ -67,8 +67,8 @@ impl History {
         self
     }
 
-    /// Asks only for messages that the server took at `begin_ms` or later and at `end_ms` or earlier, in milliseconds since the
-    /// epoch. Zero leaves that side open. Default: all that are stored.
+    /// Asks only for messages that the server accepted from `begin_ms` to `end_ms`, both included, in milliseconds since the
+    /// epoch. Zero leaves that side open. Default: all stored messages.
     #[must_use]
     pub fn between(mut self, begin_ms: i64, end_ms: i64) -> History {
         self.times = Some((begin_ms, end_ms));
@@ -149,8 +149,8 @@ pub struct StoredMessage {
 /// A page of a room's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// The messages, in the direction of the query. Deleted ones are left out, so that a page may hold fewer than were
-    /// asked for, or none, without being the last.
+    /// The messages, in the direction of the query. Deleted ones are left out, so a page may have fewer messages than
+    /// requested, or none, without being the last.
     pub messages: Vec<Message>,
     /// The query for the next page; `None` at the end of the history.
     pub next: Option<History>,

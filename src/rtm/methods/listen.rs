@@ -15,8 +15,8 @@ const MOST_NAMED: usize = 100_000;
 /// around them.
 pub const MOST_NAMED_BYTES: usize = 8 * 1024 * 1024 - 1024;
 
-/// What a listener wants to hear of: rooms, groups, messages from user to user, events. Each by its name, or all of
-/// them. Handed to `Client::listen`.
+/// What to subscribe to: rooms, groups, messages from user to user, and events, each by id or name, or all of a kind. Passed
+/// to `Client::listen`.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ pub const MOST_NAMED_BYTES: usize = 8 * 1024 * 1024 - 1024;
 /// assert_ne!(listen, Listen::new().all_rooms());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[must_use = "a wish is of use to `Client::listen` only"]
+#[must_use = "a `Listen` does nothing until it is passed to `Client::listen`"]
 pub struct Listen {
     pub(crate) users: Wanted<UserId>,
     pub(crate) groups: Wanted<i64>,
@@ -55,7 +55,7 @@ impl<K> Wanted<K> {
 }
 
 impl Listen {
-    /// Begins with nothing.
+    /// Starts with nothing; the methods add to it.
     pub fn new() -> Listen {
         Listen::default()
     }
@@ -94,12 +94,12 @@ impl Listen {
         self
     }
 
-    /// Adds the messages from user to user that the user `uid` sends or gets.
+    /// Adds the messages from user to user that `uid` sends or receives.
     pub fn user(self, uid: UserId) -> Listen {
         self.users(&[uid])
     }
 
-    /// Adds the messages from user to user that these users send or get.
+    /// Adds the messages from user to user that these users send or receive.
     pub fn users(mut self, uids: &[UserId]) -> Listen {
         self.users.named.extend(uids);
         self
@@ -111,7 +111,7 @@ impl Listen {
         self
     }
 
-    /// Adds the events of this name, such as `login` and `logout`.
+    /// Adds the events of this name, such as `login` or `logout`.
     pub fn event(self, name: &str) -> Listen {
         self.events(&[name])
     }

@@ -28,7 +28,7 @@ pub const LONGEST_ATTRS: usize = 2_048;
 /// The `from` of a method that the project itself calls.
 const NOBODY: UserId = 0;
 
-/// A message that the server has taken.
+/// A message that the server has accepted.
 ///
 /// # Examples
 ///
@@ -47,12 +47,12 @@ const NOBODY: UserId = 0;
 pub struct SentMessage {
     /// The message's id: that of the [`NewMessage`].
     pub mid: MessageId,
-    /// When the server took it, in milliseconds since the epoch. `None` where the server does not say, as servers of
-    /// 2018 did not: it took the message all the same.
+    /// When the server accepted it, in milliseconds since the epoch. `None` if the server does not say, as servers of 2018
+    /// do: the message is accepted nevertheless.
     pub mtime: Option<i64>,
 }
 
-/// How many messages a room holds, and from how many users.
+/// How many messages a room has, and from how many users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageCount {
     /// How many different users sent them.
