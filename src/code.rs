@@ -4,8 +4,8 @@ use std::fmt;
 
 /// An error code of FPNN or RTM: a number with an official name.
 ///
-/// Servers may send codes that this version does not know yet. They are kept as they are, and
-/// [`name`](ErrorCode::name) is `None` for them. The numbers and names are those of the FPNN framework
+/// Servers may send codes that this version does not know yet. They are kept unchanged, and [`name`](ErrorCode::name) is
+/// `None` for them. The numbers and names are those of the FPNN framework
 /// (prefix `FPNN_EC_`) and of the RTM service (prefix `RTM_EC_`); see `docs/protocol.md`, section 4.
 ///
 /// # Examples
@@ -23,7 +23,7 @@ use std::fmt;
 pub struct ErrorCode(i32);
 
 impl ErrorCode {
-    /// The number, as it stands on the wire.
+    /// The number on the wire.
     #[must_use]
     pub const fn value(self) -> i32 {
         self.0
@@ -54,7 +54,7 @@ impl PartialEq<ErrorCode> for i32 {
     }
 }
 
-/// The number, then the name where there is one: `20003 FPNN_EC_CORE_TIMEOUT`.
+/// Shows the number, then the name if there is one: `20003 FPNN_EC_CORE_TIMEOUT`.
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {

@@ -28,30 +28,30 @@ pub struct GateBuilder {
 }
 
 impl Gate {
-    /// A builder for a gate, which serves no project yet.
+    /// Starts building a gate, which serves no project yet.
     pub fn builder() -> GateBuilder {
         GateBuilder { signers: FxHashMap::default(), sockets: SocketSettings::default(), service: Settings::default() }
     }
 }
 
 impl GateBuilder {
-    /// Serves a project. Call it once for each project: each has its own rooms. A later secret of the same project replaces
-    /// the earlier one.
+    /// Serves a project. Call it once per project: each has its own rooms. A later secret of the same project replaces the
+    /// earlier one.
     pub fn project(mut self, pid: i32, secret: impl AsRef<str>) -> GateBuilder {
         self.signers.insert(pid, Signer::new(pid, secret.as_ref()));
         self
     }
 
-    /// Closes a connection that has sent nothing for this long, as the reference server does after 60 s. Zero, the
-    /// default, is never.
+    /// Closes a connection that has sent nothing for this long, as the reference server does after 60 s. Default: zero, which
+    /// means never.
     pub fn idle_timeout(mut self, timeout: Duration) -> GateBuilder {
         self.sockets.idle_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         self
     }
 
-    /// Answers 200010 to the calls of a project over this many a second, as the service does (a page of the vendor's says
-    /// 100). A second begins with the first call after the last one has ended; calls with a wrong signature do not
-    /// count. Zero refuses every call. Default: no limit.
+    /// Answers calls of a project beyond this many a second with 200010, as the service does (one of the vendor's pages says
+    /// 100). A second starts with the first call after the previous second; calls with a wrong signature do not count. Zero
+    /// refuses every call. Default: no limit.
     ///
     /// # Examples
     ///
@@ -116,8 +116,8 @@ impl GateBuilder {
         self
     }
 
-    /// Leaves Nagle's algorithm on, as the vendor's server does: a small answer waits until the one before it is
-    /// acknowledged, which takes the other side up to 40 ms. Default: false.
+    /// Leaves Nagle's algorithm on, as the vendor's server does: a small answer waits until the previous one is acknowledged,
+    /// which takes the peer up to 40 ms. Default: false.
     pub fn nagle(mut self, nagle: bool) -> GateBuilder {
         self.sockets.nagle = nagle;
         self
@@ -138,8 +138,8 @@ impl GateBuilder {
         self
     }
 
-    /// Listens on an address such as `127.0.0.1:13325` and serves on a thread of its own. Port 0 takes a free port, which
-    /// [`Gate::endpoint`] tells.
+    /// Listens on an address such as `127.0.0.1:13325` and serves on a thread of its own. Port 0 takes a free port;
+    /// [`Gate::endpoint`] has it.
     ///
     /// # Errors
     ///

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use crate::code::ErrorCode;
 
-/// A way for a gate to misbehave, so that a test can see how a program copes: see
-/// [`Gate::inject`](super::Gate::inject).
+/// A way for a gate to misbehave, to test how a program copes: see [`Gate::inject`](super::Gate::inject).
 ///
-/// A fault applies to every method, `*ping` included, unless [`on`](Fault::on) names one, and stays until
-/// [`clear_faults`](super::Gate::clear_faults), unless [`times`](Fault::times) says how often it applies. It applies
-/// before the signature is checked, and to methods that the gate does not know as well. It does not apply to packets that
-/// break the protocol, nor to the key exchange of an encrypted session.
+/// A fault applies to every method, including `*ping`, unless [`on`](Fault::on) names one. It stays until
+/// [`clear_faults`](super::Gate::clear_faults), unless [`times`](Fault::times) limits it. It applies before the signature is
+/// checked, and also to unknown methods, but not to packets that violate the protocol nor to the key exchange of an
+/// encrypted session.
 ///
 /// # Examples
 ///
@@ -54,9 +53,8 @@ impl Fault {
         Fault::with(Effect::Answer(code, text.into()))
     }
 
-    /// Executes the quest at once and sends its answer `delay` later, on the gate's clock:
-    /// [`Gate::advance`](super::Gate::advance) shortens the wait. Other answers do not wait for it. More than 1,000 years count
-    /// as 1,000 years.
+    /// Executes the quest at once and sends its answer `delay` later, by the gate's clock:
+    /// [`Gate::advance`](super::Gate::advance) shortens the wait. Other answers do not wait for it.
     pub fn delay(delay: Duration) -> Fault {
         Fault::with(Effect::Delay(delay))
     }
@@ -71,13 +69,13 @@ impl Fault {
         Fault::with(Effect::Disconnect)
     }
 
-    /// Restricts the fault to one method, by its name on the wire: `addroommember`.
+    /// Restricts the fault to one wire method, such as `addroommember`.
     pub fn on(mut self, method: impl Into<String>) -> Fault {
         self.method = Some(method.into());
         self
     }
 
-    /// Limits the fault to the first `times` quests that it fits.
+    /// Limits the fault to the first `times` quests that it matches.
     pub fn times(mut self, times: u32) -> Fault {
         self.times_left = Some(times);
         self

@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use crate::error::{ArgumentError, Error};
 use crate::fpnn::{Curve, ServerKey};
 
-/// A gate's key pair. Clients need its public half ([`public_pem`](GateKey::public_pem)) beforehand.
+/// A gate's key pair. Clients need its public half ([`public_pem`](GateKey::public_pem)).
 ///
-/// `Debug` shows the curve alone. The private half is wiped when the last clone is dropped.
+/// `Debug` shows only the curve. The private half is wiped when the last clone is dropped.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ impl GateKey {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`], whose text says what is wrong with the key, and shows nothing of it.
+    /// [`Error::InvalidArgument`], whose text says what is wrong with the key without showing any of it.
     pub fn from_pem(pem: &[u8]) -> Result<GateKey, Error> {
         match ServerKey::from_pem(pem) {
             Ok(key) => Ok(GateKey { key: Arc::new(key) }),
@@ -69,11 +69,11 @@ impl GateKey {
         GateKey::from_pem(&pem)
     }
 
-    /// The private half as PEM (PKCS#8), for the gate alone. It is wiped from memory when the [`PrivatePem`] is dropped.
+    /// The private half as PEM (PKCS#8), for the gate only. It is wiped from memory when the [`PrivatePem`] is dropped.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if the key cannot be encoded, which happens with no key of the four curves.
+    /// [`Error::InvalidArgument`] if the key cannot be encoded, which does not happen with the four curves.
     pub fn private_pem(&self) -> Result<PrivatePem, Error> {
         self.key.to_pem().map(PrivatePem).map_err(|error| cannot_be_encoded("private", error))
     }
@@ -82,7 +82,7 @@ impl GateKey {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if the key cannot be encoded, which happens with no key of the four curves.
+    /// [`Error::InvalidArgument`] if the key cannot be encoded, which does not happen with the four curves.
     pub fn public_pem(&self) -> Result<String, Error> {
         self.key.public_pem().map_err(|error| cannot_be_encoded("public", error))
     }
@@ -102,9 +102,9 @@ impl fmt::Debug for GateKey {
     }
 }
 
-/// A private key as PEM text. It reads as a `str`; its memory is wiped when it is dropped, and `Debug` shows nothing of it.
+/// A private key as PEM text. It dereferences to `str`; its memory is wiped when it is dropped, and `Debug` shows none of it.
 ///
-/// A copy (`to_owned`, `format!`) is the caller's own to wipe.
+/// The caller is responsible for wiping copies (`to_owned`, `format!`).
 ///
 /// # Examples
 ///

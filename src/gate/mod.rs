@@ -1,7 +1,7 @@
 //! A local RTM gate for development and tests: everything about rooms, over TCP, in memory, in this process.
 //!
-//! Any RTM server SDK can talk to it, the vendor's own included. It checks signatures, time stamps and salts as the service
-//! does, answers each failure with the code that the service documents, and keeps nothing after it ends.
+//! Any RTM server SDK can talk to it, including the vendor's. It checks signatures, time stamps and salts as the service does,
+//! answers each failure with the code that the service documents, and keeps nothing after it ends.
 //!
 //! ```
 //! use rtm_server_sdk::Client;
@@ -21,7 +21,7 @@
 //! | --- | --- |
 //! | one of the Room methods | as the service does; `uids` in ascending order, `cn` with the rooms as strings |
 //! | a batch of members or rooms | as the service does; `successedUids` names users who were there to be removed |
-//! | a message, its editing, its deletion, the history, the counts | as the service does |
+//! | sending, reading, editing, deleting and counting messages, the history | as the service does |
 //! | `addlisten`, `removelisten`, `setlisten` | `{}`, and from then on pushes: see below |
 //! | `*ping` | `{ts}`, in milliseconds, without a signature |
 //! | an unknown method, whatever its signature | 20004 |
@@ -38,45 +38,44 @@
 //! | a sender who is not in the room | 200040 |
 //! | a sender who is banned in the room | 200045 |
 //! | a `mid` that its sender has used in the room before | 200053 |
-//! | a message that is not there, to be read, edited or deleted | 200070 |
-//! | a message older than `timeLimit`, to be edited | 200021 |
+//! | reading, editing or deleting a message that does not exist | 200070 |
+//! | editing a message older than `timeLimit` | 200021 |
 //! | a payload in JSON, compressed, or marked as encrypted | 10008 |
 //!
-//! The first of these lines that fits decides, from the unknown method downwards. A one-way quest is executed and gets
-//! no answer. Answers carry version 1 and the flag of msgpack, whatever the quest's header said; they come in the order
-//! of the quests. Answers to the gate's own quests are accepted whatever they hold.
+//! From the unknown method downwards, the first matching row decides. A one-way quest is executed and gets no answer. Answers
+//! carry version 1 and the msgpack flag, whatever the quest's header said, and come in the order of the quests. Answers to
+//! the gate's own quests are accepted whatever they contain.
 //!
-//! What breaks the protocol closes its connection, and no other, without an answer: bytes that are no packet, a packet
-//! of more than 8 MiB, a payload that is empty, cut short or not a map with string keys, a flag byte that announces
-//! both or neither of msgpack and JSON, a quest without a method.
-//! The answers to the quests before it are delivered first. An answer that comes unasked is ignored.
+//! A violation of the protocol closes its connection, and no other, without an answer: bytes that are not a packet, a packet
+//! of more than 8 MiB, a payload that is empty, truncated or not a map with string keys, a flag byte that announces both or
+//! neither of msgpack and JSON, a quest without a method. Answers to earlier quests are delivered first. An unexpected
+//! answer is ignored.
 //!
-//! - A room exists as soon as something names it. An info that was never set is the empty string.
-//! - A ban with a `btime` of 0 or less, or without one, is for ever. Without `rid` it holds in every room. A ban
-//!   replaces an earlier one of the same room, or of all rooms.
-//! - Removing a ban without `rid` lifts every ban of that user, those of single rooms included. Removing it in one room
-//!   leaves a ban of all rooms as it is.
-//! - Each room keeps its last 500 messages, of every type, for as long as the gate runs. Their `mtime` never goes back. A
-//!   deleted message keeps its row in the history, marked and without its content. The last 1,048,576 `mid`s of a
-//!   project are remembered.
-//! - A message is pushed to every connection that listens to its room, the sender's own included. The pushes of a connection
-//!   are numbered from 1 on. A connection that listens to events gets a `ping` every 20 s. Nothing happens to users by
-//!   itself here: groups, messages from user to user and events are pushed by [`Gate::push_message`] and
-//!   [`Gate::push_event`].
+//! - A room exists once a call names it. An info that was never set is the empty string.
+//! - A ban with a `btime` of 0 or less, or without one, never ends. Without `rid` it holds in every room. A ban replaces an
+//!   earlier one of the same room, or of all rooms.
+//! - Removing a ban without `rid` ends every ban of that user, including those in single rooms. Removing it in one room does
+//!   not end a ban in all rooms.
+//! - Each room keeps its last 500 messages, of every type, as long as the gate runs. Their `mtime` never decreases. A deleted
+//!   message keeps its row in the history, marked and without content. The gate remembers the last 1,048,576 `mid`s of a
+//!   project.
+//! - A message is pushed to every connection that listens to its room, including the sender's. The pushes of a connection are
+//!   numbered from 1. A connection that listens to events gets a `ping` every 20 s. The gate itself makes no events and no
+//!   messages to groups or users: [`Gate::push_event`] and [`Gate::push_message`] push them.
 //! - `setlisten` replaces the kinds that it names, by a list, a boolean or both, and keeps the others. A list by itself
-//!   ends "all of that kind". A map in place of a list is read as the list of its keys.
+//!   ends "all of that kind". A map instead of a list is read as the list of its keys.
 //! - A text that is not UTF-8 is kept as binary.
-//! - Integers may be floats with a whole value; a nil counts as a parameter that was left out.
-//! - Used signatures are remembered until their time stamp is too old to pass, the last 16,777,216 of them at most.
+//! - Integers may be floats with a whole value; nil counts as a missing parameter.
+//! - The gate remembers used signatures until their time stamp is too old to pass, at most the last 16,777,216.
 //! - With a key, the gate serves plain and encrypted sessions on one port. A key exchange that fails, or that is not the
 //!   connection's first packet, closes the connection.
-//! - A peer that does not read its answers is not read from any more, until it does. One that is behind by 8 MiB of
-//!   pushes is closed. One that has sent its last byte still gets its answers.
-//! - There are at most 4,096 connections. Over 128 MiB of packets that are not whole and of bytes that were not read, of
-//!   all connections together, the connection that holds the most is closed.
+//! - The gate stops reading from a peer that does not read its answers, until it does. It closes a connection that is behind
+//!   by 8 MiB of pushes. A peer that has half-closed its connection still gets its answers.
+//! - There are at most 4,096 connections. If incomplete packets and unread bytes of all connections together exceed 128 MiB,
+//!   the connection that holds the most is closed.
 //!
-//! It logs with the crate `log`: what it refuses and why at `warn`, connections that end unplanned at `info`, all others
-//! at `debug`.
+//! It logs through the crate `log`: refusals and their reasons at `warn`, connections that end unexpectedly at `info`, all
+//! others at `debug`.
 
 // Lowest layer first; each file knows only those above it in this list.
 mod clock;
@@ -133,10 +132,8 @@ use stats::Counters;
 
 /// A running gate. It serves on a thread of its own, `rtm-gate-PORT`, until it is dropped.
 ///
-/// Dropping it closes its port and all its connections, and returns once the thread has ended. The port can be bound
-/// again at once.
-///
-/// The methods that make it misbehave for tests return once they have taken effect.
+/// Dropping it closes its port and all its connections, and returns once the thread has ended. The port can be bound again
+/// at once. The methods that make it misbehave for tests return once they have taken effect.
 pub struct Gate {
     address: SocketAddr,
     endpoint: String,
@@ -146,7 +143,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The address that the gate listens on, with its real port, as a client takes it: `127.0.0.1:40123`.
+    /// The address that the gate listens on, with its real port, as a client's endpoint: `127.0.0.1:40123`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -164,8 +161,8 @@ impl Gate {
         self.counters.snapshot()
     }
 
-    /// Makes the gate mishandle quests from now on. Of several faults, the first that fits a quest applies, in the order
-    /// in which they were injected.
+    /// Makes the gate mishandle quests from now on. If several faults match a quest, the first in the order of injection
+    /// applies.
     ///
     /// # Examples
     ///
@@ -195,8 +192,8 @@ impl Gate {
         self.run(Command::ClearFaults);
     }
 
-    /// Moves the gate's clock forward, for the rest of its life: bans run out, time stamps become too old, idle connections
-    /// are closed, delayed answers are sent. It goes no further than 1,000 years.
+    /// Moves the gate's clock forward for good: bans expire, time stamps become too old, idle connections are closed, delayed
+    /// answers are sent.
     ///
     /// # Examples
     ///
@@ -264,7 +261,7 @@ impl Gate {
         self.run(Command::Resume);
     }
 
-    /// Pushes an event, such as `login`, to every connection that listens to it. It carries the project of that connection
+    /// Pushes an event, such as `login`, to every connection that listens to it. The event carries that connection's project
     /// and the gate's time.
     ///
     /// # Examples
@@ -285,8 +282,8 @@ impl Gate {
         self.run(Command::PushEvent(name.to_owned(), uid));
     }
 
-    /// Pushes a message to every connection that listens to its target. It is neither stored nor checked.
-    /// A message without an `mtime` gets the gate's time.
+    /// Pushes a message to every connection that listens to its target. The message is neither stored nor checked. Without an
+    /// `mtime`, it gets the gate's time.
     ///
     /// # Examples
     ///

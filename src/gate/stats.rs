@@ -4,19 +4,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::methods::{self, Handler};
 
-/// What a [`Gate`](super::Gate) has done since it was started, and how many connections it has.
+/// What a [`Gate`](super::Gate) has done since it started, and how many connections it has.
 ///
-/// A call is counted before its answer is sent: who has the answer finds the call in the numbers.
+/// A call is counted before its answer is sent, so whoever has the answer finds the call in the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateStats {
-    /// Connections that were taken, those that ended included.
+    /// Connections accepted, including those that have ended.
     pub connections_accepted: u64,
     /// Connections that are open now.
     pub connections_open: u64,
-    /// Quests that were answered with an error, or would have been, had they not been one-way.
+    /// Quests that were answered with an error, or one-way quests that would have been.
     pub refused: u64,
-    /// Pushes, the gate's own `ping` included: one for each connection that got it.
+    /// Pushes, including the gate's own `ping`: one per connection that got it.
     pub pushes_sent: u64,
     /// Pushes that were answered.
     pub pushes_answered: u64,
@@ -30,14 +30,14 @@ impl Default for GateStats {
 }
 
 impl GateStats {
-    /// How many quests of one method were executed with success. `method` is its name on the wire: `addroommember`,
-    /// `*ping`. Zero for a method that the gate does not know.
+    /// How many quests of one method were executed successfully. `method` is its wire name: `addroommember`, `*ping`. Zero for
+    /// a method that the gate does not know.
     #[must_use]
     pub fn executed(&self, method: &str) -> u64 {
         methods::find(method.as_bytes()).map_or(0, |number| self.executed[number])
     }
 
-    /// How many signed calls were executed with success, all methods together. Pings do not count.
+    /// How many signed calls of all methods were executed successfully. Pings do not count.
     #[must_use]
     pub fn executed_in_all(&self) -> u64 {
         let is_signed = |number: usize| matches!(methods::ALL[number].handler, Handler::Signed(_));
