@@ -1,4 +1,4 @@
-//! The callback threads: where the user's code runs and its panics are contained. They run jobs and know nothing else of them.
+//! The callback threads, which run the user's code and contain its panics. They run jobs and know nothing else about them.
 
 use std::any::Any;
 use std::cell::RefCell;

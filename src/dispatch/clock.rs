@@ -1,4 +1,4 @@
-//! The time that calls are signed with: the machine's, corrected by what the server says where the two are apart.
+//! The time that calls are signed with: the machine's clock, corrected by the server's time if the two differ.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! The way back to the caller. It delivers exactly one outcome: dropping it on the way delivers an error.
+//! The way back to the caller. It delivers exactly one outcome: dropping it undelivered delivers an error.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

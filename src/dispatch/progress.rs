@@ -1,4 +1,4 @@
-//! How far a call has got, settled between the I/O thread and a caller that gives up by itself.
+//! How far a call has got, agreed on by the I/O thread and a caller that gives up by itself.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

@@ -1,4 +1,4 @@
-//! The bytes of answers that nobody has taken yet, and when they are too many to read on.
+//! Counts the bytes of answers that nobody has taken yet, and says when there are too many to continue reading.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Counts the callbacks that have not run to their end, for a shutdown that waits for them.
+//! Counts the callbacks that have not finished, for a shutdown that waits for them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! When the next attempt to connect may begin: a function of the policy, the failures, the time and a random number.
+//! Decides when the next attempt to connect may start, from the policy, the failures, the time and a random number.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Whether the machine's clock is off. An answer with 200008 says so; `*ping` then asks the server for its time, while the
-//! answer is held. It knows neither the time of day nor how a ping is sent.
+//! Finds out whether the machine's clock is wrong. An answer with 200008 says so; a `*ping` then asks the server for its time
+//! while the answer is held. This file knows neither the time of day nor how a ping is sent.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! One connection: its bytes in and out, its handshake, its keep-alive. It knows neither how it was made nor who waits for the
-//! answers that it carries.
+//! One connection: its bytes in and out, its handshake, its keep-alive. It knows neither how it was made nor who waits for
+//! its answers.
 
 use std::time::Instant;
 

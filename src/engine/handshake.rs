@@ -1,4 +1,4 @@
-//! What a new connection does before it carries calls: a list of steps, one after the other, each with an answer.
+//! The handshake of a new connection, before it carries calls: a list of steps, each a quest with an answer.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! [`ConnectionInfo`]: what hooks are given about a connection.
+//! [`ConnectionInfo`]: the description of a connection that hooks get.
 
 use std::net::SocketAddr;
 use std::time::Duration;

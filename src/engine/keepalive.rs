@@ -1,4 +1,4 @@
-//! Notices a dead peer: when to ping, and when to give up.
+//! Detects a dead peer: when to ping, and when to give up.
 
 use std::time::{Duration, Instant};
 

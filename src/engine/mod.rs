@@ -1,10 +1,10 @@
 //! The client's engine: what to send, whom to answer, when to give up. It does no I/O and has no clock.
 //!
-//! The driver above it tells what happened (`handle_*`, with the time), then does what the engine asks for
-//! ([`Engine::next_action`]), writes what it wants written ([`Engine::output`]), and comes back at the latest when
-//! [`Engine::next_due`] says. So the whole engine is tested on simulated time, without a socket.
+//! The driver reports what happened (`handle_*`, with the time), carries out the engine's actions ([`Engine::next_action`]),
+//! writes its output ([`Engine::output`]), and calls again by [`Engine::next_due`] at the latest. So tests run the whole
+//! engine on simulated time, without a socket.
 //!
-//! It is generic over `T`, the token that stands for whoever waits for the outcome of a call.
+//! The engine is generic over `T`, the token that represents whoever waits for the outcome of a call.
 
 mod action;
 mod backoff;

@@ -1,5 +1,5 @@
-//! How many calls a second are sent: when the next call has its turn. It knows neither calls nor connections, so that
-//! the turns go on over a new connection where they were.
+//! Limits how many calls a second are sent: decides when the next call has its turn. It knows neither calls nor connections,
+//! so the turns continue over a new connection.
 
 use std::time::{Duration, Instant};
 

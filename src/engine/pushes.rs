@@ -1,4 +1,4 @@
-//! The server's own quests: how each is answered, and what is handed on.
+//! The engine's part in listening: it asks the server for pushes, and passes on those that arrive.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,4 @@
-//! What the engine does when the server refuses a time stamp (200008): it asks for the server's time, and holds what was
-//! refused until then.
+//! Handles refused time stamps (200008): asks for the server's time, and holds the refused calls until it is known.
 
 use std::time::Instant;
 

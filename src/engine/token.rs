@@ -1,4 +1,4 @@
-//! What the engine knows of whoever waits for the outcome of a call.
+//! The token that represents whoever waits for the outcome of a call.
 
 /// Stands for whoever waits.
 pub trait Token {

@@ -1,4 +1,4 @@
-//! What a session does to the bytes of its frames: nothing, or AES in CFB mode (section 3).
+//! The cipher of a session: none, or AES in CFB mode (section 3).
 
 #[cfg(feature = "encryption")]
 use {

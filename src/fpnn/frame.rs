@@ -1,4 +1,4 @@
-//! Quests and answers, as they lie in a received frame.
+//! Quests and answers in a received frame.
 
 use byteorder::{ByteOrder, LittleEndian};
 

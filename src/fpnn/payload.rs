@@ -1,4 +1,4 @@
-//! [`Payload`]: the bytes of a received payload, on their way to whoever reads them.
+//! [`Payload`]: the bytes of a received payload, on their way to the thread that reads them.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,9 +1,8 @@
-//! Decides whether the I/O thread looks for work again before it sleeps. Waking a thread that sleeps takes the system
-//! longer than a fast server takes to answer; looking costs processor time that is wasted if nothing comes.
+//! Decides whether the I/O thread polls for work ("looks") before it sleeps. Waking a sleeping thread takes the system longer
+//! than a fast server takes to answer; a look that finds nothing wastes processor time.
 //!
-//! What the last waits were like decides. A look that finds nothing is followed by a sleep, and the more looks failed, the
-//! more sleeps must have been short before the next look. So a long wait costs one look at the most, and a server that is
-//! always slow costs none.
+//! Recent waits decide. After a look that finds nothing the thread sleeps, and the more looks have failed, the more sleeps
+//! must be short before the next look. So a long wait costs at most one look, and a server that is always slow costs none.
 
 use std::time::Duration;
 

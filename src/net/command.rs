@@ -1,4 +1,4 @@
-//! The way to the I/O thread: a queue of commands, and a waker for when the thread sleeps.
+//! The way to the I/O thread: a queue of commands, and a waker for a sleeping thread.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Looks up host names on a thread of their own, since the system's resolver blocks without a limit.
+//! Resolves host names on a separate thread, because the system's resolver blocks without a limit.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

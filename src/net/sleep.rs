@@ -1,4 +1,4 @@
-//! Whether the I/O thread sleeps: the flag that saves a wake for each command that comes while it is awake.
+//! The flag that says whether the I/O thread sleeps. It saves the wake for commands that arrive while the thread is awake.
 
 use std::sync::atomic::Ordering;
 

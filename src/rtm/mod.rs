@@ -1,4 +1,4 @@
-//! What RTM says over FPNN: signed quests, and the methods with their answers. Bytes in memory, like the layer below.
+//! RTM over FPNN: signed quests, and the methods with their answers. Bytes in memory only, like the layer below.
 
 #![cfg_attr(
     not(feature = "gate"),

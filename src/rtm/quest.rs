@@ -1,4 +1,4 @@
-//! A signed quest before its signature: everything but the sequence number and the four values of the signature.
+//! A quest before it is signed: everything but the sequence number and the four values of the signature.
 
 use byteorder::{BigEndian, ByteOrder};
 

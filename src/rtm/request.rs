@@ -1,4 +1,4 @@
-//! A call of one method: what is sent, and how its answer is read.
+//! A call of one method: its quest, and the reader of its answer.
 
 use std::borrow::Cow;
 

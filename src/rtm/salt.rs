@@ -1,4 +1,4 @@
-//! Numbers that nobody else uses: the salts of signatures, and the ids of messages.
+//! Unique numbers: the salts of signatures, and the ids of messages.
 
 use std::hash::{BuildHasher, RandomState};
 use std::process;

@@ -1,5 +1,5 @@
-//! Calls by method and outcome, and their times. Recorded by the thread that delivers the outcome: the I/O thread, but for
-//! calls that never get there.
+//! Calls by method and outcome, and their durations. The thread that delivers the outcome records them: the I/O thread, or
+//! the caller's for calls that never get that far.
 
 use std::num::NonZeroU64;
 use std::sync::OnceLock;

@@ -1,8 +1,8 @@
-//! A client's metrics, by the facade `metrics` (feature `metrics`). `docs/metrics.md` lists them.
+//! A client's metrics, through the facade `metrics` (feature `metrics`). `docs/metrics.md` lists them.
 //!
-//! Calls are recorded when their outcome is there, everything else is sampled by the I/O thread. A client that is built
-//! without a recorder records nothing, reads no clock and allocates nothing for it. Without the feature, the same types
-//! are empty, so that nobody else has to ask whether it is on.
+//! Calls are recorded when their outcome is there; the I/O thread samples everything else. A client that is built without a
+//! recorder records nothing, reads no clock and allocates nothing for it. Without the feature, the same types are empty, so
+//! no other code has to check for it.
 
 #[cfg(feature = "metrics")]
 mod calls;

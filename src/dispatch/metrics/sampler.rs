@@ -1,7 +1,7 @@
-//! What a client's I/O thread publishes once a second: the counters of `Client::stats`, and how full everything is.
+//! Publishes the counters of `Client::stats`, and how full everything is, once a second on the I/O thread.
 //!
-//! Clients with the same labels share their metrics. So each adds what has changed on its own side, and takes its share out of
-//! the gauges when it ends.
+//! Clients with the same labels share their metrics. So each client adds its own changes, and subtracts its share from the
+//! gauges when it ends.
 
 use std::time::{Duration, Instant};
 

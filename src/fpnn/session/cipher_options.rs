@@ -1,4 +1,4 @@
-//! [`KeyBits`] and [`CipherMode`]: what a client may choose about the cipher of its sessions.
+//! [`KeyBits`] and [`CipherMode`]: a client's choices for the cipher of its sessions.
 
 /// The length of an encrypted session's AES key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,4 +1,4 @@
-//! Who may not speak, where, and for how long.
+//! Bans from speaking, in a room or in all of them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is listened to: the wish of one listener, and the parameters of `setlisten`.
+//! Listening: what one listener subscribes to, and the parameters of `setlisten`.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Pushes that were read and are kept for a while, one behind the other.
+//! Lists of pushes that were read, which all listeners of these pushes share.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use super::{EventRef, MessageRef, PushRef};
 use crate::fpnn::RawString;
 use crate::rtm::{Event, Message, MessageBody, MessageType, Target};
 
-/// Memory of more than so many bytes, which some large push needed, is not kept for the next list.
+/// Buffers above this size, which a large push needed, are not reused for the next list.
 const WORTH_KEEPING: usize = 128 * 1024;
 
-/// Pushes that were read, without the payloads that they came in.
+/// Pushes that were read, without their payloads.
 ///
-/// Their texts stand one behind the other, so that a list takes a few pieces of memory however many pushes it has. They
-/// were checked when they came in, once for all who take messages out.
+/// Their texts are concatenated, so a list takes a few allocations however many pushes it has. UTF-8 is checked once, when a
+/// push is added.
 #[derive(Debug, Clone, Default)]
 pub struct PushList {
     pushes: Vec<Kept>,
@@ -29,7 +29,7 @@ pub struct Kept {
     payload_len: u32,
 }
 
-/// A push apart from its texts.
+/// A push without its texts.
 #[derive(Debug, Clone, Copy)]
 pub enum PushParts {
     Message(MessageParts),
@@ -63,7 +63,7 @@ enum Body {
     Binary(Span),
 }
 
-/// A part of the texts, or of the bytes. Lists are far below 32 bits of length.
+/// A range of the texts, or of the bytes. Lists are far shorter than 32 bits allow.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start: u32,
@@ -71,7 +71,7 @@ struct Span {
 }
 
 impl Kept {
-    /// The length of the payload that it came in.
+    /// The length of its payload.
     #[must_use]
     pub fn payload_len(&self) -> usize {
         self.payload_len as usize
@@ -79,7 +79,7 @@ impl Kept {
 }
 
 impl PushList {
-    /// Adds a push that came in a payload of so many bytes.
+    /// Adds a push whose payload had this length.
     pub fn add(&mut self, push: &PushRef<'_>, payload_len: usize) {
         let parts = match *push {
             PushRef::Message(message) => PushParts::Message(self.add_message(message)),
@@ -89,7 +89,7 @@ impl PushList {
         self.pushes.push(Kept { parts, payload_len: payload_len as u32 });
     }
 
-    /// The pushes, in the order in which they came.
+    /// The pushes, in the order of their arrival.
     #[must_use]
     pub fn pushes(&self) -> &[Kept] {
         &self.pushes
@@ -101,7 +101,7 @@ impl PushList {
         self.payload_bytes
     }
 
-    /// All pushes in memory of just their size. Where they were is room for the next.
+    /// Takes all pushes, in buffers of exactly their size. The list is empty afterwards and keeps its buffers.
     pub fn take(&mut self) -> Arc<PushList> {
         if self.texts.capacity().max(self.binary.capacity()) > WORTH_KEEPING {
             return Arc::new(std::mem::take(self));
@@ -158,7 +158,7 @@ impl PushList {
         EventParts { pid, name, uid, time, endpoint, data: data.map(|data| self.add_lossy(data)) }
     }
 
-    /// A text for people: what is not UTF-8 in it is marked.
+    /// Adds a text; bytes that are not UTF-8 become replacement characters.
     fn add_lossy(&mut self, bytes: &[u8]) -> Span {
         self.add_text(&String::from_utf8_lossy(bytes))
     }
