@@ -1,4 +1,4 @@
-//! How a call ended, as it is counted.
+//! The outcome of a call, as statistics and metrics count it.
 
 use crate::engine::{Counter, Counters, Outcome};
 use crate::error::Error;
@@ -20,7 +20,7 @@ pub(crate) enum CallOutcome {
 }
 
 impl CallOutcome {
-    /// What `outcome` counts as. A caller that does not wait for it any more has given up, and says that the time ran out.
+    /// What `outcome` counts as. If the caller has given up waiting, the call counts as timed out.
     pub(crate) fn of(outcome: &Outcome, is_awaited: bool) -> CallOutcome {
         match outcome {
             _ if !is_awaited => CallOutcome::TimedOut,

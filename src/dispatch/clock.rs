@@ -39,7 +39,7 @@ impl ServerClock {
             return false;
         }
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
-        // One warning tells the operator. Later changes are the machine's clock being set, or servers that disagree.
+        // One warning informs the operator. Later changes come from setting the machine's clock, or from servers that disagree.
         let is_first = !self.was_corrected.swap(true, Ordering::Relaxed);
         let level = if is_first { log::Level::Warn } else { log::Level::Info };
         log::log!(level, "calls are signed with the server's time: this machine's clock is {}", Deviation(offset_ms));

@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use crate::engine::Outcome;
 
-/// An answer of up to this many bytes is not counted. It lies in the memory of the call that asked for it.
+/// An answer of up to this many bytes is not counted. It reuses the memory of its call.
 const SMALL: usize = 512;
 
 /// The bytes of one client.
 pub(crate) struct Undelivered {
     limit: usize,
     bytes: AtomicUsize,
-    /// The I/O thread has stopped reading, and is to be told when it may go on.
+    /// The I/O thread has stopped reading and waits to be woken.
     is_paused: AtomicBool,
     resume: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Charge {
 #[derive(Debug)]
 pub(super) struct ChargedOutcome {
     outcome: Outcome,
-    /// In a box, since few outcomes have one, and every call in flight has room for it.
+    /// Boxed: few outcomes have one, and every call in flight has room for it.
     charge: Option<Box<Charge>>,
 }
 
@@ -39,7 +39,8 @@ impl Undelivered {
         Undelivered { limit, bytes: AtomicUsize::new(0), is_paused: AtomicBool::new(false), resume: OnceLock::new() }
     }
 
-    /// Has `resume` called, by whoever takes an answer, when reading may go on after [`must_pause`](Self::must_pause).
+    /// Sets the function that the thread that takes an answer calls when reading may continue after
+    /// [`must_pause`](Self::must_pause).
     pub(crate) fn on_resume(&self, resume: impl Fn() + Send + Sync + 'static) {
         // Only the I/O thread asks for it, and once.
         let _ = self.resume.set(Box::new(resume));
@@ -50,7 +51,7 @@ impl Undelivered {
         if self.bytes.load(Ordering::SeqCst) <= self.limit {
             return false;
         }
-        // The flag comes first, then the look; whoever takes an answer does it the other way round.
+        // First the flag, then the check; a thread that takes an answer does the opposite.
         self.is_paused.store(true, Ordering::SeqCst);
         self.bytes.load(Ordering::SeqCst) > self.limit
     }

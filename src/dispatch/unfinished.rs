@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 #[derive(Debug, Default)]
 pub(crate) struct UnfinishedCallbacks {
     count: AtomicUsize,
-    /// Held by whoever looks at the count before a wait, and by whoever ends that wait.
+    /// Held by a thread that checks the count before a wait, and by the one that ends the wait.
     waiting: Mutex<()>,
     none_left: Condvar,
 }

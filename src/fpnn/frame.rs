@@ -99,7 +99,7 @@ pub fn read_answer<T>(
     Ok(Ok(value))
 }
 
-/// `{code, ex, raiser}`. An official server puts the code under `ex` too, so that any kind of value is taken there.
+/// `{code, ex, raiser}`. An official server also puts the code under `ex`, so any kind of value is accepted there.
 fn read_error(reader: &mut PayloadReader<'_>) -> Result<AnswerError, DecodeError> {
     let mut code = ErrorCode::FPNN_EC_PROTO_UNKNOWN_ERROR;
     let mut message = None;

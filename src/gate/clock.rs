@@ -10,7 +10,7 @@ const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 3600);
 pub(super) struct Now {
     /// Milliseconds since the epoch: time stamps are checked against it.
     pub unix_ms: i64,
-    /// Bans and idle connections are timed with it, so that setting the machine's clock does not end them.
+    /// Times bans and idle connections, so setting the machine's clock does not end them.
     pub monotonic: Instant,
 }
 

@@ -1,4 +1,4 @@
-//! What a test tells its gate: commands to the gate's thread, each waited for until it has taken effect.
+//! Commands from a test to the gate's thread. The caller waits until each has taken effect.
 
 use std::io;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::code::ErrorCode;
 use crate::error::{DecodeError, ProtocolError};
 
-/// The error with which a quest is answered. The connection goes on.
+/// An error answer to a quest. The connection stays open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ErrorAnswer {
     /// The answer's `code`.

@@ -8,7 +8,7 @@ use super::failure::Violation;
 use super::service::Service;
 use super::session::{Served, Session};
 
-/// A gate whose time stands still, and its only connection.
+/// A gate whose clock is stopped, and its only connection.
 #[derive(Debug)]
 pub struct OfflineGate {
     service: Service,

@@ -1,4 +1,4 @@
-//! What the gate tells by itself: quests to those who listen.
+//! Pushes: the gate's own quests to listeners.
 
 use super::project::{ConnectionId, Listeners, Subject};
 use crate::fpnn::{FrameWriter, MapWriter, MethodName};

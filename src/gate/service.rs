@@ -41,7 +41,7 @@ pub(super) struct Service {
     settings: Settings,
     faults: Faults,
     pushes: Pushes,
-    /// The answer to the last quest. Kept, so that answering does not allocate.
+    /// The answer to the last quest, kept so that answering does not allocate.
     answer: Vec<u8>,
 }
 

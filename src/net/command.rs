@@ -66,7 +66,7 @@ impl CommandSender {
         Ok(())
     }
 
-    /// Wakes the thread if it sleeps, so that it looks at what was changed before this.
+    /// Wakes the thread if it sleeps, so that it sees what was changed before this.
     pub(crate) fn wake(&self) {
         if self.sleep.flag.take() {
             if let Err(error) = self.sleep.waker.wake() {

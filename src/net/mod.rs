@@ -28,7 +28,7 @@ use busy_poll::BusyPoll;
 use driver::{Driver, WAKER};
 use yielding::Yielding;
 
-/// How long closing waits for the thread. The thread never blocks, so that this runs out only on a machine that
+/// How long closing waits for the thread. The thread never blocks, so this expires only on a machine that
 /// does not schedule it.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 

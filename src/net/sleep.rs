@@ -30,7 +30,7 @@ impl SleepFlag {
         self.is_asleep.store(false, Ordering::SeqCst);
     }
 
-    /// There is something to do. Says whether the thread is to be woken for it, by whoever asks.
+    /// There is something to do. Returns whether the caller has to wake the thread for it.
     #[must_use]
     pub(super) fn take(&self) -> bool {
         self.is_asleep.load(Ordering::SeqCst) && self.is_asleep.swap(false, Ordering::SeqCst)

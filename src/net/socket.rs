@@ -74,7 +74,7 @@ impl Socket {
         read
     }
 
-    /// Sends the acknowledgement that the system still holds back, where the system can.
+    /// Sends the acknowledgement that the system is delaying, if the system can.
     pub(super) fn acknowledge(&self) {
         // Were it refused, the acknowledgement would come a little later.
         #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -30,7 +30,7 @@ pub(super) struct Yielding {
 }
 
 impl Yielding {
-    /// A call was completed, so that its caller runs.
+    /// A call was completed, so its caller can run.
     pub(super) fn record_completed(&mut self) {
         self.completed += 1;
     }
@@ -50,7 +50,7 @@ impl Yielding {
         in_flight + self.completed
     }
 
-    /// Yields to the callers, where that is worth it.
+    /// Yields to the callers if that is worth it.
     pub(super) fn yield_to_callers(&mut self, in_flight: usize) {
         if self.calls_under_way(in_flight) >= SEVERAL {
             self.yield_unless_useless();

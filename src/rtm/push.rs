@@ -90,7 +90,7 @@ pub struct MessageRef<'a> {
     pub from: i64,
     pub mid: i64,
     pub mtype: MessageType,
-    /// Its msgpack kind alone tells text from bytes.
+    /// Only its msgpack kind distinguishes text from bytes.
     pub body: RawString<'a>,
     pub attrs: &'a [u8],
     pub mtime: Option<i64>,

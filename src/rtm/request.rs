@@ -78,7 +78,7 @@ fn quest(method: MethodName<'_>, write: impl FnOnce(MapWriter<'_>) -> MapWriter<
     quest
 }
 
-/// Reads the answer to one call. It is small, since every submitted call holds one until its outcome is taken.
+/// Reads the answer to one call. It is small, because every submitted call holds one until its outcome is taken.
 pub struct AnswerReader<T>(Reader<T>);
 
 enum Reader<T> {

@@ -28,6 +28,6 @@ pub enum CipherMode {
     /// All frames of a direction form one stream of ciphertext: the default, and the recommended mode.
     #[default]
     Stream,
-    /// Each frame is enciphered by itself, so that an eavesdropper sees which frames are equal.
+    /// Each frame is enciphered separately, so an eavesdropper sees which frames are equal.
     Package,
 }

@@ -31,7 +31,7 @@ fn is_banned(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), Error
     Ok(())
 }
 
-/// How long a ban lasts; `None` is for ever.
+/// How long a ban lasts; `None` means without an end.
 fn ban_time(params: &Params<'_>) -> Result<Option<Duration>, ErrorAnswer> {
     let Some(seconds) = params.optional_int("btime")? else { return Ok(None) };
     if i32::try_from(seconds).is_err() {

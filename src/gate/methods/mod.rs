@@ -62,7 +62,7 @@ pub(super) struct Call<'a, 'p> {
     pub now: Now,
     /// The connection that it came on.
     pub connection: ConnectionId,
-    /// What it has to tell to those who listen.
+    /// Its pushes to listeners.
     pub pushes: &'a mut Pushes,
 }
 

@@ -27,11 +27,11 @@ pub(super) struct Project {
     pub messages: Messages,
     /// Who is pushed what.
     pub listeners: Listeners,
-    /// How many calls it may make, where that is limited.
+    /// The limit on its calls, if any.
     pub rate: Option<Rate>,
 }
 
-/// The rules of the service that a gate follows only where it is told to.
+/// The rules of the service that a gate follows only on request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Rules {
     /// The calls a second of each project.

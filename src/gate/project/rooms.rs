@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::rtm::{RoomId, UserId};
 
-/// Every room of a project. A room exists as soon as something names it; nobody has to create it.
+/// The rooms of a project. A room exists once a call names it.
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     rooms: FxHashMap<RoomId, Room>,
@@ -70,7 +70,7 @@ impl Rooms {
         self.rooms.get(&room).map_or(0, |room| room.members.len())
     }
 
-    /// Sets one info of a room or both; `None` leaves that one as it is.
+    /// Sets one info of a room or both; `None` leaves an info unchanged.
     pub(crate) fn set_info(&mut self, room: RoomId, public: Option<&str>, private: Option<&str>) {
         let room = self.rooms.entry(room).or_default();
         if let Some(public) = public {
@@ -81,7 +81,7 @@ impl Rooms {
         }
     }
 
-    /// The public and the private info of a room: empty where none was set.
+    /// The public and the private info of a room, empty if never set.
     pub(crate) fn info(&self, room: RoomId) -> (&str, &str) {
         self.rooms.get(&room).map_or(("", ""), |room| (&*room.public_info, &*room.private_info))
     }
