@@ -17,14 +17,16 @@ pub(crate) const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 
 /// When to make a new connection after a loss or a failed attempt.
 ///
-/// The default is exponential back-off. The first attempt after a loss is made after 10 ms, or with the next call if that
-/// comes earlier. If it fails, the policy waits for [`first_delay`](Self::first_delay) from the start of that attempt to the
-/// start of the next, then twice as long, and so on, up to [`max_delay`](Self::max_delay). Random [`jitter`](Self::jitter)
-/// shortens each wait, so that the clients of a restarted server do not return all at once. A connection that ended before
-/// the server answered anything on it counts as a failed attempt; one on which the server answered resets the waits. Even a
-/// server that answers once and goes away, over and over, sees at most 16 attempts in a row, and two a second after that.
+/// The default is exponential back-off. The first attempt after a loss is made after 10 ms, or with the next call if
+/// that comes earlier. If it fails, the policy waits for [`first_delay`](Self::first_delay) from the start of that
+/// attempt to the start of the next, then twice as long, and so on, up to [`max_delay`](Self::max_delay). Random
+/// [`jitter`](Self::jitter) shortens each wait, so that the clients of a restarted server do not return all at once. A
+/// connection that ended before the server answered anything on it counts as a failed attempt; one on which the server
+/// answered resets the waits. Even a server that answers once and goes away, over and over, sees at most 16 attempts in
+/// a row, and two a second after that.
 ///
-/// [`regressive`](Self::regressive) is the policy of the vendor's SDKs; [`never`](Self::never) reconnects only for calls.
+/// [`regressive`](Self::regressive) is the policy of the vendor's SDKs; [`never`](Self::never) reconnects only for
+/// calls.
 ///
 /// A call made while the policy waits fails at once with [`Error::NotConnected`](crate::Error::NotConnected), unless it
 /// [waits for the next connection](crate::ClientBuilder::wait_for_ready). It neither makes an attempt nor lengthens the
@@ -74,10 +76,10 @@ impl Default for ReconnectPolicy {
 impl ReconnectPolicy {
     /// The policy of the vendor's SDKs, with their figures (`docs/protocol.md`, section 5).
     ///
-    /// A failed attempt and a connection that lived for less than 1.5 s count as failures. After five failures in a row the
-    /// waits begin: 2 s, then in five equal steps up to 120 s. Jitter shortens each wait by up to a fifth. Before the waits
-    /// begin, the client reconnects after a random pause of up to 50 ms, doubling with each failure in a row; no call waits
-    /// for the pause.
+    /// A failed attempt and a connection that lived for less than 1.5 s count as failures. After five failures in a row
+    /// the waits begin: 2 s, then in five equal steps up to 120 s. Jitter shortens each wait by up to a fifth. Before
+    /// the waits begin, the client reconnects after a random pause of up to 50 ms, doubling with each failure in a row;
+    /// no call waits for the pause.
     ///
     /// # Examples
     ///
@@ -99,16 +101,16 @@ impl ReconnectPolicy {
         }
     }
 
-    /// Makes a connection only for a call (with `auto_connect`) or for `Client::connect`, neither of which ever waits for the
-    /// policy. As long as calls [wait for a connection](crate::ClientBuilder::wait_for_ready), attempts are made for them
-    /// with the waits of the default policy.
+    /// Makes a connection only for a call (with `auto_connect`) or for `Client::connect`, neither of which ever waits
+    /// for the policy. As long as calls [wait for a connection](crate::ClientBuilder::wait_for_ready), attempts are
+    /// made for them with the waits of the default policy.
     #[must_use]
     pub fn never() -> ReconnectPolicy {
         ReconnectPolicy { enabled: false, ..ReconnectPolicy::default() }
     }
 
-    /// Sets the first wait. Default 50 ms ([`regressive`](Self::regressive): 2 s); at most [`max_delay`](Self::max_delay). Less
-    /// than 10 ms counts as 10 ms.
+    /// Sets the first wait. Default 50 ms ([`regressive`](Self::regressive): 2 s); at most
+    /// [`max_delay`](Self::max_delay). Less than 10 ms counts as 10 ms.
     #[must_use]
     pub fn first_delay(mut self, delay: Duration) -> Self {
         self.first_delay = bounded(delay);
@@ -122,8 +124,8 @@ impl ReconnectPolicy {
         self
     }
 
-    /// Sets by what part, at most, a wait is randomly shortened, 0.0 to 1.0. Default 0.5, which makes a wait of 2 s one of 1 s
-    /// to 2 s ([`regressive`](Self::regressive): 0.2).
+    /// Sets by what part, at most, a wait is randomly shortened, 0.0 to 1.0. Default 0.5, which makes a wait of 2 s one
+    /// of 1 s to 2 s ([`regressive`](Self::regressive): 0.2).
     ///
     /// It also scales the pauses of the regressive policy: with 0.0 there are none.
     #[must_use]
@@ -152,8 +154,8 @@ impl ReconnectPolicy {
         self
     }
 
-    /// Sets in how many steps the waits grow from the first to the longest. Default 5; 0 starts with the longest. Only the
-    /// [regressive](Self::regressive) policy uses it.
+    /// Sets in how many steps the waits grow from the first to the longest. Default 5; 0 starts with the longest. Only
+    /// the [regressive](Self::regressive) policy uses it.
     #[must_use]
     pub fn steps(mut self, count: u32) -> Self {
         if let Growth::Regressive { steps, .. } = &mut self.growth {
@@ -175,11 +177,11 @@ impl ReconnectPolicy {
 
 /// When to test an idle connection.
 ///
-/// After [`interval`](Self::interval) without a sign of life the client sends FPNN's `*ping`. If no sign of life arrives
-/// within [`timeout`](Self::timeout), it sends another, up to [`tries`](Self::tries); then the connection counts as dead and
-/// is closed. Signs of life are bytes from the server and bytes that leave: a server that reads a large call slowly is
-/// alive. So a dead peer is detected after `interval + tries * timeout`, by default 20 s + 3 × 5 s. The default also keeps
-/// connections open to servers that drop idle ones after 60 s.
+/// After [`interval`](Self::interval) without a sign of life the client sends FPNN's `*ping`. If no sign of life
+/// arrives within [`timeout`](Self::timeout), it sends another, up to [`tries`](Self::tries); then the connection
+/// counts as dead and is closed. Signs of life are bytes from the server and bytes that leave: a server that reads a
+/// large call slowly is alive. So a dead peer is detected after `interval + tries * timeout`, by default 20 s + 3 × 5
+/// s. The default also keeps connections open to servers that drop idle ones after 60 s.
 ///
 /// # Examples
 ///

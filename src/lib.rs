@@ -1,6 +1,6 @@
-//! A client for the Room API of RTM, the real-time messaging cloud, for servers written in Rust. Every function can block,
-//! take a callback, or be waited for later. One connection and one I/O thread serve all clones of a client. No async
-//! runtime is needed, and a local gate for tests comes with it.
+//! A client for the Room API of RTM, the real-time messaging cloud, for servers written in Rust. Every function can
+//! block, take a callback, or be waited for later. One connection and one I/O thread serve all clones of a client. No
+//! async runtime is needed, and a local gate for tests comes with it.
 //!
 //! 1. [A first call](#a-first-call)
 //! 2. [Three ways to call](#three-ways-to-call)
@@ -80,9 +80,9 @@
 //!
 //! # Timeouts
 //!
-//! A call times out after 30 s. [`ClientBuilder::quest_timeout`] sets another default, [`Call::timeout`] the timeout of one
-//! call. The timeout covers everything: waiting for room among the calls in flight, connecting, waiting for a turn under
-//! [`ClientBuilder::max_rate`], sending, and waiting for the answer. When it expires, the call fails with
+//! A call times out after 30 s. [`ClientBuilder::quest_timeout`] sets another default, [`Call::timeout`] the timeout of
+//! one call. The timeout covers everything: waiting for room among the calls in flight, connecting, waiting for a turn
+//! under [`ClientBuilder::max_rate`], sending, and waiting for the answer. When it expires, the call fails with
 //! [`Error::Timeout`], whose [`stage`](error::TimeoutError::stage) says what the call was waiting for. A late answer is
 //! dropped, and the connection stays in use.
 //!
@@ -119,9 +119,9 @@
 //! | [`Closed`](Error::Closed) | nothing: the program closed the client |
 //! | [`System`](Error::System) | check the limits of the process: it got no thread, or no socket |
 //!
-//! [`Error::code`] is the code that the vendor's SDKs give. [`Error::retry`] says whether another try can help and when,
-//! [`Error::may_have_executed`] whether the server may already have acted on the call. `docs/errors.md` lists both for every
-//! code; `docs/recipes.md` has a retry loop.
+//! [`Error::code`] is the code that the vendor's SDKs give. [`Error::retry`] says whether another try can help and
+//! when, [`Error::may_have_executed`] whether the server may already have acted on the call. `docs/errors.md` lists
+//! both for every code; `docs/recipes.md` has a retry loop.
 //!
 //! ```
 //! use rtm_server_sdk::{Client, Error, ErrorCode};
@@ -153,11 +153,11 @@
 //! - It may make calls, blocking ones included, even on the only callback thread.
 //! - A panic in it is logged and affects no other callback.
 //!
-//! [`ClientBuilder::callback_executor`] runs callbacks elsewhere: on a pool, or in an old event loop that wants everything
-//! on its own thread.
+//! [`ClientBuilder::callback_executor`] runs callbacks elsewhere: on a pool, or in an old event loop that wants
+//! everything on its own thread.
 //!
-//! At most 65,536 calls are in flight ([`ClientBuilder::max_in_flight`]). Beyond that, `call` and `submit` wait for room
-//! within their own time; a callback gets [`Error::QueueFull`], since it must not block its caller.
+//! At most 65,536 calls are in flight ([`ClientBuilder::max_in_flight`]). Beyond that, `call` and `submit` wait for
+//! room within their own time; a callback gets [`Error::QueueFull`], since it must not block its caller.
 //!
 //! The service limits the calls a second of a project, and refuses those beyond its limit with 200010.
 //! [`ClientBuilder::max_rate`] keeps a client below that limit: its calls wait for their turn.
@@ -190,9 +190,9 @@
 //!
 //! # Listening
 //!
-//! [`Client::listen`] subscribes to messages and events, which the server pushes over the same connection. A thread takes
-//! them from a [`Listener`], or a callback gets them one by one. Each listener gets its pushes in order and each message
-//! once, over reconnects; where some may be missing, a [`Gap`] stands in their place.
+//! [`Client::listen`] subscribes to messages and events, which the server pushes over the same connection. A thread
+//! takes them from a [`Listener`], or a callback gets them one by one. Each listener gets its pushes in order and each
+//! message once, over reconnects; where some may be missing, a [`Gap`] stands in their place.
 //!
 //! ```
 //! # fn main() -> Result<(), rtm_server_sdk::Error> {
@@ -229,14 +229,14 @@
 //! # fn main() {}
 //! ```
 //!
-//! Encryption keeps others from reading the data. It does not keep them from changing it on the way: the protocol does not
-//! authenticate the data. `docs/security.md` has the details.
+//! Encryption keeps others from reading the data. It does not keep them from changing it on the way: the protocol does
+//! not authenticate the data. `docs/security.md` has the details.
 //!
 //! # Testing your own code
 //!
-//! With the feature `gate`, a server with all of these functions runs inside a test: over TCP, in memory, with signatures
-//! checked as the service checks them. See the module `gate`. The program `rtm-gate`, in the repository's `tools/`, serves
-//! the same to other processes.
+//! With the feature `gate`, a server with all of these functions runs inside a test: over TCP, in memory, with
+//! signatures checked as the service checks them. See the module `gate`. The program `rtm-gate`, in the repository's
+//! `tools/`, serves the same to other processes.
 //!
 //! ```
 //! # fn main() -> Result<(), rtm_server_sdk::Error> {

@@ -8,8 +8,8 @@ use crate::rtm::{RoomId, UserId};
 
 /// # Bans
 impl Client {
-    /// Bans `uid` from speaking in the room `rid`, or in every room of the project for `None` (`addroomban`). The user stays
-    /// a member.
+    /// Bans `uid` from speaking in the room `rid`, or in every room of the project for `None` (`addroomban`). The user
+    /// stays a member.
     ///
     /// `btime` is the length of the ban, sent in whole seconds, rounded up. `None` and zero ban without an end.
     ///
@@ -37,8 +37,8 @@ impl Client {
         Call::new(self, bans::add_room_ban(rid, uid, btime))
     }
 
-    /// Ends the ban of `uid` in the room `rid` (`removeroomban`). `None` ends every ban of the user in the project, including
-    /// those in single rooms. Only `None` ends a ban in every room.
+    /// Ends the ban of `uid` in the room `rid` (`removeroomban`). `None` ends every ban of the user in the project,
+    /// including those in single rooms. Only `None` ends a ban in every room.
     ///
     /// The vendor's pages do not say which bans `None` ends; this is what the local gate does.
     ///

@@ -98,15 +98,15 @@ impl ClientBuilder {
         }
     }
 
-    /// Sets the timeout of every call without one of its own. It covers connecting, queueing, sending and waiting. Default
-    /// 30 s, as in the vendor's SDK; more than zero.
+    /// Sets the timeout of every call without one of its own. It covers connecting, queueing, sending and waiting.
+    /// Default 30 s, as in the vendor's SDK; more than zero.
     pub fn quest_timeout(mut self, timeout: Duration) -> Self {
         self.quest_timeout = bounded(timeout);
         self
     }
 
-    /// Sets the timeout for making one connection: resolving the name, trying its addresses, exchanging keys. A call with a
-    /// shorter timeout does not wait this long. Default 30 s; more than zero.
+    /// Sets the timeout for making one connection: resolving the name, trying its addresses, exchanging keys. A call
+    /// with a shorter timeout does not wait this long. Default 30 s; more than zero.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = bounded(timeout);
         self
@@ -119,21 +119,21 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets when to make a new connection after a loss or a failure. Default: at once, then with exponential back-off up to
-    /// 2 s ([`ReconnectPolicy`]).
+    /// Sets when to make a new connection after a loss or a failure. Default: at once, then with exponential back-off
+    /// up to 2 s ([`ReconnectPolicy`]).
     pub fn reconnect(mut self, policy: ReconnectPolicy) -> Self {
         self.reconnect = policy;
         self
     }
 
-    /// Sets whether calls wait for the next connection if there is none, through failed attempts, within their own time.
-    /// Default false: a call made while the reconnect policy waits fails at once with [`Error::NotConnected`], and a call
-    /// that waits for an attempt fails with the attempt. [`Call::wait_for_ready`](crate::Call::wait_for_ready) sets it for
-    /// one call.
+    /// Sets whether calls wait for the next connection if there is none, through failed attempts, within their own
+    /// time. Default false: a call made while the reconnect policy waits fails at once with [`Error::NotConnected`],
+    /// and a call that waits for an attempt fails with the attempt.
+    /// [`Call::wait_for_ready`](crate::Call::wait_for_ready) sets it for one call.
     ///
-    /// Use it for batch jobs that should take longer rather than lose rows while the server restarts. A call that may have
-    /// been sent is not repeated: it fails with its connection. Without [`auto_connect`](ClientBuilder::auto_connect), a
-    /// call waits until the program connects.
+    /// Use it for batch jobs that should take longer rather than lose rows while the server restarts. A call that may
+    /// have been sent is not repeated: it fails with its connection. Without
+    /// [`auto_connect`](ClientBuilder::auto_connect), a call waits until the program connects.
     ///
     /// # Examples
     ///
@@ -162,14 +162,16 @@ impl ClientBuilder {
     /// Sets whether the client corrects for a wrong clock on this machine. Default true.
     ///
     /// Each call carries the time at which it was signed, and the server refuses it with 200008
-    /// ([`RTM_EC_INVALID_SERVER_TIME`](crate::ErrorCode::RTM_EC_INVALID_SERVER_TIME)) if that is too far from its own clock.
-    /// The client then asks the server for its time (`*ping`), signs all calls with the server's time from then on, and logs
-    /// once, at `warn`, how far the machine's clock is off. The refused call still fails, once the time is known, and its
-    /// [`Error::retry`] is [`Retry::Now`](crate::Retry::Now). The client itself repeats a refused request for pushes.
+    /// ([`RTM_EC_INVALID_SERVER_TIME`](crate::ErrorCode::RTM_EC_INVALID_SERVER_TIME)) if that is too far from its own
+    /// clock. The client then asks the server for its time (`*ping`), signs all calls with the server's time from then
+    /// on, and logs once, at `warn`, how far the machine's clock is off. The refused call still fails, once the time is
+    /// known, and its [`Error::retry`] is [`Retry::Now`](crate::Retry::Now). The client itself repeats a refused
+    /// request for pushes.
     ///
-    /// The call waits for the server's time for at most 2 s, and never beyond its own deadline. If the server does not tell
-    /// its time, or the clock turns out to be right, nothing changes, and `retry` is [`Retry::Never`](crate::Retry::Never).
-    /// Only signatures use the server's time: deadlines never depend on the time of day.
+    /// The call waits for the server's time for at most 2 s, and never beyond its own deadline. If the server does not
+    /// tell its time, or the clock turns out to be right, nothing changes, and `retry` is
+    /// [`Retry::Never`](crate::Retry::Never). Only signatures use the server's time: deadlines never depend on the time
+    /// of day.
     ///
     /// # Examples
     ///
@@ -197,28 +199,29 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the calls in flight. Beyond the limit, `call` and `submit` wait for room within their own time, and `callback`
-    /// gets [`Error::QueueFull`]. A call is in flight until its outcome is there. The same number limits the callbacks that
-    /// have not begun, counted separately, so a callback that blocks takes no room from calls without one. Default 65,536;
-    /// more than zero.
+    /// Limits the calls in flight. Beyond the limit, `call` and `submit` wait for room within their own time, and
+    /// `callback` gets [`Error::QueueFull`]. A call is in flight until its outcome is there. The same number limits the
+    /// callbacks that have not begun, counted separately, so a callback that blocks takes no room from calls without
+    /// one. Default 65,536; more than zero.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.max_in_flight = calls;
         self
     }
 
-    /// Limits the calls that are sent in any second, in all three ways to call. Beyond the limit a call waits for its turn,
-    /// in the order of the calls, within its own time; meanwhile it counts as in flight. A call whose time runs out before
-    /// its turn fails with [`Error::Timeout`] and [`Stage::WaitingForTurn`](crate::error::Stage::WaitingForTurn), and is not
-    /// executed. Default none; more than zero. [`Client::set_max_rate`] changes it.
+    /// Limits the calls that are sent in any second, in all three ways to call. Beyond the limit a call waits for its
+    /// turn, in the order of the calls, within its own time; meanwhile it counts as in flight. A call whose time runs
+    /// out before its turn fails with [`Error::Timeout`] and
+    /// [`Stage::WaitingForTurn`](crate::error::Stage::WaitingForTurn), and is not executed. Default none; more than
+    /// zero. [`Client::set_max_rate`] changes it.
     ///
-    /// The RTM service counts the calls of a project over all its processes, and answers calls beyond its limit with 200010
-    /// (`RTM_EC_FREQUENCY_LIMITED`); one of the vendor's pages, of 2018, says 100 a second. Calls that the network delays
-    /// arrive closer together than they were sent: stay a little below the limit.
+    /// The RTM service counts the calls of a project over all its processes, and answers calls beyond its limit with
+    /// 200010 (`RTM_EC_FREQUENCY_LIMITED`); one of the vendor's pages, of 2018, says 100 a second. Calls that the
+    /// network delays arrive closer together than they were sent: stay a little below the limit.
     ///
-    /// Turns are evenly spaced; after a pause, at most 20 ms' worth of calls leave together. To keep every second within the
-    /// limit even then, long-term throughput is 98 % of it. The turns continue over a new connection. Calls that a listener
-    /// makes to fill its gaps wait for their turn like others. Pings, answers to pushes, the key exchange and the request
-    /// for pushes do not.
+    /// Turns are evenly spaced; after a pause, at most 20 ms' worth of calls leave together. To keep every second
+    /// within the limit even then, long-term throughput is 98 % of it. The turns continue over a new connection. Calls
+    /// that a listener makes to fill its gaps wait for their turn like others. Pings, answers to pushes, the key
+    /// exchange and the request for pushes do not.
     ///
     /// # Examples
     ///
@@ -239,22 +242,25 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the bytes of calls that wait to be sent, because the server reads slowly or there is no connection yet. Beyond
-    /// the limit, `call` and `submit` wait for room within their own time, and `callback` gets [`Error::QueueFull`]. A call
-    /// is accepted as long as there is any room, so its frame may exceed the limit. Default 16 MiB; more than zero.
+    /// Limits the bytes of calls that wait to be sent, because the server reads slowly or there is no connection yet.
+    /// Beyond the limit, `call` and `submit` wait for room within their own time, and `callback` gets
+    /// [`Error::QueueFull`]. A call is accepted as long as there is any room, so its frame may exceed the limit.
+    /// Default 16 MiB; more than zero.
     pub fn max_unsent(mut self, bytes: usize) -> Self {
         self.max_unsent = bytes;
         self
     }
 
-    /// Limits the bytes of answers that nobody has taken yet: in `Pending`s that are not waited for, and in callbacks that
-    /// have not begun. Above the limit the connection is not read until some are taken or dropped. Calls that wait for
-    /// answers meanwhile may time out; keep-alive does not count the pause as the server's silence. The answer that is being
-    /// received may exceed the limit. Answers of up to 512 bytes do not count. Default 256 MiB; more than zero.
+    /// Limits the bytes of answers that nobody has taken yet: in `Pending`s that are not waited for, and in callbacks
+    /// that have not begun. Above the limit the connection is not read until some are taken or dropped. Calls that wait
+    /// for answers meanwhile may time out; keep-alive does not count the pause as the server's silence. The answer that
+    /// is being received may exceed the limit. Answers of up to 512 bytes do not count. Default 256 MiB; more than
+    /// zero.
     ///
-    /// If answers that wait for callbacks fill it, a blocking call inside a callback cannot get its answer: the answer is not
-    /// read until later callbacks run, and they wait for this one. The call fails with `Timeout`. If callbacks make blocking
-    /// calls, set the limit well above all answers that can be in flight at once, or use calls with callbacks instead.
+    /// If answers that wait for callbacks fill it, a blocking call inside a callback cannot get its answer: the answer
+    /// is not read until later callbacks run, and they wait for this one. The call fails with `Timeout`. If callbacks
+    /// make blocking calls, set the limit well above all answers that can be in flight at once, or use calls with
+    /// callbacks instead.
     pub fn max_undelivered(mut self, bytes: usize) -> Self {
         self.max_undelivered = bytes;
         self
@@ -263,9 +269,9 @@ impl ClientBuilder {
     /// Sets how long the I/O thread polls for answers and calls before it sleeps. Zero turns it off. Default 50 µs.
     ///
     /// Waking a sleeping thread takes the system tens of microseconds, longer than a nearby server takes to answer. The
-    /// thread polls only if that has paid off recently, and yields to other threads between polls. It does not poll while
-    /// the client is idle, the server is slow, or more than 16 calls are in flight: those leave together after a wake.
-    /// `docs/performance.md` has the gains and costs.
+    /// thread polls only if that has paid off recently, and yields to other threads between polls. It does not poll
+    /// while the client is idle, the server is slow, or more than 16 calls are in flight: those leave together after a
+    /// wake. `docs/performance.md` has the gains and costs.
     ///
     /// # Examples
     ///
@@ -289,17 +295,18 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how many threads run callbacks and hooks. More than zero; the default of 1 runs callbacks in the order of their
-    /// answers.
+    /// Sets how many threads run callbacks and hooks. More than zero; the default of 1 runs callbacks in the order of
+    /// their answers.
     pub fn callback_threads(mut self, threads: usize) -> Self {
         self.callback_threads = threads;
         self
     }
 
-    /// Runs callbacks and hooks on the caller's executor, such as a thread pool or an event loop, instead of callback threads.
+    /// Runs callbacks and hooks on the caller's executor, such as a thread pool or an event loop, instead of callback
+    /// threads.
     ///
-    /// The executor receives one job at a time, on one of the client's threads, and should return at once. A job runs exactly
-    /// once: if the executor drops it before it ran, it runs in the drop.
+    /// The executor receives one job at a time, on one of the client's threads, and should return at once. A job runs
+    /// exactly once: if the executor drops it before it ran, it runs in the drop.
     ///
     /// # Examples
     ///
@@ -322,8 +329,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets a hook that is called after each connection is made. Hooks run one at a time, in the order of events, on the
-    /// callback threads or the executor. They may block, and make calls.
+    /// Sets a hook that is called after each connection is made. Hooks run one at a time, in the order of events, on
+    /// the callback threads or the executor. They may block, and make calls.
     pub fn on_connected(mut self, hook: impl Fn(&ConnectionInfo) + Send + Sync + 'static) -> Self {
         self.on_connected = Some(Box::new(hook));
         self
@@ -342,11 +349,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the label `client` of this client's metrics. Default: no such label, so clients of the same project and endpoint
-    /// add up. Use few values, such as the purpose of a client: each value creates its own series.
+    /// Sets the label `client` of this client's metrics. Default: no such label, so clients of the same project and
+    /// endpoint add up. Use few values, such as the purpose of a client: each value creates its own series.
     ///
-    /// Install the recorder first: a client that is built without one never records anything. `docs/metrics.md` lists the
-    /// metrics.
+    /// Install the recorder first: a client that is built without one never records anything. `docs/metrics.md` lists
+    /// the metrics.
     ///
     /// # Examples
     ///

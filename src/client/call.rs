@@ -14,14 +14,15 @@ use crate::net::SignListen;
 use crate::rtm::methods::listen::set_listen;
 use crate::rtm::{AnswerReader, Request, Signer, next_salt};
 
-/// The I/O thread ends a call at its deadline. If the machine does not schedule it, the caller gives up this much later.
+/// The I/O thread ends a call at its deadline. If the machine does not schedule it, the caller gives up this much
+/// later.
 const BACKSTOP: Duration = Duration::from_millis(3);
 
 /// A call that has not been made yet: [`call`](Call::call) it, give it a [`callback`](Call::callback), or
 /// [`submit`](Call::submit) it.
 ///
-/// It is the vendor's pair of optional arguments, `callback=None` and `timeout=0`, as a builder. Nothing is sent, and no
-/// error is reported, before one of the three.
+/// It is the vendor's pair of optional arguments, `callback=None` and `timeout=0`, as a builder. Nothing is sent, and
+/// no error is reported, before one of the three.
 ///
 /// # Examples
 ///
@@ -83,10 +84,10 @@ impl<'a, T> Call<'a, T> {
         self
     }
 
-    /// Sets whether this call waits for the next connection if there is none, through failed attempts, within its own time.
-    /// Otherwise the call fails at once while the reconnect policy waits, and fails with the attempt that it waits for.
-    /// Default: [`ClientBuilder::wait_for_ready`](crate::ClientBuilder::wait_for_ready). gRPC has the same setting under the
-    /// same name.
+    /// Sets whether this call waits for the next connection if there is none, through failed attempts, within its own
+    /// time. Otherwise the call fails at once while the reconnect policy waits, and fails with the attempt that it
+    /// waits for. Default: [`ClientBuilder::wait_for_ready`](crate::ClientBuilder::wait_for_ready). gRPC has the same
+    /// setting under the same name.
     ///
     /// A call that may have been sent is not repeated: it fails with its connection.
     ///
@@ -137,8 +138,8 @@ impl<'a, T> Call<'a, T> {
         }
     }
 
-    /// Submits the call. Returns once it is queued, so one thread can keep many calls in flight. With too many in flight it
-    /// waits for room, within the call's time.
+    /// Submits the call. Returns once it is queued, so one thread can keep many calls in flight. With too many in
+    /// flight it waits for room, within the call's time.
     ///
     /// # Examples
     ///
@@ -172,10 +173,10 @@ impl<T: 'static> Call<'_, T> {
     /// executor (`ClientBuilder::callback_executor`), never inside this function. It may block, panic, and make calls.
     ///
     /// The outcome is [`Error::QueueFull`] with too many calls in flight, with as many callbacks that have not begun
-    /// (`ClientBuilder::max_in_flight`), or with too many bytes that wait to be sent (`ClientBuilder::max_unsent`). Such
-    /// refusals wait for a callback thread like any outcome, so a program that keeps calling behind a blocked callback fills
-    /// its own memory. When the last clone of the client is dropped, calls that are still in flight end with
-    /// [`Error::Closed`].
+    /// (`ClientBuilder::max_in_flight`), or with too many bytes that wait to be sent (`ClientBuilder::max_unsent`).
+    /// Such refusals wait for a callback thread like any outcome, so a program that keeps calling behind a blocked
+    /// callback fills its own memory. When the last clone of the client is dropped, calls that are still in flight end
+    /// with [`Error::Closed`].
     ///
     /// # Examples
     ///

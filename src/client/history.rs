@@ -11,11 +11,11 @@ use crate::rtm::{Message, RoomId};
 
 /// # History of rooms
 impl Client {
-    /// Reads one page of the history of the room `rid` (`getroommsg`). [`HistoryPage::next`] is the query for the next page.
-    /// [`room_messages`](Client::room_messages) iterates over all pages.
+    /// Reads one page of the history of the room `rid` (`getroommsg`). [`HistoryPage::next`] is the query for the next
+    /// page. [`room_messages`](Client::room_messages) iterates over all pages.
     ///
-    /// Deleted messages are left out. A server keeps 500 messages of a room for 7 days (figures of 2018): chats by default,
-    /// other types if they are enabled in the project's console.
+    /// Deleted messages are left out. A server keeps 500 messages of a room for 7 days (figures of 2018): chats by
+    /// default, other types if they are enabled in the project's console.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl Client {
         Call::new(self, history::get_room_message(rid, query))
     }
 
-    /// Reads one page of the chats, commands and files in the room `rid`: messages of the types 30, 32, 40, 41, 42 and 50,
-    /// whatever types `query` names (`getroommsg`).
+    /// Reads one page of the chats, commands and files in the room `rid`: messages of the types 30, 32, 40, 41, 42 and
+    /// 50, whatever types `query` names (`getroommsg`).
     ///
     /// # Errors
     ///
@@ -80,12 +80,12 @@ impl Client {
 
     /// Iterates over the history of the room `rid`, page after page of the size in `query` (`getroommsg`).
     ///
-    /// A page is asked for when the last message of the one before has been taken, never ahead: `next` blocks for that call, and
-    /// nothing is asked for that the caller does not want. Messages that arrive or are deleted meanwhile neither repeat nor
-    /// hide others.
+    /// A page is asked for when the last message of the one before has been taken, never ahead: `next` blocks for that
+    /// call, and nothing is asked for that the caller does not want. Messages that arrive or are deleted meanwhile
+    /// neither repeat nor hide others.
     ///
-    /// A row that cannot be read is an `Err` in its place, after which the iterator goes on. Any other failure of a call is the
-    /// last item. The iterator also ends where a server leads in circles: where its cursor does not move on.
+    /// A page with a row that cannot be read is one `Err`, after which the iterator goes on behind that page. Any other
+    /// failure of a call is the last item.
     ///
     /// # Errors
     ///

@@ -6,7 +6,8 @@ use crate::rtm::methods::info::{self, RoomInfo};
 
 /// # Infos of rooms
 impl Client {
-    /// Sets the public info `oinfo`, the private info `pinfo`, or both (`setroominfo`). `None` leaves an info unchanged.
+    /// Sets the public info `oinfo`, the private info `pinfo`, or both (`setroominfo`). `None` leaves an info
+    /// unchanged.
     ///
     /// # Errors
     ///

@@ -15,20 +15,20 @@ use crate::rtm::methods::listen::Listen;
 
 /// The default limit of a listener's queue.
 const USUAL_QUEUE: usize = 4096;
-/// The I/O thread ends the wait for the server's consent at its deadline. If the machine does not schedule it, the caller
-/// ends it this much later.
+/// The I/O thread ends the wait for the server's consent at its deadline. If the machine does not schedule it, the
+/// caller ends it this much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
-/// How long `start` waits for the newest messages of the rooms of a listener that fills gaps. A room that is not known by
-/// the next reconnect gets a gap.
+/// How long `start` waits for the newest messages of the rooms of a listener that fills gaps. A room that is not known
+/// by the next reconnect gets a gap.
 const NEWEST_WAIT: Duration = Duration::from_millis(500);
 
 /// # Listening
 impl Client {
     /// Subscribes to messages and events that the server pushes (`setlisten`).
     ///
-    /// Returns a lazy [`Listening`], which [`start`](Listening::start) or [`callback`](Listening::callback) starts. Many
-    /// listeners share one client: the client subscribes to the union of what they want, and each gets what it asked for.
-    /// Subscriptions outlive connections. See `docs/listening.md`.
+    /// Returns a lazy [`Listening`], which [`start`](Listening::start) or [`callback`](Listening::callback) starts.
+    /// Many listeners share one client: the client subscribes to the union of what they want, and each gets what it
+    /// asked for. Subscriptions outlive connections. See `docs/listening.md`.
     ///
     /// # Examples
     ///
@@ -66,15 +66,15 @@ pub struct Listening<'a> {
 }
 
 impl Listening<'_> {
-    /// Sets how long the server may take to agree. Zero, and the default, is `ClientBuilder::quest_timeout`. A subscription
-    /// that has started has no time limit.
+    /// Sets how long the server may take to agree. Zero, and the default, is `ClientBuilder::quest_timeout`. A
+    /// subscription that has started has no time limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = if timeout.is_zero() { self.client.inner.quest_timeout } else { timeout };
         self
     }
 
-    /// Sets how many pushes may wait to be taken. Pushes that do not fit are dropped, and a [`Gap`](crate::Gap) says how many.
-    /// Default 4,096; more than zero. The payloads in the queue take at most 32 MiB, whatever their number.
+    /// Sets how many pushes may wait to be taken. Pushes that do not fit are dropped, and a [`Gap`](crate::Gap) says
+    /// how many. Default 4,096; more than zero. The payloads in the queue take at most 32 MiB, whatever their number.
     ///
     /// # Examples
     ///
@@ -102,13 +102,13 @@ impl Listening<'_> {
         self
     }
 
-    /// Sets whether the client reads the history, after a reconnect, for messages that were missed in rooms named by id.
-    /// Default false.
+    /// Sets whether the client reads the history, after a reconnect, for messages that were missed in rooms named by
+    /// id. Default false.
     ///
-    /// The missed messages are read (`getroommsg`) and delivered, in order, before newer ones. A [`Gap`](crate::Gap) comes
-    /// only if that fails, or if the history does not reach back far enough. Messages that the server does not store are
-    /// missing without a gap. Groups, users, events and rooms that are not named by id are not read; a listener that wants
-    /// any of these still gets a gap. See `docs/listening.md`.
+    /// The missed messages are read (`getroommsg`) and delivered, in order, before newer ones. A [`Gap`](crate::Gap)
+    /// comes only if that fails, or if the history does not reach back far enough. Messages that the server does not
+    /// store are missing without a gap. Groups, users, events and rooms that are not named by id are not read; a
+    /// listener that wants any of these still gets a gap. See `docs/listening.md`.
     ///
     /// # Examples
     ///
@@ -137,13 +137,14 @@ impl Listening<'_> {
         self
     }
 
-    /// Subscribes, and blocks until the server has agreed. Everything that it pushes from then on is in the listener's queue.
+    /// Subscribes, and blocks until the server has agreed. Everything that it pushes from then on is in the listener's
+    /// queue.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidArgument`] if the `Listen` names nothing or too much, or the queue has a limit of zero;
-    /// [`Error::Answer`] if the server refuses; [`Error::System`] if a listener that fills gaps gets no thread; otherwise
-    /// the errors of any call.
+    /// [`Error::Answer`] if the server refuses; [`Error::System`] if a listener that fills gaps gets no thread;
+    /// otherwise the errors of any call.
     ///
     /// # Examples
     ///
@@ -166,12 +167,12 @@ impl Listening<'_> {
         self.subscribe(&sink).map(Listener::new)
     }
 
-    /// Subscribes, blocks until the server has agreed, and from then on calls `handler` with every push: one at a time, in
-    /// order, until the guard is dropped.
+    /// Subscribes, blocks until the server has agreed, and from then on calls `handler` with every push: one at a time,
+    /// in order, until the guard is dropped.
     ///
-    /// The handler runs on a thread of its own, `rtm-listener`, or on the executor (`ClientBuilder::callback_executor`). It
-    /// may block, panic, and make calls, including blocking ones, without delaying anything else. Pushes that arrive
-    /// meanwhile wait in the queue.
+    /// The handler runs on a thread of its own, `rtm-listener`, or on the executor
+    /// (`ClientBuilder::callback_executor`). It may block, panic, and make calls, including blocking ones, without
+    /// delaying anything else. Pushes that arrive meanwhile wait in the queue.
     ///
     /// # Errors
     ///

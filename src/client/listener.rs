@@ -37,8 +37,8 @@ impl Drop for Subscription {
 
 /// Receives pushes in the order in which they arrived. [`Listening::start`](crate::Listening::start) makes one.
 ///
-/// Dropping it ends the subscription. It does not keep the client alive: once the client is closed, or its last clone is
-/// dropped, the listener returns what is queued, and then [`Error::Closed`].
+/// Dropping it ends the subscription. It does not keep the client alive: once the client is closed, or its last clone
+/// is dropped, the listener returns what is queued, and then [`Error::Closed`].
 ///
 /// # Examples
 ///
@@ -222,8 +222,8 @@ impl fmt::Debug for Listener {
 
 /// Keeps a handler subscribed. [`Listening::callback`](crate::Listening::callback) makes one.
 ///
-/// Dropping it ends the subscription: the handler is not called again. The drop does not wait for a running handler, so the
-/// guard may be dropped inside the handler.
+/// Dropping it ends the subscription: the handler is not called again. The drop does not wait for a running handler, so
+/// the guard may be dropped inside the handler.
 #[must_use = "dropping the guard ends the subscription"]
 pub struct ListenGuard {
     _subscription: Subscription,

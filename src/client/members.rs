@@ -12,8 +12,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`RTM_EC_MAX_ROOM_COUNT`](crate::ErrorCode::RTM_EC_MAX_ROOM_COUNT) from the server: the user is in as many rooms as
-    /// the project allows.
+    /// [`RTM_EC_MAX_ROOM_COUNT`](crate::ErrorCode::RTM_EC_MAX_ROOM_COUNT) from the server: the user is in as many rooms
+    /// as the project allows.
     ///
     /// # Examples
     ///
@@ -75,12 +75,13 @@ impl Client {
         Call::new(self, members::get_room_members(rid))
     }
 
-    /// Counts the members of each of the rooms `rids` (`getroomcount`). The result omits the rooms that the server omits.
+    /// Counts the members of each of the rooms `rids` (`getroomcount`). The result omits the rooms that the server
+    /// omits.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::Error::InvalidArgument) for more than 900,000 rooms: the server closes the connection for
-    /// a call that long.
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for more than 900,000 rooms: the server closes the connection
+    /// for a call that long.
     ///
     /// # Examples
     ///
@@ -100,15 +101,16 @@ impl Client {
         Call::new(self, members::get_room_count(rids))
     }
 
-    /// Adds several users to the room `rid` in one call (`addroommembers`). The result lists the users for whom it worked; the
-    /// server does not say why it failed for the others. The vendor does not document how many users one call may have.
+    /// Adds several users to the room `rid` in one call (`addroommembers`). The result lists the users for whom it
+    /// worked; the server does not say why it failed for the others. The vendor does not document how many users one
+    /// call may have.
     ///
     /// # Errors
     ///
     /// [`InvalidArgument`](crate::Error::InvalidArgument) for no users or more than 900,000.
     /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server without batches,
-    /// [`RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS`](crate::ErrorCode::RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS) for a list that is too
-    /// long for the server.
+    /// [`RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS`](crate::ErrorCode::RTM_EC_TOO_MANY_ITEMS_IN_PARAMETERS) for a list that
+    /// is too long for the server.
     ///
     /// # Examples
     ///
@@ -126,7 +128,8 @@ impl Client {
         Call::new(self, members::add_room_members(rid, uids))
     }
 
-    /// Removes several users from the room `rid` in one call (`delroommembers`). The result lists the users for whom it worked.
+    /// Removes several users from the room `rid` in one call (`delroommembers`). The result lists the users for whom it
+    /// worked.
     ///
     /// # Errors
     ///

@@ -11,13 +11,14 @@ use crate::rtm::{Message, MessageId, NewMessage, RoomId, UserId};
 impl Client {
     /// Sends `message` from the user `from` to everybody in the room `rid` (`sendroommsg`).
     ///
-    /// The client never sends a message twice by itself. A caller that does not know whether the server accepted a message
-    /// (after a timeout or a lost connection) sends the same value again: thanks to its id, the server keeps it once.
+    /// The client never sends a message twice by itself. A caller that does not know whether the server accepted a
+    /// message (after a timeout or a lost connection) sends the same value again: thanks to its id, the server keeps it
+    /// once.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a type outside 1..=127, a body over 20,480 bytes, or attributes
-    /// over 2,048 bytes. From the server: [`RTM_EC_NOT_IN_ROOM`](crate::ErrorCode::RTM_EC_NOT_IN_ROOM),
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a type outside 1..=127, a body over 20,480 bytes, or
+    /// attributes over 2,048 bytes. From the server: [`RTM_EC_NOT_IN_ROOM`](crate::ErrorCode::RTM_EC_NOT_IN_ROOM),
     /// [`RTM_EC_BANNED_IN_ROOM`](crate::ErrorCode::RTM_EC_BANNED_IN_ROOM),
     /// [`RTM_EC_SENSITIVE_WORDS`](crate::ErrorCode::RTM_EC_SENSITIVE_WORDS), and
     /// [`RTM_EC_DUPLICATED_MID`](crate::ErrorCode::RTM_EC_DUPLICATED_MID): the message was sent before.
@@ -51,8 +52,8 @@ impl Client {
 
     /// Sends a chat, a text that a person wrote, from the user `from` to everybody in the room `rid` (`sendroommsg`).
     ///
-    /// This function makes the message, so its id is known only from the result. To be able to send it again after a failure,
-    /// make a [`NewMessage`] and use [`send_room_message`](Client::send_room_message).
+    /// This function makes the message, so its id is known only from the result. To be able to send it again after a
+    /// failure, make a [`NewMessage`] and use [`send_room_message`](Client::send_room_message).
     ///
     /// # Errors
     ///
@@ -99,8 +100,8 @@ impl Client {
         self.send_room_message(rid, from, &NewMessage::cmd(text))
     }
 
-    /// Reads the message `mid` that `from` sent to the room `rid` (`getmsg`). Returns `None` if there is no such message: it
-    /// was never sent, was deleted, or is no longer stored.
+    /// Reads the message `mid` that `from` sent to the room `rid` (`getmsg`). Returns `None` if there is no such
+    /// message: it was never sent, was deleted, or is no longer stored.
     ///
     /// # Examples
     ///
@@ -122,15 +123,16 @@ impl Client {
         Call::new(self, messages::get_room_message_info(rid, from, mid))
     }
 
-    /// Replaces the body and the attributes of the message with the id [`message.mid()`](NewMessage::mid) that `from` sent to
-    /// the room `rid` (`editmsg`). Its type does not change.
+    /// Replaces the body and the attributes of the message with the id [`message.mid()`](NewMessage::mid) that `from`
+    /// sent to the room `rid` (`editmsg`). Its type does not change.
     ///
-    /// The server refuses the edit if the message is older than `time_limit`, which is sent in whole milliseconds, rounded up.
+    /// The server refuses the edit if the message is older than `time_limit`, which is sent in whole milliseconds,
+    /// rounded up.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a type outside 1..=127, a body over 20,480 bytes, or attributes over
-    /// 2,048 bytes. From a server that does not know the method:
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a body over 20,480 bytes, or attributes over 2,048 bytes.
+    /// From a server that does not know the method:
     /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD).
     ///
     /// # Examples
@@ -191,8 +193,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server that does not know the
-    /// method.
+    /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server that does not know
+    /// the method.
     ///
     /// # Examples
     ///
@@ -218,8 +220,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server that does not know the
-    /// method.
+    /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD) from a server that does not know
+    /// the method.
     ///
     /// # Examples
     ///
@@ -241,8 +243,8 @@ impl Client {
         Call::new(self, messages::clean_room_message(rid, begin, end))
     }
 
-    /// Counts the stored messages of the room `rid`, and the users who sent them (`getmsgnum`). Only the types and times of
-    /// `query` matter.
+    /// Counts the stored messages of the room `rid`, and the users who sent them (`getmsgnum`). Only the types and
+    /// times of `query` matter.
     ///
     /// # Errors
     ///

@@ -31,8 +31,8 @@ use crate::error::{ConnectCause, ConnectError, Error, Stage, TimeoutError};
 use crate::net::{Command, IoThread};
 use crate::rtm::Signer;
 
-/// The I/O thread ends an attempt to connect at its deadline. If the machine does not schedule it, the caller gives up this
-/// much later.
+/// The I/O thread ends an attempt to connect at its deadline. If the machine does not schedule it, the caller gives up
+/// this much later.
 const CONNECT_BACKSTOP: Duration = Duration::from_millis(50);
 
 /// A client of one RTM project, over one connection.
@@ -41,8 +41,8 @@ const CONNECT_BACKSTOP: Duration = Duration::from_millis(50);
 /// last clone closes it. See the [crate's page](crate) for a tour.
 ///
 /// The functions of the Room API have the vendor's names; `docs/protocol.md`, section 2, has their wire methods and
-/// fields. Each returns a [`Call`], which [`Call::call`], [`Call::callback`] or [`Call::submit`] makes. The outcome can be
-/// any variant of [`Error`](crate::Error); the documentation of a function lists only the errors of its own.
+/// fields. Each returns a [`Call`], which [`Call::call`], [`Call::callback`] or [`Call::submit`] makes. The outcome can
+/// be any variant of [`Error`](crate::Error); the documentation of a function lists only the errors of its own.
 ///
 /// # Examples
 ///
@@ -59,8 +59,8 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
-/// What all clones share. Fields are dropped in this order: the callback threads come last, because everything before them
-/// may hand in a last callback.
+/// What all clones share. Fields are dropped in this order: the callback threads come last, because everything before
+/// them may hand in a last callback.
 struct Inner {
     io_thread: IoThread,
     signer: Arc<Signer>,
@@ -156,8 +156,8 @@ impl Client {
 
     /// Ends the connection and every call in flight, and stops the I/O thread. Later calls fail with [`Error::Closed`].
     ///
-    /// It returns within a second, whatever the server does. It may be called more than once and from any thread, including
-    /// from a callback. Callbacks of calls that it ends still run.
+    /// It returns within a second, whatever the server does. It may be called more than once and from any thread,
+    /// including from a callback. Callbacks of calls that it ends still run.
     ///
     /// # Examples
     ///
@@ -173,18 +173,19 @@ impl Client {
         self.inner.close();
     }
 
-    /// Shuts the client down gracefully: accepts no new calls, waits for at most `timeout` until every call in flight has
-    /// its outcome and every callback has run, then [closes](Client::close). Calls made from now on fail with
+    /// Shuts the client down gracefully: accepts no new calls, waits for at most `timeout` until every call in flight
+    /// has its outcome and every callback has run, then [closes](Client::close). Calls made from now on fail with
     /// [`Error::Closed`], including those that callbacks make, and so do calls that are still waiting for room.
     ///
-    /// Inside a callback or a hook of this client it waits only for the outcomes, because the remaining callbacks may need
-    /// its thread. They run once it has returned, as after `close`. Do not call it on the executor's own thread outside a
-    /// callback (`ClientBuilder::callback_executor`): the callbacks that it waits for cannot run until it times out.
+    /// Inside a callback or a hook of this client it waits only for the outcomes, because the remaining callbacks may
+    /// need its thread. They run once it has returned, as after `close`. Do not call it on the executor's own thread
+    /// outside a callback (`ClientBuilder::callback_executor`): the callbacks that it waits for cannot run until it
+    /// times out.
     ///
     /// # Errors
     ///
-    /// [`Error::Timeout`] if calls are still in flight after `timeout`, or callbacks have not run. Those calls end as on
-    /// `close`, and their callbacks run.
+    /// [`Error::Timeout`] if calls are still in flight after `timeout`, or callbacks have not run. Those calls end as
+    /// on `close`, and their callbacks run.
     ///
     /// # Examples
     ///
@@ -210,7 +211,8 @@ impl Client {
     }
 
     /// Changes how many calls are sent in any second, for all clones of this client; `None` removes the limit. See
-    /// [`ClientBuilder::max_rate`] for its meaning. 0 counts as 1, so that a program that keeps halving its rate never stops.
+    /// [`ClientBuilder::max_rate`] for its meaning. 0 counts as 1, so that a program that keeps halving its rate never
+    /// stops.
     ///
     /// It takes effect at once, also for calls that already wait for their turn. On a closed client it does nothing.
     ///

@@ -11,19 +11,20 @@ impl Client {
     /// Calls any method by name, with the caller's own types for parameters and result.
     ///
     /// `params` is a map or a struct with text keys: a `struct` that derives `Serialize`, a `HashMap<&str, _>`, a
-    /// `serde_json::Value`. Numbers keep their 64 bits in both directions. Only types that serialize as bytes are sent as
-    /// bytes, for example with `serde_bytes`; a plain `Vec<u8>` is a list of numbers. The client adds the four keys of the
-    /// signature.
+    /// `serde_json::Value`. Numbers keep their 64 bits in both directions. Only types that serialize as bytes are sent
+    /// as bytes, for example with `serde_bytes`; a plain `Vec<u8>` is a list of numbers. The client adds the four keys
+    /// of the signature.
     ///
-    /// The result is the whole answer, a map: use a `struct`, a `HashMap<String, _>`, a `serde_json::Value` if it has no
-    /// bytes, or `serde::de::IgnoredAny` to ignore it.
+    /// The result is the whole answer, a map: use a `struct`, a `HashMap<String, _>`, a `serde_json::Value` if it has
+    /// no bytes, or `serde::de::IgnoredAny` to ignore it.
     ///
     /// Only the caller knows whether the call can be repeated without harm.
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::Error::InvalidArgument) if the name of the method does not have 1 to 255 bytes, if `params`
-    /// is not a map with text keys or has one of the keys `pid`, `sign`, `salt` and `ts`, or if the call takes 8 MiB or more. [`Decode`](crate::Error::Decode) if the answer does not fit the type `R`.
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) if the name of the method does not have 1 to 255 bytes, if
+    /// `params` is not a map with text keys or has one of the keys `pid`, `sign`, `salt` and `ts`, or if the call takes
+    /// 8 MiB or more. [`Decode`](crate::Error::Decode) if the answer does not fit the type `R`.
     ///
     /// # Examples
     ///

@@ -1,4 +1,5 @@
-//! The callback threads, which run the user's code and contain its panics. They run jobs and know nothing else about them.
+//! The callback threads, which run the user's code and contain its panics. They run jobs and know nothing else about
+//! them.
 
 use std::any::Any;
 use std::cell::RefCell;

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Time stamps count whole seconds, and what a server says is late by some part of the round trip. A server that refuses a
-/// time stamp which is closer to its own time than this does so for another reason.
+/// Time stamps count whole seconds, and what a server says is late by some part of the round trip. A server that
+/// refuses a time stamp which is closer to its own time than this does so for another reason.
 const WORTH_CORRECTING_MS: i64 = 2_000;
 
 /// The server's clock, as far as the client knows it.
@@ -21,8 +21,8 @@ impl ServerClock {
         self.unix_time_at(machine_time_ms())
     }
 
-    /// The server's clock shows `server_ms`, in milliseconds since the epoch. Says whether the time stamps made so far were
-    /// off, so that later ones are another matter.
+    /// The server's clock shows `server_ms`, in milliseconds since the epoch. Says whether the time stamps made so far
+    /// were off, so that later ones are another matter.
     pub(crate) fn correct(&self, server_ms: i64) -> bool {
         self.correct_at(machine_time_ms(), server_ms)
     }

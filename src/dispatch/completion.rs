@@ -75,8 +75,8 @@ impl Completion {
     }
 
     /// Takes what permits the call needs for a frame of `bytes` bytes. A call with a callback never waits for them, any
-    /// other does until `deadline`. The permit to be in flight goes back when the outcome is delivered; that of a callback
-    /// when the callback begins.
+    /// other does until `deadline`. The permit to be in flight goes back when the outcome is delivered; that of a
+    /// callback when the callback begins.
     ///
     /// # Errors
     ///
@@ -103,7 +103,8 @@ impl Completion {
         Ok(())
     }
 
-    /// Whether a thread waits for the outcome, or will. Callbacks run in the order of their outcomes, threads need none.
+    /// Whether a thread waits for the outcome, or will. Callbacks run in the order of their outcomes, threads need
+    /// none.
     pub(crate) fn goes_to_a_thread(&self) -> bool {
         matches!(&self.open, Some(Open { route: OpenRoute::Reply(_), .. }))
     }

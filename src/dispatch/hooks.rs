@@ -1,4 +1,5 @@
-//! The user's hooks for connections made and ended. They run one at a time, in the order of events, on callback threads.
+//! The user's hooks for connections made and ended. They run one at a time, in the order of events, on callback
+//! threads.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

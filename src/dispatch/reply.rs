@@ -1,7 +1,7 @@
 //! The channel through which one outcome reaches its receiver: a blocked caller, or a `Pending`.
 //!
-//! A blocking call uses the crossbeam channel that its thread keeps, so it allocates none. A `Pending` may be one of tens of
-//! thousands that a thread holds, so it gets a `oneshot` channel, which takes a fraction of the memory.
+//! A blocking call uses the crossbeam channel that its thread keeps, so it allocates none. A `Pending` may be one of
+//! tens of thousands that a thread holds, so it gets a `oneshot` channel, which takes a fraction of the memory.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -62,8 +62,8 @@ counters! {
     failed_queue_full: "Calls that found no room (`Error::QueueFull`).",
     failed_argument: "Calls with an argument that can never work.",
     failed_cancelled: "Calls that ended because the client was closed.",
-    undecodable: "Answers that could not be decoded. Abandoned answers are only checked for being well-formed. Their calls count \
-                  as `answered` or `refused` too.",
+    undecodable: "Answers that could not be decoded. Abandoned answers are only checked for being well-formed. Their \
+                  calls count as `answered` or `refused` too.",
     late_answers: "Answers that arrived after their call had ended. They are dropped.",
     quests_from_server: "Quests that the server sent, including one-way quests.",
     pushes_received: "Pushes that arrived while there was a listener.",

@@ -48,8 +48,8 @@ impl Error {
         Error::Timeout(TimeoutError::new(stage, timeout))
     }
 
-    /// Makes the error of a call whose connection ended: [`Error::ConnectionClosed`]. `may_have_executed` says whether any
-    /// byte of the call may have left before.
+    /// Makes the error of a call whose connection ended: [`Error::ConnectionClosed`]. `may_have_executed` says whether
+    /// any byte of the call may have left before.
     ///
     /// # Examples
     ///
@@ -143,7 +143,8 @@ impl Error {
         Error::InvalidArgument(ArgumentError::new(message))
     }
 
-    /// Makes the error of a closed client: [`Error::Closed`]. `may_have_executed` is true for a call that may have left before.
+    /// Makes the error of a closed client: [`Error::Closed`]. `may_have_executed` is true for a call that may have left
+    /// before.
     ///
     /// # Examples
     ///

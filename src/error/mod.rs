@@ -30,9 +30,9 @@ use crate::code::ErrorCode;
 ///
 /// # Text and causes
 ///
-/// `{}` says what happened, in one line. An error of another library, such as an [`io::Error`](std::io::Error), is not in
-/// that text but under [`source`](std::error::Error::source), so that a reporter that prints the whole chain prints nothing
-/// twice. `{:#}` is such a reporter: it adds every cause after a colon. Use it in logs.
+/// `{}` says what happened, in one line. An error of another library, such as an [`io::Error`](std::io::Error), is not
+/// in that text but under [`source`](std::error::Error::source), so that a reporter that prints the whole chain prints
+/// nothing twice. `{:#}` is such a reporter: it adds every cause after a colon. Use it in logs.
 ///
 /// # Errors for tests
 ///
@@ -97,7 +97,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the code of the error: the server's for [`Error::Answer`], otherwise the one that the vendor's SDKs give.
+    /// Returns the code of the error: the server's for [`Error::Answer`], otherwise the one that the vendor's SDKs
+    /// give.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -113,11 +114,11 @@ impl Error {
         }
     }
 
-    /// Returns whether the server may have acted on the call. If `false`, it cannot have, and it is safe to make the call
-    /// again. [`retry`](Error::retry) says whether that *helps*.
+    /// Returns whether the server may have acted on the call. If `false`, it cannot have, and it is safe to make the
+    /// call again. [`retry`](Error::retry) says whether that *helps*.
     ///
-    /// For an error answer it is `false` if the code says that the server rejected the call before acting on it: a wrong
-    /// signature, an unknown method, a full queue and the like.
+    /// For an error answer it is `false` if the code says that the server rejected the call before acting on it: a
+    /// wrong signature, an unknown method, a full queue and the like.
     #[must_use]
     pub fn may_have_executed(&self) -> bool {
         match self {

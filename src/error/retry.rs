@@ -35,9 +35,9 @@ impl Error {
     /// | [`After`](Retry::After) | a failed attempt to connect, [`NotConnected`](Error::NotConnected) (what is left of the policy's wait), [`QueueFull`](Error::QueueFull), a server that limits calls (200010, 200011), is busy (20011), stops (20014) or only says that it failed (20001, 200999) |
     /// | [`Never`](Retry::Never) | everything else: a wrong secret or project, an argument, a permission, a closed client |
     ///
-    /// A wrong clock (200008) is `Never`, unless the client has corrected for it: then it is `Now`. An unreadable answer is
-    /// `Never`, because the server would send the same again. So is a code that this version does not know. A caller that
-    /// retries still needs a limit of its own: `Now` and `After` do not promise success.
+    /// A wrong clock (200008) is `Never`, unless the client has corrected for it: then it is `Now`. An unreadable
+    /// answer is `Never`, because the server would send the same again. So is a code that this version does not know. A
+    /// caller that retries still needs a limit of its own: `Now` and `After` do not promise success.
     ///
     /// It does not say whether the first try was executed: for a call that must not happen twice, also check
     /// [`may_have_executed`](Error::may_have_executed). `docs/recipes.md` has a loop that does both.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// The payload of a received frame. A large one keeps the buffer in which it was received, what stood before it included.
+/// The payload of a received frame. A large one keeps the buffer in which it was received, what stood before it
+/// included.
 #[derive(Default)]
 pub struct Payload {
     bytes: Vec<u8>,

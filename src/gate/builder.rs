@@ -35,23 +35,23 @@ impl Gate {
 }
 
 impl GateBuilder {
-    /// Serves a project. Call it once per project: each has its own rooms. A later secret of the same project replaces the
-    /// earlier one.
+    /// Serves a project. Call it once per project: each has its own rooms. A later secret of the same project replaces
+    /// the earlier one.
     pub fn project(mut self, pid: i32, secret: impl AsRef<str>) -> GateBuilder {
         self.signers.insert(pid, Signer::new(pid, secret.as_ref()));
         self
     }
 
-    /// Closes a connection that has sent nothing for this long, as the reference server does after 60 s. Default: zero, which
-    /// means never.
+    /// Closes a connection that has sent nothing for this long, as the reference server does after 60 s. Default: zero,
+    /// which means never.
     pub fn idle_timeout(mut self, timeout: Duration) -> GateBuilder {
         self.sockets.idle_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         self
     }
 
-    /// Answers calls of a project beyond this many a second with 200010, as the service does (one of the vendor's pages says
-    /// 100). A second starts with the first call after the previous second; calls with a wrong signature do not count. Zero
-    /// refuses every call. Default: no limit.
+    /// Answers calls of a project beyond this many a second with 200010, as the service does (one of the vendor's pages
+    /// says 100). A second starts with the first call after the previous second; calls with a wrong signature do not
+    /// count. Zero refuses every call. Default: no limit.
     ///
     /// # Examples
     ///
@@ -78,8 +78,8 @@ impl GateBuilder {
         self
     }
 
-    /// Lets a user be in one room at a time, as the service does by default: entering another leaves the first. Default:
-    /// false.
+    /// Lets a user be in one room at a time, as the service does by default: entering another leaves the first.
+    /// Default: false.
     ///
     /// # Examples
     ///
@@ -116,8 +116,8 @@ impl GateBuilder {
         self
     }
 
-    /// Leaves Nagle's algorithm on, as the vendor's server does: a small answer waits until the previous one is acknowledged,
-    /// which takes the peer up to 40 ms. Default: false.
+    /// Leaves Nagle's algorithm on, as the vendor's server does: a small answer waits until the previous one is
+    /// acknowledged, which takes the peer up to 40 ms. Default: false.
     pub fn nagle(mut self, nagle: bool) -> GateBuilder {
         self.sockets.nagle = nagle;
         self
@@ -143,8 +143,8 @@ impl GateBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: `address` is not an address, does not belong to this machine or is in use, or the thread cannot
-    /// be started.
+    /// [`Error::System`]: `address` is not an address, does not belong to this machine or is in use, or the thread
+    /// cannot be started.
     ///
     /// # Examples
     ///

@@ -7,9 +7,9 @@ use crate::code::ErrorCode;
 /// A way for a gate to misbehave, to test how a program copes: see [`Gate::inject`](super::Gate::inject).
 ///
 /// A fault applies to every method, including `*ping`, unless [`on`](Fault::on) names one. It stays until
-/// [`clear_faults`](super::Gate::clear_faults), unless [`times`](Fault::times) limits it. It applies before the signature is
-/// checked, and also to unknown methods, but not to packets that violate the protocol nor to the key exchange of an
-/// encrypted session.
+/// [`clear_faults`](super::Gate::clear_faults), unless [`times`](Fault::times) limits it. It applies before the
+/// signature is checked, and also to unknown methods, but not to packets that violate the protocol nor to the key
+/// exchange of an encrypted session.
 ///
 /// # Examples
 ///

@@ -102,7 +102,8 @@ impl fmt::Debug for GateKey {
     }
 }
 
-/// A private key as PEM text. It dereferences to `str`; its memory is wiped when it is dropped, and `Debug` shows none of it.
+/// A private key as PEM text. It dereferences to `str`; its memory is wiped when it is dropped, and `Debug` shows none
+/// of it.
 ///
 /// The caller is responsible for wiping copies (`to_owned`, `format!`).
 ///

@@ -1,7 +1,7 @@
 //! A local RTM gate for development and tests: everything about rooms, over TCP, in memory, in this process.
 //!
-//! Any RTM server SDK can talk to it, including the vendor's. It checks signatures, time stamps and salts as the service does,
-//! answers each failure with the code that the service documents, and keeps nothing after it ends.
+//! Any RTM server SDK can talk to it, including the vendor's. It checks signatures, time stamps and salts as the
+//! service does, answers each failure with the code that the service documents, and keeps nothing after it ends.
 //!
 //! ```
 //! use rtm_server_sdk::Client;
@@ -42,40 +42,40 @@
 //! | editing a message older than `timeLimit` | 200021 |
 //! | a payload in JSON, compressed, or marked as encrypted | 10008 |
 //!
-//! From the unknown method downwards, the first matching row decides. A one-way quest is executed and gets no answer. Answers
-//! carry version 1 and the msgpack flag, whatever the quest's header said, and come in the order of the quests. Answers to
-//! the gate's own quests are accepted whatever they contain.
+//! From the unknown method downwards, the first matching row decides. A one-way quest is executed and gets no answer.
+//! Answers carry version 1 and the msgpack flag, whatever the quest's header said, and come in the order of the quests.
+//! Answers to the gate's own quests are accepted whatever they contain.
 //!
-//! A violation of the protocol closes its connection, and no other, without an answer: bytes that are not a packet, a packet
-//! of more than 8 MiB, a payload that is empty, truncated or not a map with string keys, a flag byte that announces both or
-//! neither of msgpack and JSON, a quest without a method. Answers to earlier quests are delivered first. An unexpected
-//! answer is ignored.
+//! A violation of the protocol closes its connection, and no other, without an answer: bytes that are not a packet, a
+//! packet of more than 8 MiB, a payload that is empty, truncated or not a map with string keys, a flag byte that
+//! announces both or neither of msgpack and JSON, a quest without a method. Answers to earlier quests are delivered
+//! first. An unexpected answer is ignored.
 //!
 //! - A room exists once a call names it. An info that was never set is the empty string.
-//! - A ban with a `btime` of 0 or less, or without one, never ends. Without `rid` it holds in every room. A ban replaces an
-//!   earlier one of the same room, or of all rooms.
-//! - Removing a ban without `rid` ends every ban of that user, including those in single rooms. Removing it in one room does
-//!   not end a ban in all rooms.
-//! - Each room keeps its last 500 messages, of every type, as long as the gate runs. Their `mtime` never decreases. A deleted
-//!   message keeps its row in the history, marked and without content. The gate remembers the last 1,048,576 `mid`s of a
-//!   project.
-//! - A message is pushed to every connection that listens to its room, including the sender's. The pushes of a connection are
-//!   numbered from 1. A connection that listens to events gets a `ping` every 20 s. The gate itself makes no events and no
-//!   messages to groups or users: [`Gate::push_event`] and [`Gate::push_message`] push them.
+//! - A ban with a `btime` of 0 or less, or without one, never ends. Without `rid` it holds in every room. A ban
+//!   replaces an earlier one of the same room, or of all rooms.
+//! - Removing a ban without `rid` ends every ban of that user, including those in single rooms. Removing it in one room
+//!   does not end a ban in all rooms.
+//! - Each room keeps its last 500 messages, of every type, as long as the gate runs. Their `mtime` never decreases. A
+//!   deleted message keeps its row in the history, marked and without content. The gate remembers the last 1,048,576
+//!   `mid`s of a project.
+//! - A message is pushed to every connection that listens to its room, including the sender's. The pushes of a
+//!   connection are numbered from 1. A connection that listens to events gets a `ping` every 20 s. The gate itself
+//!   makes no events and no messages to groups or users: [`Gate::push_event`] and [`Gate::push_message`] push them.
 //! - `setlisten` replaces the kinds that it names, by a list, a boolean or both, and keeps the others. A list by itself
 //!   ends "all of that kind". A map instead of a list is read as the list of its keys.
 //! - A text that is not UTF-8 is kept as binary.
 //! - Integers may be floats with a whole value; nil counts as a missing parameter.
 //! - The gate remembers used signatures until their time stamp is too old to pass, at most the last 16,777,216.
-//! - With a key, the gate serves plain and encrypted sessions on one port. A key exchange that fails, or that is not the
-//!   connection's first packet, closes the connection.
-//! - The gate stops reading from a peer that does not read its answers, until it does. It closes a connection that is behind
-//!   by 8 MiB of pushes. A peer that has half-closed its connection still gets its answers.
-//! - There are at most 4,096 connections. If incomplete packets and unread bytes of all connections together exceed 128 MiB,
-//!   the connection that holds the most is closed.
+//! - With a key, the gate serves plain and encrypted sessions on one port. A key exchange that fails, or that is not
+//!   the connection's first packet, closes the connection.
+//! - The gate stops reading from a peer that does not read its answers, until it does. It closes a connection that is
+//!   behind by 8 MiB of pushes. A peer that has half-closed its connection still gets its answers.
+//! - There are at most 4,096 connections. If incomplete packets and unread bytes of all connections together exceed 128
+//!   MiB, the connection that holds the most is closed.
 //!
-//! It logs through the crate `log`: refusals and their reasons at `warn`, connections that end unexpectedly at `info`, all
-//! others at `debug`.
+//! It logs through the crate `log`: refusals and their reasons at `warn`, connections that end unexpectedly at `info`,
+//! all others at `debug`.
 
 // Lowest layer first; each file knows only those above it in this list.
 mod clock;
@@ -132,8 +132,8 @@ use stats::Counters;
 
 /// A running gate. It serves on a thread of its own, `rtm-gate-PORT`, until it is dropped.
 ///
-/// Dropping it closes its port and all its connections, and returns once the thread has ended. The port can be bound again
-/// at once. The methods that make it misbehave for tests return once they have taken effect.
+/// Dropping it closes its port and all its connections, and returns once the thread has ended. The port can be bound
+/// again at once. The methods that make it misbehave for tests return once they have taken effect.
 pub struct Gate {
     address: SocketAddr,
     endpoint: String,
@@ -161,8 +161,8 @@ impl Gate {
         self.counters.snapshot()
     }
 
-    /// Makes the gate mishandle quests from now on. If several faults match a quest, the first in the order of injection
-    /// applies.
+    /// Makes the gate mishandle quests from now on. If several faults match a quest, the first in the order of
+    /// injection applies.
     ///
     /// # Examples
     ///
@@ -192,8 +192,8 @@ impl Gate {
         self.run(Command::ClearFaults);
     }
 
-    /// Moves the gate's clock forward for good: bans expire, time stamps become too old, idle connections are closed, delayed
-    /// answers are sent.
+    /// Moves the gate's clock forward for good: bans expire, time stamps become too old, idle connections are closed,
+    /// delayed answers are sent.
     ///
     /// # Examples
     ///
@@ -233,8 +233,8 @@ impl Gate {
         self.run(Command::DisconnectAll);
     }
 
-    /// Stops serving, like a server that hangs: connections are accepted and stay open, but nothing is answered or pushed
-    /// until [`resume`](Gate::resume).
+    /// Stops serving, like a server that hangs: connections are accepted and stay open, but nothing is answered or
+    /// pushed until [`resume`](Gate::resume).
     ///
     /// # Examples
     ///
@@ -261,8 +261,8 @@ impl Gate {
         self.run(Command::Resume);
     }
 
-    /// Pushes an event, such as `login`, to every connection that listens to it. The event carries that connection's project
-    /// and the gate's time.
+    /// Pushes an event, such as `login`, to every connection that listens to it. The event carries that connection's
+    /// project and the gate's time.
     ///
     /// # Examples
     ///
@@ -282,8 +282,8 @@ impl Gate {
         self.run(Command::PushEvent(name.to_owned(), uid));
     }
 
-    /// Pushes a message to every connection that listens to its target. The message is neither stored nor checked. Without an
-    /// `mtime`, it gets the gate's time.
+    /// Pushes a message to every connection that listens to its target. The message is neither stored nor checked.
+    /// Without an `mtime`, it gets the gate's time.
     ///
     /// # Examples
     ///

@@ -30,8 +30,8 @@ impl Default for GateStats {
 }
 
 impl GateStats {
-    /// How many quests of one method were executed successfully. `method` is its wire name: `addroommember`, `*ping`. Zero for
-    /// a method that the gate does not know.
+    /// How many quests of one method were executed successfully. `method` is its wire name: `addroommember`, `*ping`.
+    /// Zero for a method that the gate does not know.
     #[must_use]
     pub fn executed(&self, method: &str) -> u64 {
         methods::find(method.as_bytes()).map_or(0, |number| self.executed[number])

@@ -1,8 +1,9 @@
-//! Decides whether the I/O thread polls for work ("looks") before it sleeps. Waking a sleeping thread takes the system longer
-//! than a fast server takes to answer; a look that finds nothing wastes processor time.
+//! Decides whether the I/O thread polls for work ("looks") before it sleeps. Waking a sleeping thread takes the system
+//! longer than a fast server takes to answer; a look that finds nothing wastes processor time.
 //!
-//! Recent waits decide. After a look that finds nothing the thread sleeps, and the more looks have failed, the more sleeps
-//! must be short before the next look. So a long wait costs at most one look, and a server that is always slow costs none.
+//! Recent waits decide. After a look that finds nothing the thread sleeps, and the more looks have failed, the more
+//! sleeps must be short before the next look. So a long wait costs at most one look, and a server that is always slow
+//! costs none.
 
 use std::time::Duration;
 

@@ -21,8 +21,8 @@ use crate::rtm::methods::listen::SetListen;
 pub(super) const WAKER: Token = Token(0);
 
 const EVENTS: usize = 64;
-/// Neither a server that sends without a pause nor a large call may keep commands and deadlines waiting: a turn that has taken
-/// so long does not read or write again.
+/// Neither a server that sends without a pause nor a large call may keep commands and deadlines waiting: a turn that
+/// has taken so long does not read or write again.
 const IO_PER_TURN: Duration = Duration::from_micros(250);
 /// At most so many callbacks are handed in together, lest the first of them wait for the last.
 const CALLBACKS_TOGETHER: usize = 64;
@@ -336,8 +336,9 @@ impl Driver {
         polled
     }
 
-    /// A server that gathers small answers into one segment (Nagle's algorithm) keeps the next ones until we acknowledge
-    /// the last, which the system delays while we send nothing. So acknowledge before a sleep if answers are still due.
+    /// A server that gathers small answers into one segment (Nagle's algorithm) keeps the next ones until we
+    /// acknowledge the last, which the system delays while we send nothing. So acknowledge before a sleep if answers
+    /// are still due.
     fn acknowledge(&mut self) {
         if std::mem::take(&mut self.owes_acknowledgement) && self.engine.has_calls() {
             self.connection.iter().for_each(Socket::acknowledge);

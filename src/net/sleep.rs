@@ -1,4 +1,5 @@
-//! The flag that says whether the I/O thread sleeps. It saves the wake for commands that arrive while the thread is awake.
+//! The flag that says whether the I/O thread sleeps. It saves the wake for commands that arrive while the thread is
+//! awake.
 
 use std::sync::atomic::Ordering;
 

@@ -1,9 +1,9 @@
 //! Yields to callers before the I/O thread sleeps and while it polls: callers that were just answered are about to call
-//! again, others are submitting one call after the other. Their calls then need no wake and leave together. With a single
-//! call at a time there is nothing to batch.
+//! again, others are submitting one call after the other. Their calls then need no wake and leave together. With a
+//! single call at a time there is nothing to batch.
 //!
-//! If other programs want the processor, a yield costs one of their time slices, some milliseconds, many times what it saves.
-//! The duration of a yield shows that: after a long one, waits go by without a yield.
+//! If other programs want the processor, a yield costs one of their time slices, some milliseconds, many times what it
+//! saves. The duration of a yield shows that: after a long one, waits go by without a yield.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -8,8 +8,8 @@ use crate::fpnn::{PayloadReader, RawString};
 
 /// The type of a message: a number, some of which the vendor defines.
 ///
-/// The server accepts 1..=127. Numbers up to 50 are the vendor's, those from 51 on are free for users. Numbers that this
-/// version does not know are kept unchanged.
+/// The server accepts 1..=127. Numbers up to 50 are the vendor's, those from 51 on are free for users. Numbers that
+/// this version does not know are kept unchanged.
 ///
 /// # Examples
 ///
@@ -178,8 +178,8 @@ impl From<Vec<u8>> for MessageBody {
 ///
 /// The server refuses a message whose id it has seen from the same sender in the same room, with
 /// [`RTM_EC_DUPLICATED_MID`](crate::ErrorCode::RTM_EC_DUPLICATED_MID). A caller that does not know whether the server
-/// accepted a message (after a timeout or a lost connection) sends the same value again: success and this error both mean
-/// that the message is there once.
+/// accepted a message (after a timeout or a lost connection) sends the same value again: success and this error both
+/// mean that the message is there once.
 ///
 /// # Examples
 ///
@@ -214,8 +214,8 @@ impl NewMessage {
         NewMessage::new(MessageType::CMD, text.into())
     }
 
-    /// Makes a message of any type, 1..=127, with a body of at most 20,480 bytes. A message outside these limits fails with
-    /// `InvalidArgument` when it is sent.
+    /// Makes a message of any type, 1..=127, with a body of at most 20,480 bytes. A message outside these limits fails
+    /// with `InvalidArgument` when it is sent.
     #[must_use]
     pub fn new(mtype: MessageType, body: impl Into<MessageBody>) -> NewMessage {
         NewMessage { mid: next_mid(), mtype, body: body.into(), attrs: String::new() }

@@ -108,12 +108,13 @@ pub struct EventRef<'a> {
 }
 
 impl<'a> PushRef<'a> {
-    /// Reads the payload of a push; `None` for a ping. Keys that are not known are skipped, and so are bytes behind the map.
+    /// Reads the payload of a push; `None` for a ping. Keys that are not known are skipped, and so are bytes behind the
+    /// map.
     ///
     /// # Errors
     ///
-    /// A key is missing, or holds a value of the wrong kind. `attrs` and `mtime` of a message and `data` of an event may be
-    /// missing.
+    /// A key is missing, or holds a value of the wrong kind. `attrs` and `mtime` of a message and `data` of an event
+    /// may be missing.
     pub fn read(method: PushMethod, payload: &'a [u8]) -> Result<Option<PushRef<'a>>, DecodeError> {
         let message = |key, target: fn(i64) -> Target| MessageRef::read(payload, key, target).map(PushRef::Message);
         match method {

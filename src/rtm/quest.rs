@@ -8,8 +8,8 @@ use crate::fpnn::{HEADER_LEN, Header, MapWriter, MethodName, SEQ_LEN};
 /// Holds the whole frame of nearly every call, so that writing it allocates once. Every call in flight holds this much.
 const USUAL_LEN: usize = 136;
 
-/// The four pairs that sign a quest, with nothing filled in. They stand first in the map and have a fixed width, so that
-/// signing is a matter of overwriting them.
+/// The four pairs that sign a quest, with nothing filled in. They stand first in the map and have a fixed width, so
+/// that signing is a matter of overwriting them.
 const BLANK_SIGNATURE: &[u8; SIGNATURE_LEN] = b"\
     \xa3pid\xd2\0\0\0\0\
     \xa4sign\xd9\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\

@@ -17,8 +17,8 @@ pub fn next_salt() -> u64 {
     UniqueNumbers::of_this_process().next() & MASK
 }
 
-/// Makes a forked child count from another start than its parent. Costs a system call, so that it is not for every call:
-/// a client does not outlive a fork (its thread stays behind), so that it is enough to ask when a client is made.
+/// Makes a forked child count from another start than its parent. Costs a system call, so that it is not for every
+/// call: a client does not outlive a fork (its thread stays behind), so that it is enough to ask when a client is made.
 pub fn renew_after_fork() {
     UniqueNumbers::of_this_process().renew_for(process::id());
 }

@@ -1,5 +1,5 @@
-//! Calls by method and outcome, and their durations. The thread that delivers the outcome records them: the I/O thread, or
-//! the caller's for calls that never get that far.
+//! Calls by method and outcome, and their durations. The thread that delivers the outcome records them: the I/O thread,
+//! or the caller's for calls that never get that far.
 
 use std::num::NonZeroU64;
 use std::sync::OnceLock;
@@ -46,8 +46,8 @@ struct MethodMetrics {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MethodLabel(Option<u8>);
 
-/// A call's method and when it was made, if there is a recorder. Eight bytes, since tens of thousands may be in flight: the
-/// place of the method, counted from 1, and below [`METHOD_SHIFT`] the microseconds since the origin.
+/// A call's method and when it was made, if there is a recorder. Eight bytes, since tens of thousands may be in flight:
+/// the place of the method, counted from 1, and below [`METHOD_SHIFT`] the microseconds since the origin.
 #[derive(Debug)]
 pub(crate) struct CallTimer(Option<NonZeroU64>);
 
@@ -75,8 +75,8 @@ impl CallMetrics {
         MethodLabel(self.0.as_ref().map(|_| NAMES.binary_search(&method).unwrap_or(NAMES.len()) as u8))
     }
 
-    /// A call of `method` was made whose time of `timeout` runs out at `deadline`. So it is known when that was, without
-    /// another look at the clock.
+    /// A call of `method` was made whose time of `timeout` runs out at `deadline`. So it is known when that was,
+    /// without another look at the clock.
     pub(crate) fn start(&self, method: MethodLabel, deadline: Instant, timeout: Duration) -> CallTimer {
         let (Some(recorded), MethodLabel(Some(method))) = (&self.0, method) else { return CallTimer::NONE };
         let left = deadline.saturating_duration_since(recorded.origin);
@@ -148,8 +148,8 @@ impl CallOutcome {
         }
     }
 
-    /// Whether the call's time says something of the server. A call that was turned away here takes none, and would make an
-    /// outage look fast.
+    /// Whether the call's time says something of the server. A call that was turned away here takes none, and would
+    /// make an outage look fast.
     fn has_duration(self) -> bool {
         use CallOutcome::{Answered, ConnectionClosed, Refused, TimedOut};
         matches!(self, Answered | Refused | TimedOut | ConnectionClosed)

@@ -1,8 +1,8 @@
 //! A client's metrics, through the facade `metrics` (feature `metrics`). `docs/metrics.md` lists them.
 //!
-//! Calls are recorded when their outcome is there; the I/O thread samples everything else. A client that is built without a
-//! recorder records nothing, reads no clock and allocates nothing for it. Without the feature, the same types are empty, so
-//! no other code has to check for it.
+//! Calls are recorded when their outcome is there; the I/O thread samples everything else. A client that is built
+//! without a recorder records nothing, reads no clock and allocates nothing for it. Without the feature, the same types
+//! are empty, so no other code has to check for it.
 
 #[cfg(feature = "metrics")]
 mod calls;

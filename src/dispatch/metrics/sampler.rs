@@ -1,7 +1,7 @@
 //! Publishes the counters of `Client::stats`, and how full everything is, once a second on the I/O thread.
 //!
-//! Clients with the same labels share their metrics. So each client adds its own changes, and subtracts its share from the
-//! gauges when it ends.
+//! Clients with the same labels share their metrics. So each client adds its own changes, and subtracts its share from
+//! the gauges when it ends.
 
 use std::time::{Duration, Instant};
 

@@ -12,15 +12,15 @@ use crate::error::{ArgumentError, Error};
 
 /// Encrypts every connection of a client: the server's public key, and how to use it.
 ///
-/// Each connection begins with FPNN's quest `*key`. In it the client sends the public half of a key pair that it makes for
-/// this connection only, on the curve of the server's key: secp256k1, secp256r1, secp224r1 or secp192r1. Both sides compute
-/// the same secret, and everything that follows, in both directions, is enciphered with AES in CFB mode.
+/// Each connection begins with FPNN's quest `*key`. In it the client sends the public half of a key pair that it makes
+/// for this connection only, on the curve of the server's key: secp256k1, secp256r1, secp224r1 or secp192r1. Both sides
+/// compute the same secret, and everything that follows, in both directions, is enciphered with AES in CFB mode.
 /// (`docs/protocol.md`, section 3, describes the whole exchange and the sources of its facts.)
 ///
-/// FPNN's encryption hides the content from an eavesdropper. It does not authenticate the data: an attacker who can change
-/// bytes in transit may garble or alter frames unnoticed. In [`CipherMode::Package`] equal frames look equal, and secp192r1
-/// and secp224r1 are weaker than recommended today. Prefer the defaults, [`KeyBits::Aes256`] and [`CipherMode::Stream`]; if
-/// you need more, use a tunnel.
+/// FPNN's encryption hides the content from an eavesdropper. It does not authenticate the data: an attacker who can
+/// change bytes in transit may garble or alter frames unnoticed. In [`CipherMode::Package`] equal frames look equal,
+/// and secp192r1 and secp224r1 are weaker than recommended today. Prefer the defaults, [`KeyBits::Aes256`] and
+/// [`CipherMode::Stream`]; if you need more, use a tunnel.
 ///
 /// # Examples
 ///
@@ -52,13 +52,13 @@ pub struct Encryption {
 
 impl Encryption {
     /// Reads the server's public key from PEM: the first block `PUBLIC KEY` (a `SubjectPublicKeyInfo`), as `openssl ec
-    /// -pubout` writes it. The key names its curve, and its point may be compressed. Anything that OpenSSL accepts is accepted:
-    /// text and other blocks around the block, lines of any length, white space in and between them.
+    /// -pubout` writes it. The key names its curve, and its point may be compressed. Anything that OpenSSL accepts is
+    /// accepted: text and other blocks around the block, lines of any length, white space in and between them.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`], whose text says what is wrong: not PEM, empty, damaged, not an elliptic curve key, not on
-    /// one of the four curves, not a point of its curve.
+    /// [`Error::InvalidArgument`], whose text says what is wrong: not PEM, empty, damaged, not an elliptic curve key,
+    /// not on one of the four curves, not a point of its curve.
     pub fn from_pem(pem: &[u8]) -> Result<Encryption, Error> {
         read_block(pem, "PUBLIC KEY")
             .and_then(|der| read_public_key(der.as_bytes()))

@@ -11,7 +11,8 @@ const GET_ROOM_INFO: MethodName<'static> = MethodName::literal("getroominfo");
 /// The most bytes that either info of a room may have.
 pub const LONGEST_INFO: usize = 65_535;
 
-/// The infos of a room. `None` if the server sends none; some servers send an empty text for an info that was never set.
+/// The infos of a room. `None` if the server sends none; some servers send an empty text for an info that was never
+/// set.
 ///
 /// # Examples
 ///

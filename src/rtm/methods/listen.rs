@@ -11,12 +11,12 @@ const SET_LISTEN: MethodName<'static> = MethodName::literal("setlisten");
 /// The most ids and events that one wish may name.
 const MOST_NAMED: usize = 100_000;
 
-/// So many bytes of ids and events fit a `setlisten`, whose frame must stay below the server's 8 MiB. The rest is for what stands
-/// around them.
+/// So many bytes of ids and events fit a `setlisten`, whose frame must stay below the server's 8 MiB. The rest is for
+/// what stands around them.
 pub const MOST_NAMED_BYTES: usize = 8 * 1024 * 1024 - 1024;
 
-/// What to subscribe to: rooms, groups, messages from user to user, and events, each by id or name, or all of a kind. Passed
-/// to `Client::listen`.
+/// What to subscribe to: rooms, groups, messages from user to user, and events, each by id or name, or all of a kind.
+/// Passed to `Client::listen`.
 ///
 /// # Examples
 ///
@@ -151,7 +151,8 @@ impl Listen {
     }
 }
 
-/// The parameters of `setlisten`. All four kinds are named each time: what becomes of one that is left out is not known.
+/// The parameters of `setlisten`. All four kinds are named each time: what becomes of one that is left out is not
+/// known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetListen {
     pub users: Subjects<UserId>,

@@ -47,8 +47,8 @@ const NOBODY: UserId = 0;
 pub struct SentMessage {
     /// The message's id: that of the [`NewMessage`].
     pub mid: MessageId,
-    /// When the server accepted it, in milliseconds since the epoch. `None` if the server does not say, as servers of 2018
-    /// do: the message is accepted nevertheless.
+    /// When the server accepted it, in milliseconds since the epoch. `None` if the server does not say, as servers of
+    /// 2018 do: the message is accepted nevertheless.
     pub mtime: Option<i64>,
 }
 
@@ -161,7 +161,9 @@ fn check(message: &NewMessage) -> Result<(), ArgumentError> {
     if body > LONGEST_BODY {
         Err(ArgumentError::new(format!("the body of a message can have at most {LONGEST_BODY} bytes, not {body}")))
     } else if attrs > LONGEST_ATTRS {
-        Err(ArgumentError::new(format!("the attributes of a message can have at most {LONGEST_ATTRS} bytes, not {attrs}")))
+        Err(ArgumentError::new(format!(
+            "the attributes of a message can have at most {LONGEST_ATTRS} bytes, not {attrs}"
+        )))
     } else {
         Ok(())
     }

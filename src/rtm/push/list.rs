@@ -11,8 +11,8 @@ const WORTH_KEEPING: usize = 128 * 1024;
 
 /// Pushes that were read, without their payloads.
 ///
-/// Their texts are concatenated, so a list takes a few allocations however many pushes it has. UTF-8 is checked once, when a
-/// push is added.
+/// Their texts are concatenated, so a list takes a few allocations however many pushes it has. UTF-8 is checked once,
+/// when a push is added.
 #[derive(Debug, Clone, Default)]
 pub struct PushList {
     pushes: Vec<Kept>,
