@@ -211,7 +211,7 @@ impl ClientBuilder {
     /// Limits the calls that are sent in any second, in all three ways to call. Beyond the limit a call waits for its
     /// turn, in the order of the calls, within its own time; meanwhile it counts as in flight. A call whose time runs
     /// out before its turn fails with [`Error::Timeout`] and
-    /// [`Stage::WaitingForTurn`](crate::error::Stage::WaitingForTurn), and is not executed. Default none; more than
+    /// [`Stage::WaitingForTurn`](crate::Stage::WaitingForTurn), and is not executed. Default none; more than
     /// zero. [`Client::set_max_rate`] changes it.
     ///
     /// The RTM service counts the calls of a project over all its processes, and answers calls beyond its limit with

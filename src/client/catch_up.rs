@@ -1,7 +1,7 @@
 //! The threads `rtm-catch-up`, which read the histories of rooms for listeners that fill gaps.
 //!
-//! They run as long as there are such listeners. They do not keep the client alive: each call holds the client only
-//! until it is submitted.
+//! They run as long as there are such listeners. They do not keep the client alive, not even while a call waits for
+//! room.
 
 use std::sync::{Arc, Weak};
 use std::thread;

@@ -84,8 +84,8 @@ impl Client {
     /// call, and nothing is asked for that the caller does not want. Messages that arrive or are deleted meanwhile
     /// neither repeat nor hide others.
     ///
-    /// A page with a row that cannot be read is one `Err`, after which the iterator goes on behind that page. Any other
-    /// failure of a call is the last item.
+    /// An unreadable row is an `Err` in its place, after which the iterator continues. Any other failure of a call is the
+    /// last item. The iterator also ends if the server's cursor does not advance.
     ///
     /// # Errors
     ///

@@ -131,8 +131,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a body over 20,480 bytes, or attributes over 2,048 bytes.
-    /// From a server that does not know the method:
+    /// [`InvalidArgument`](crate::Error::InvalidArgument) for a type outside 1..=127, a body over 20,480 bytes, or
+    /// attributes over 2,048 bytes. From a server that does not know the method:
     /// [`FPNN_EC_CORE_UNKNOWN_METHOD`](crate::ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD).
     ///
     /// # Examples

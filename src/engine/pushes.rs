@@ -1,4 +1,4 @@
-//! The engine's part in listening: it asks the server for pushes, and passes on those that arrive.
+//! The server's own quests: how each is answered, and which pushes are passed on.
 
 use std::collections::VecDeque;
 

@@ -55,6 +55,7 @@ impl Fault {
 
     /// Executes the quest at once and sends its answer `delay` later, by the gate's clock:
     /// [`Gate::advance`](super::Gate::advance) shortens the wait. Other answers do not wait for it.
+    /// More than 1,000 years count as 1,000 years.
     pub fn delay(delay: Duration) -> Fault {
         Fault::with(Effect::Delay(delay))
     }

@@ -193,7 +193,7 @@ impl Gate {
     }
 
     /// Moves the gate's clock forward for good: bans expire, time stamps become too old, idle connections are closed,
-    /// delayed answers are sent.
+    /// delayed answers are sent. It advances by at most 1,000 years.
     ///
     /// # Examples
     ///
