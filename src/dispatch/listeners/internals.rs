@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Listeners, Push, Sink, Taken, Work};
+use super::schedule::Work;
+use super::{Listeners, Push, Sink, Taken};
 use crate::engine::{Action, Counters, ListenerId};
 use crate::error::Error;
 use crate::rtm::methods::history::{HistoryPage, StoredMessage};

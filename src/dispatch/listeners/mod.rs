@@ -28,7 +28,6 @@ pub use push::{Gap, GapReason, Push};
 pub(crate) use queue::{Queue, Ready, Taken};
 pub(crate) use retry::retry_delay;
 pub(crate) use rows::PageOutcome;
-pub(crate) use schedule::Work;
 pub(crate) use sink::{Handler, Sink};
 
 use std::sync::Arc;

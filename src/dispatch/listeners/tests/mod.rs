@@ -11,6 +11,7 @@ mod threads;
 use std::cell::Cell;
 
 use super::catch_up::CatchUp;
+use super::schedule::Work;
 use super::*;
 use crate::code::ErrorCode;
 use crate::error::CloseReason;
