@@ -21,60 +21,60 @@ fn message_that_comes_by_history_and_push_is_delivered_once_to_everybody() {
     hub.catch_up([1, 2]);
     hub.push(2);
     hub.push(2);
-    assert_eq!(filling.heard(), ["1", "2"]);
-    assert_eq!(plain.heard(), ["1", "Reconnected 0 since 1000", "2"]);
-    assert_eq!(late.heard(), ["2"]);
+    assert_eq!(filling.received(), ["1", "2"]);
+    assert_eq!(plain.received(), ["1", "Reconnected 0 since 1000", "2"]);
+    assert_eq!(late.received(), ["2"]);
 }
 
 #[test]
 fn catch_up_goes_on_over_another_reconnect() {
-    let (mut hub, ear) = Hub::reconnected();
+    let (mut hub, listener) = Hub::reconnected();
     hub.push(4);
     hub.page(hub.next_catch_up(), [1, 2]);
     let first = hub.next_catch_up();
     hub.reconnect(&[]);
     hub.fail(first, lost());
     assert!(hub.next_work().is_none(), "the room is not granted yet");
-    hub.listeners.handle_granted(hub.connection, ear.id);
+    hub.listeners.handle_granted(hub.connection, listener.id);
     hub.push(7);
     hub.page(hub.next_catch_up(), [2, 3, 4, 5, 6, 7]);
     hub.page(hub.next_catch_up(), [4, 5, 6, 7]);
     assert!(hub.next_work().is_none());
-    assert_eq!(ear.heard(), ["1", "2", "3", "4", "5", "6", "7"]);
+    assert_eq!(listener.received(), ["1", "2", "3", "4", "5", "6", "7"]);
 }
 
 #[test]
 fn listener_that_joined_during_a_catch_up_gets_what_it_misses_after_the_next_loss() {
-    let (mut hub, ear) = Hub::reconnected();
+    let (mut hub, listener) = Hub::reconnected();
     let first = hub.next_catch_up();
     let late = hub.listen(Listen::new().room(ROOM), true);
     hub.push(3);
-    hub.reconnect(&[&ear, &late]);
+    hub.reconnect(&[&listener, &late]);
     // The first catch-up is not over, and another of its pages reaches beyond the second connection.
     hub.page(first, [1, 2]);
     hub.page(hub.next_catch_up(), [3]);
     hub.catch_up([1, 2, 3, 4]);
     hub.push(4);
     hub.push(5);
-    assert_eq!(ear.heard(), ["1", "2", "3", "4", "5"]);
-    assert_eq!(late.heard(), ["3", "4", "5"]);
+    assert_eq!(listener.received(), ["1", "2", "3", "4", "5"]);
+    assert_eq!(late.received(), ["3", "4", "5"]);
 }
 
 #[test]
 fn row_of_an_earlier_catch_up_is_given_to_those_who_joined_since() {
-    let (mut hub, ear) = Hub::reconnected();
+    let (mut hub, listener) = Hub::reconnected();
     let first = hub.next_catch_up();
     let late = hub.listen(Listen::new().room(ROOM), true);
-    hub.reconnect(&[&ear, &late]);
+    hub.reconnect(&[&listener, &late]);
     // Nothing was pushed in between, so that the first catch-up reads on to the end.
     hub.end(first, [1, 2]);
     hub.page(hub.next_catch_up(), [1, 2]);
     hub.catch_up([2]);
-    assert_eq!(late.heard(), ["2"]);
+    assert_eq!(late.received(), ["2"]);
     hub.push(2);
     hub.push(3);
-    assert_eq!(ear.heard(), ["1", "2", "3"]);
-    assert_eq!(late.heard(), ["3"]);
+    assert_eq!(listener.received(), ["1", "2", "3"]);
+    assert_eq!(late.received(), ["3"]);
 }
 
 #[test]
@@ -92,81 +92,81 @@ fn server_that_comes_and_goes_piles_up_neither_catch_ups_nor_gaps() {
     hub.push(5);
     hub.page(hub.next_catch_up(), [1, 2, 5]);
     assert!(hub.next_work().is_none());
-    assert_eq!(filling.heard(), ["1", "2", "5"]);
-    assert_eq!(both.heard(), ["1", "Reconnected 0 since 1000", "2", "5"]);
+    assert_eq!(filling.received(), ["1", "2", "5"]);
+    assert_eq!(both.received(), ["1", "Reconnected 0 since 1000", "2", "5"]);
 }
 
 #[test]
 fn history_that_cannot_be_read_again_and_again_is_one_gap() {
-    let (mut hub, ear) = Hub::filling();
+    let (mut hub, listener) = Hub::filling();
     for _ in 0..1_000 {
-        hub.reconnect(&[&ear]);
+        hub.reconnect(&[&listener]);
         hub.fail(hub.next_catch_up(), error());
     }
-    assert!(ear.sink.queue.held_items() <= 3);
-    hub.reconnect(&[&ear]);
+    assert!(listener.sink.queue.held_items() <= 3);
+    hub.reconnect(&[&listener]);
     hub.catch_up([1, 2]);
-    assert_eq!(ear.heard(), ["1", "Reconnected 0 since 1000 with an error", "2"]);
+    assert_eq!(listener.received(), ["1", "Reconnected 0 since 1000 with an error", "2"]);
 }
 
 #[test]
 fn page_that_ends_its_connection_again_and_again_is_a_gap() {
     for is_pushed in [false, true] {
-        let (mut hub, ear) = Hub::reconnected();
+        let (mut hub, listener) = Hub::reconnected();
         if is_pushed {
             hub.push(9);
         }
         for _ in 0..20 {
             hub.fail(hub.next_catch_up(), lost());
-            hub.reconnect(&[&ear]);
+            hub.reconnect(&[&listener]);
         }
         // The catch-up of the connections that came later.
         hub.catch_up([1, 9]);
-        let heard = ear.heard();
-        assert_eq!(heard[..2], ["1", "Reconnected 0 since 1000 with an error"]);
-        assert_eq!(heard[2..], ["9"]);
+        let received = listener.received();
+        assert_eq!(received[..2], ["1", "Reconnected 0 since 1000 with an error"]);
+        assert_eq!(received[2..], ["9"]);
     }
 }
 
 #[test]
 fn page_that_is_too_large_for_the_client_is_asked_for_once() {
-    let (hub, ear) = Hub::reconnected();
+    let (hub, listener) = Hub::reconnected();
     hub.fail(hub.next_catch_up(), too_large());
-    assert_eq!(ear.heard(), ["1", "Reconnected 0 since 1000 with an error"]);
+    assert_eq!(listener.received(), ["1", "Reconnected 0 since 1000 with an error"]);
 }
 
 #[test]
 fn newest_messages_that_are_too_large_for_the_client_are_asked_for_once() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), true);
+    let listener = hub.listen(Listen::new().room(ROOM), true);
     let work = hub.next_work().unwrap();
     hub.listeners.finish_work(work, Some(Err(too_large())), hub.now);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.do_blind_catch_up();
     assert!(hub.next_work().is_none());
-    assert_eq!(ear.heard(), ["Reconnected 0 since 0"]);
+    assert_eq!(listener.received(), ["Reconnected 0 since 0"]);
 }
 
 #[test]
 fn catch_up_is_not_overtaken_once_something_was_pushed_behind_it() {
-    let (mut hub, ear) = Hub::reconnected();
+    let (mut hub, listener) = Hub::reconnected();
     hub.push(3);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.push(5);
     hub.catch_up([1, 2, 3]);
     hub.catch_up([1, 2, 3, 4, 5]);
-    assert_eq!(ear.heard(), ["1", "2", "3", "4", "5"]);
+    assert_eq!(listener.received(), ["1", "2", "3", "4", "5"]);
 }
 
 #[test]
 fn message_that_only_the_catch_up_of_others_saw_is_not_lost_to_those_who_joined_meanwhile() {
-    let (mut hub, ear) = Hub::reconnected();
+    let (mut hub, listener) = Hub::reconnected();
     let first = hub.next_catch_up();
     let late = hub.listen(Listen::new().room(ROOM), true);
     // Sent to both; the connection dies before it is pushed.
     hub.end(first, [1, 2]);
-    hub.reconnect(&[&ear, &late]);
+    hub.reconnect(&[&listener, &late]);
     hub.catch_up([1, 2]);
-    assert_eq!(ear.heard(), ["1", "2"]);
-    assert_eq!(late.heard(), ["2"]);
+    assert_eq!(listener.received(), ["1", "2"]);
+    assert_eq!(late.received(), ["2"]);
 }

@@ -4,72 +4,72 @@ use super::*;
 
 #[test]
 fn missed_messages_come_out_of_the_history_before_what_is_new() {
-    let (hub, ear) = Hub::reconnected();
+    let (hub, listener) = Hub::reconnected();
     hub.push(5);
-    assert_eq!(ear.heard(), ["1"], "what is new waits for what was missed");
+    assert_eq!(listener.received(), ["1"], "what is new waits for what was missed");
     hub.page(hub.next_catch_up(), [1, 2, 3]);
-    assert_eq!(ear.heard(), ["2", "3"], "at once");
+    assert_eq!(listener.received(), ["2", "3"], "at once");
     hub.page(hub.next_catch_up(), [4, 5, 6]);
     assert!(hub.next_work().is_none(), "what comes behind 5 is pushed");
     hub.push(6);
-    assert_eq!(ear.heard(), ["4", "5", "6"]);
+    assert_eq!(listener.received(), ["4", "5", "6"]);
 }
 
 #[test]
 fn catch_up_that_fails_is_a_gap_in_its_place() {
-    let (mut hub, ear) = Hub::reconnected();
+    let (mut hub, listener) = Hub::reconnected();
     hub.push(9);
     hub.page(hub.next_catch_up(), [1, 2]);
     hub.fail(hub.next_catch_up(), error());
-    assert_eq!(ear.heard(), ["1", "2", "Reconnected 0 since 2000 with an error", "9"]);
+    assert_eq!(listener.received(), ["1", "2", "Reconnected 0 since 2000 with an error", "9"]);
     // What was told as missing is not delivered later, out of its order.
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.catch_up([3, 9, 10]);
-    assert_eq!(ear.heard(), ["10"]);
+    assert_eq!(listener.received(), ["10"]);
 }
 
 #[test]
 fn room_that_was_quiet_is_caught_up_from_where_the_listening_began() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), true);
+    let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest(&[3, 2]);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.catch_up([1, 2, 3, 4]);
-    assert_eq!(ear.heard(), ["4"]);
+    assert_eq!(listener.received(), ["4"]);
 }
 
 #[test]
 fn rows_that_do_not_fit_are_told_in_their_place() {
     let mut hub = Hub::new();
-    let ear = hub.listen_with(Listen::new().room(ROOM), true, 3);
+    let listener = hub.listen_with(Listen::new().room(ROOM), true, 3);
     hub.find_newest(&[]);
     hub.push(1);
-    assert_eq!(ear.heard(), ["1"]);
-    hub.reconnect(&[&ear]);
+    assert_eq!(listener.received(), ["1"]);
+    hub.reconnect(&[&listener]);
     hub.push(9);
     hub.catch_up(1..9);
-    assert_eq!(ear.heard(), ["2", "3", "Overflow 5 since 3000", "9"]);
+    assert_eq!(listener.received(), ["2", "3", "Overflow 5 since 3000", "9"]);
 }
 
 #[test]
 fn closing_ends_a_catch_up_with_a_gap() {
-    let (hub, ear) = Hub::reconnected();
+    let (hub, listener) = Hub::reconnected();
     hub.start_threads();
     hub.push(5);
     hub.page(hub.next_catch_up(), [1, 2]);
     hub.listeners.close();
     // How far other rooms have got is not known here, so that the gap begins where the catch-up did.
-    assert_eq!(ear.heard(), ["1", "2", "Reconnected 0 since 1000 with an error", "5"]);
+    assert_eq!(listener.received(), ["1", "2", "Reconnected 0 since 1000 with an error", "5"]);
     assert!(hub.listeners.next_work().is_none());
 }
 
 #[test]
 fn refused_room_is_not_waited_for() {
-    let (mut hub, ear) = Hub::filling();
+    let (mut hub, listener) = Hub::filling();
     hub.connection += 1;
-    hub.listeners.handle_refused(hub.connection, ear.id, &error());
+    hub.listeners.handle_refused(hub.connection, listener.id, &error());
     assert!(hub.next_work().is_none());
-    assert_eq!(ear.heard(), ["1", "Refused 0 since 1000 with an error"]);
+    assert_eq!(listener.received(), ["1", "Refused 0 since 1000 with an error"]);
 }
 
 #[test]
@@ -88,88 +88,88 @@ fn room_is_waited_for_while_another_listener_to_it_is_undecided() {
 #[test]
 fn message_without_a_time_stands_where_the_one_before_it_does() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), true);
+    let listener = hub.listen(Listen::new().room(ROOM), true);
     let untimed = |mid| Message { mtime: None, ..row(mid) };
     hub.find_newest_rows(vec![row(3), untimed(2), row(1)]);
     hub.push(4);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     let rows = vec![row(1), untimed(2), row(3), row(4), untimed(5), untimed(6), row(7)];
     hub.give(hub.next_work().unwrap(), rows, None);
-    assert_eq!(ear.heard(), ["4", "5", "6", "7"]);
+    assert_eq!(listener.received(), ["4", "5", "6", "7"]);
 }
 
 #[test]
 fn history_reaches_back_though_what_was_seen_is_deleted() {
-    let (hub, ear) = Hub::reconnected();
+    let (hub, listener) = Hub::reconnected();
     hub.end(hub.next_catch_up(), [9]);
     let older = Work::CatchUp(Box::new(hub.next_catch_up()));
     let behind = older.query();
     hub.give(older, Vec::new(), behind);
-    assert_eq!(ear.heard(), ["1", "9"]);
+    assert_eq!(listener.received(), ["1", "9"]);
 }
 
 #[test]
 fn deleted_messages_count_among_those_that_a_server_keeps() {
-    for (pages, heard) in [(24, "1"), (25, "Reconnected 0 since 0")] {
+    for (pages, received) in [(24, "1"), (25, "Reconnected 0 since 0")] {
         let mut hub = Hub::new();
-        let ear = hub.listen(Listen::new().room(ROOM), true);
+        let listener = hub.listen(Listen::new().room(ROOM), true);
         hub.find_newest(&[]);
-        hub.reconnect(&[&ear]);
+        hub.reconnect(&[&listener]);
         // 20 rows a page, of which one is not deleted.
         (1..=pages).for_each(|mid| hub.page(hub.next_catch_up(), [mid]));
         hub.end(hub.next_catch_up(), []);
-        assert_eq!(ear.heard()[0], heard, "{pages} pages");
+        assert_eq!(listener.received()[0], received, "{pages} pages");
     }
 }
 
 #[test]
 fn push_without_a_time_tells_where_its_connection_came_in() {
-    let (mut hub, ear) = Hub::reconnected();
+    let (mut hub, listener) = Hub::reconnected();
     hub.push_payload(&room_message_at(ROOM, 4, None));
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.catch_up([1, 2, 3, 4, 5]);
     hub.catch_up([1, 2, 3, 4, 5]);
-    assert_eq!(ear.heard(), ["1", "2", "3", "4", "5"]);
+    assert_eq!(listener.received(), ["1", "2", "3", "4", "5"]);
 }
 
 #[test]
 fn push_without_a_time_in_a_room_that_was_empty_is_where_a_listener_began_that_joined() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), true);
+    let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest(&[]);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     let late = hub.listen(Listen::new().room(ROOM), true);
     hub.catch_up([1]);
     hub.push_payload(&room_message_at(ROOM, 2, None));
-    hub.reconnect(&[&ear, &late]);
+    hub.reconnect(&[&listener, &late]);
     hub.catch_up([1, 2, 3]);
-    assert_eq!(ear.heard(), ["1", "2", "3"]);
-    assert_eq!(late.heard(), ["2", "3"]);
+    assert_eq!(listener.received(), ["1", "2", "3"]);
+    assert_eq!(late.received(), ["2", "3"]);
 }
 
 #[test]
 fn room_whose_messages_have_no_time_cannot_be_caught_up() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), true);
+    let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest_rows([2, 1].map(|mid| Message { mtime: None, ..row(mid) }).into());
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.do_blind_catch_up();
-    assert_eq!(ear.heard(), ["Reconnected 0 since 0"]);
+    assert_eq!(listener.received(), ["Reconnected 0 since 0"]);
 }
 
 #[test]
 fn several_rooms_are_caught_up_at_once_and_each_in_its_order() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().rooms(&[1, 2, 3, 4, 5, 6]), true);
+    let listener = hub.listen(Listen::new().rooms(&[1, 2, 3, 4, 5, 6]), true);
     (0..6).for_each(|_| hub.find_newest(&[]));
     assert_eq!(hub.start_threads(), 4, "the server is not flooded");
     for rid in 1..=6 {
         hub.push_in(rid, rid);
     }
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     let mut begun: Vec<CatchUp> = (0..5).map(|_| hub.next_catch_up()).collect();
     (1..=6).for_each(|rid| hub.push_in(rid, 10 + rid));
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     // The second catch-up of a room waits until the first is over.
     let sixth = hub.next_catch_up();
     assert!(begun.iter().all(|catch_up| catch_up.rid != sixth.rid));
@@ -185,11 +185,11 @@ fn several_rooms_are_caught_up_at_once_and_each_in_its_order() {
 #[test]
 fn gap_of_a_room_begins_with_the_last_message_of_that_room() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().rooms(&[1, 2]), true);
+    let listener = hub.listen(Listen::new().rooms(&[1, 2]), true);
     (0..2).for_each(|_| hub.find_newest(&[]));
     hub.push_in(1, 1);
     hub.push_in(2, 2);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     let mut catch_ups = [hub.next_catch_up(), hub.next_catch_up()];
     catch_ups.sort_by_key(|catch_up| catch_up.rid);
     let [one, two] = catch_ups;
@@ -198,15 +198,15 @@ fn gap_of_a_room_begins_with_the_last_message_of_that_room() {
     hub.give(Work::CatchUp(Box::new(two)), [2, 8, 9].map(of_two).into(), next);
     hub.fail(one, error());
     hub.fail(hub.next_catch_up(), error());
-    assert_eq!(ear.heard(), ["1", "2", "8", "9", "Reconnected 0 since 1000 with an error"]);
+    assert_eq!(listener.received(), ["1", "2", "8", "9", "Reconnected 0 since 1000 with an error"]);
 }
 
 #[test]
 fn room_whose_rows_are_held_is_read_on_before_others_begin() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().rooms(&[1, 2]), true);
+    let listener = hub.listen(Listen::new().rooms(&[1, 2]), true);
     (0..2).for_each(|_| hub.find_newest(&[]));
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     let first = hub.next_catch_up();
     let rid = first.rid;
     // The room was empty: whether the history reaches back is told by its last page.
@@ -234,13 +234,13 @@ fn rooms_that_are_not_granted_yet_hold_up_no_others() {
 
 #[test]
 fn history_that_is_not_given_now_is_asked_for_again_and_not_for_ever() {
-    let (hub, ear) = Hub::reconnected();
+    let (hub, listener) = Hub::reconnected();
     let busy = || Error::from_answer(ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL, "busy");
     for _ in 0..4 {
         hub.fail(hub.next_catch_up(), busy());
     }
-    assert_eq!(ear.heard(), ["1"]);
+    assert_eq!(listener.received(), ["1"]);
     hub.fail(hub.next_catch_up(), busy());
     assert!(hub.next_work().is_none());
-    assert_eq!(ear.heard(), ["Reconnected 0 since 1000 with an error"]);
+    assert_eq!(listener.received(), ["Reconnected 0 since 1000 with an error"]);
 }

@@ -7,8 +7,8 @@ fn each_message_is_delivered_once_and_in_order() {
     let hub = Hub::new();
     let (one, two) = (hub.listen(Listen::new().room(ROOM), false), hub.listen(Listen::new().all_rooms(), false));
     [1, 2, 1, 3, 3, 2, 4].iter().for_each(|&mid| hub.push(mid));
-    assert_eq!(one.heard(), ["1", "2", "3", "4"]);
-    assert_eq!(two.heard(), ["1", "2", "3", "4"]);
+    assert_eq!(one.received(), ["1", "2", "3", "4"]);
+    assert_eq!(two.received(), ["1", "2", "3", "4"]);
     let stats = hub.counters.read(0);
     assert_eq!((stats.pushes_received, stats.pushes_duplicate, stats.pushes_delivered), (7, 3, 8));
 }
@@ -16,42 +16,42 @@ fn each_message_is_delivered_once_and_in_order() {
 #[test]
 fn events_are_not_filtered() {
     let hub = Hub::new();
-    let ear = hub.listen(Listen::new().event("login"), false);
+    let listener = hub.listen(Listen::new().event("login"), false);
     hub.push_login();
     hub.push_login();
-    assert_eq!(ear.heard(), ["login", "login"]);
+    assert_eq!(listener.received(), ["login", "login"]);
 }
 
 #[test]
 fn broken_push_does_not_make_its_repetition_a_duplicate() {
     let hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), false);
+    let listener = hub.listen(Listen::new().room(ROOM), false);
     let mut broken = room_message(ROOM, 1);
     broken.truncate(broken.len() - 3);
     hub.push_payload(&broken);
     hub.push(1);
-    assert_eq!(ear.heard(), ["1"]);
+    assert_eq!(listener.received(), ["1"]);
 }
 
 #[test]
 fn duplicates_are_remembered_over_reconnects() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), false);
+    let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.push(1);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.push(1);
-    assert_eq!(ear.heard(), ["1", "Reconnected 0 since 1000"]);
+    assert_eq!(listener.received(), ["1", "Reconnected 0 since 1000"]);
 }
 
 #[test]
 fn listener_that_is_gone_gets_nothing_and_leaves_nothing_behind() {
     let hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM).all_events(), true);
+    let listener = hub.listen(Listen::new().room(ROOM).all_events(), true);
     hub.push(1);
-    ear.sink.abandon();
-    hub.listeners.remove(ear.id);
+    listener.sink.abandon();
+    hub.listeners.remove(listener.id);
     hub.push(2);
-    assert!(ear.heard().is_empty());
+    assert!(listener.received().is_empty());
     let tables = hub.listeners.tables.lock();
     assert!(tables.listeners.is_empty() && tables.rooms.is_empty());
 }
@@ -59,12 +59,12 @@ fn listener_that_is_gone_gets_nothing_and_leaves_nothing_behind() {
 #[test]
 fn closed_client_gives_what_was_queued_and_then_the_end() {
     let hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), false);
+    let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.push(1);
     hub.listeners.close();
     hub.push(2);
-    assert_eq!(ear.heard(), ["1"]);
-    assert!(matches!(ear.sink.queue.take_as(None, |next| next.make()), Taken::Closed));
+    assert_eq!(listener.received(), ["1"]);
+    assert!(matches!(listener.sink.queue.take_as(None, |next| next.make()), Taken::Closed));
     let sink = Sink::new(hub.listeners.new_queue(1));
     assert!(hub.listeners.add(Listen::new().room(ROOM).into(), false, sink).is_err());
 }
@@ -72,7 +72,7 @@ fn closed_client_gives_what_was_queued_and_then_the_end() {
 #[test]
 fn pushes_that_come_together_keep_their_order_for_everybody() {
     let hub = Hub::new();
-    let ears =
+    let listeners =
         [Listen::new().all_rooms(), Listen::new().room(1), Listen::new().rooms(&[1, 2]), Listen::new().all_rooms()]
             .map(|listen| hub.listen(listen, false));
     // Of one room, of two in turns, of one again, and more than are kept together.
@@ -83,8 +83,8 @@ fn pushes_that_come_together_keep_their_order_for_everybody() {
     let of = |rooms: &[i64]| -> Vec<String> {
         pushes.iter().filter(|(rid, _)| rooms.contains(rid)).map(|(_, mid)| mid.to_string()).collect()
     };
-    let heard = ears.map(|ear| ear.heard());
-    assert_eq!(heard, [of(&[1, 2, 3]), of(&[1]), of(&[1, 2]), of(&[1, 2, 3])]);
+    let received = listeners.map(|listener| listener.received());
+    assert_eq!(received, [of(&[1, 2, 3]), of(&[1]), of(&[1, 2]), of(&[1, 2, 3])]);
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn what_came_before_a_listener_joined_or_left_is_not_mixed_up() {
     hub.read_payload(&room_message(ROOM, 2));
     hub.listeners.remove(two.id);
     hub.push(3);
-    assert_eq!(one.heard(), ["1", "2", "3"]);
-    assert!(two.heard().len() <= 1);
+    assert_eq!(one.received(), ["1", "2", "3"]);
+    assert!(two.received().len() <= 1);
     hub.read_payload(&room_message(ROOM, 4));
     hub.listeners.close();
-    assert_eq!(one.heard(), ["4"], "what was read before the end is delivered");
+    assert_eq!(one.received(), ["4"], "what was read before the end is delivered");
 }

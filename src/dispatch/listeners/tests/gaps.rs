@@ -5,30 +5,30 @@ use super::*;
 #[test]
 fn what_does_not_fit_is_told_in_its_place() {
     let hub = Hub::new();
-    let (ear, other) =
+    let (listener, other) =
         (hub.listen_with(Listen::new().room(ROOM), false, 2), hub.listen(Listen::new().room(ROOM), false));
     (1..=5).for_each(|mid| hub.push(mid));
-    assert_eq!(ear.heard(), ["1", "2", "Overflow 3 since 2000"]);
+    assert_eq!(listener.received(), ["1", "2", "Overflow 3 since 2000"]);
     hub.push(6);
-    assert_eq!(ear.heard(), ["6"]);
-    assert_eq!(other.heard().len(), 6);
+    assert_eq!(listener.received(), ["6"]);
+    assert_eq!(other.received().len(), 6);
     assert_eq!((hub.counters.read(0).pushes_overflowed, hub.counters.read(0).gaps), (3, 1));
 }
 
 #[test]
 fn gap_of_a_full_queue_stands_between_what_came_before_and_after() {
     let hub = Hub::new();
-    let ear = hub.listen_with(Listen::new().room(ROOM), false, 2);
+    let listener = hub.listen_with(Listen::new().room(ROOM), false, 2);
     (1..=3).for_each(|mid| hub.push(mid));
-    assert!(matches!(ear.sink.queue.try_take(), Taken::Push(_)));
+    assert!(matches!(listener.sink.queue.try_take(), Taken::Push(_)));
     (4..=6).for_each(|mid| hub.push(mid));
-    assert_eq!(ear.heard(), ["2", "Overflow 1 since 2000", "4", "Overflow 2 since 4000"]);
+    assert_eq!(listener.received(), ["2", "Overflow 1 since 2000", "4", "Overflow 2 since 4000"]);
 }
 
 #[test]
 fn queue_is_bounded_by_bytes_too() {
     let hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), false);
+    let listener = hub.listen(Listen::new().room(ROOM), false);
     let big = |mid| {
         let mut payload = Vec::new();
         let map = MapWriter::begin(&mut payload).int("from", 7).int("rid", ROOM).int("mid", mid);
@@ -36,80 +36,80 @@ fn queue_is_bounded_by_bytes_too() {
         payload
     };
     (0..100).for_each(|mid| hub.push_payload(&big(mid)));
-    let heard = ear.heard();
-    assert_eq!(heard.len(), 33, "32 MiB, and the gap");
-    assert!(heard[32].starts_with("Overflow 68"), "{}", heard[32]);
+    let received = listener.received();
+    assert_eq!(received.len(), 33, "32 MiB, and the gap");
+    assert!(received[32].starts_with("Overflow 68"), "{}", received[32]);
 }
 
 #[test]
 fn reconnect_is_told_to_those_who_were_there_before() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM).event("login"), false);
+    let listener = hub.listen(Listen::new().room(ROOM).event("login"), false);
     hub.push(1);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     let late = hub.listen(Listen::new().room(ROOM), false);
     hub.push(2);
-    assert_eq!(ear.heard(), ["1", "Reconnected 0 since 1000", "2"]);
-    assert_eq!(late.heard(), ["2"]);
+    assert_eq!(listener.received(), ["1", "Reconnected 0 since 1000", "2"]);
+    assert_eq!(late.received(), ["2"]);
 }
 
 #[test]
 fn gap_stands_before_what_is_pushed_ahead_of_the_grant() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), false);
+    let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.reconnect(&[]);
     hub.push(1);
     hub.reconnect(&[]);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.push(2);
-    assert_eq!(ear.heard(), ["Reconnected 0 since 0", "1", "Reconnected 0 since 1000", "2"]);
+    assert_eq!(listener.received(), ["Reconnected 0 since 0", "1", "Reconnected 0 since 1000", "2"]);
 }
 
 #[test]
 fn refusal_is_told_with_its_error() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), false);
+    let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.push(1);
     hub.connection += 1;
-    hub.listeners.handle_refused(hub.connection, ear.id, &error());
-    assert_eq!(ear.heard()[1..], ["Reconnected 0 since 1000", "Refused 0 since 1000 with an error"]);
-    hub.reconnect(&[&ear]);
-    assert_eq!(ear.heard(), ["Reconnected 0 since 1000"]);
+    hub.listeners.handle_refused(hub.connection, listener.id, &error());
+    assert_eq!(listener.received()[1..], ["Reconnected 0 since 1000", "Refused 0 since 1000 with an error"]);
+    hub.reconnect(&[&listener]);
+    assert_eq!(listener.received(), ["Reconnected 0 since 1000"]);
 }
 
 #[test]
 fn what_has_no_history_is_a_gap_though_the_rooms_are_caught_up() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM).event("login"), true);
+    let listener = hub.listen(Listen::new().room(ROOM).event("login"), true);
     hub.find_newest(&[]);
     hub.push(1);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.catch_up([1, 2]);
     hub.push_login();
-    assert_eq!(ear.heard(), ["1", "Reconnected 0 since 1000", "2", "login"]);
+    assert_eq!(listener.received(), ["1", "Reconnected 0 since 1000", "2", "login"]);
 }
 
 #[test]
 fn room_of_which_nothing_is_known_cannot_be_caught_up() {
     let mut hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), true);
-    hub.reconnect(&[&ear]);
+    let listener = hub.listen(Listen::new().room(ROOM), true);
+    hub.reconnect(&[&listener]);
     hub.do_blind_catch_up();
-    assert_eq!(ear.heard(), ["Reconnected 0 since 0"]);
+    assert_eq!(listener.received(), ["Reconnected 0 since 0"]);
     hub.find_newest(&[5]);
-    hub.reconnect(&[&ear]);
+    hub.reconnect(&[&listener]);
     hub.catch_up([5, 6]);
-    assert_eq!(ear.heard(), ["6"], "it is known by then");
+    assert_eq!(listener.received(), ["6"], "it is known by then");
 }
 
 #[test]
 fn gap_stands_behind_what_was_read_before_it() {
     let hub = Hub::new();
-    let ear = hub.listen(Listen::new().room(ROOM), false);
+    let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.read_payload(&room_message(ROOM, 1));
-    hub.listeners.handle_refused(hub.connection, ear.id, &error());
+    hub.listeners.handle_refused(hub.connection, listener.id, &error());
     hub.push(2);
-    assert_eq!(ear.heard(), ["1", "Refused 0 since 1000 with an error", "2"]);
+    assert_eq!(listener.received(), ["1", "Refused 0 since 1000 with an error", "2"]);
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn pushes_that_come_together_and_do_not_all_fit_are_told_in_their_place() {
     let (short, long) =
         (hub.listen_with(Listen::new().room(ROOM), false, 3), hub.listen(Listen::new().room(ROOM), false));
     hub.push_together((1..=5).map(|mid| (ROOM, mid)));
-    assert_eq!(short.heard(), ["1", "2", "3", "Overflow 2 since 3000"]);
-    assert_eq!(long.heard().len(), 5);
+    assert_eq!(short.received(), ["1", "2", "3", "Overflow 2 since 3000"]);
+    assert_eq!(long.received().len(), 5);
     hub.push(6);
-    assert_eq!(short.heard(), ["6"]);
+    assert_eq!(short.received(), ["6"]);
 }

@@ -35,31 +35,31 @@ impl Hub {
         Hub { listeners: Listeners::new(Arc::clone(&counters)), counters, connection: 1, now: Instant::now() }
     }
 
-    /// With a listener that catches the room up, which was empty, and has heard message 1.
-    fn filling() -> (Hub, Ear) {
+    /// With a listener that catches the room up, which was empty, and has received message 1.
+    fn filling() -> (Hub, TestListener) {
         let hub = Hub::new();
-        let ear = hub.listen(Listen::new().room(ROOM), true);
+        let listener = hub.listen(Listen::new().room(ROOM), true);
         hub.find_newest(&[]);
         hub.push(1);
-        (hub, ear)
+        (hub, listener)
     }
 
     /// As [`filling`](Hub::filling), and then the connection was lost and made again.
-    fn reconnected() -> (Hub, Ear) {
-        let (mut hub, ear) = Hub::filling();
-        hub.reconnect(&[&ear]);
-        (hub, ear)
+    fn reconnected() -> (Hub, TestListener) {
+        let (mut hub, listener) = Hub::filling();
+        hub.reconnect(&[&listener]);
+        (hub, listener)
     }
 
-    fn listen(&self, listen: Listen, fills_gaps: bool) -> Ear {
+    fn listen(&self, listen: Listen, fills_gaps: bool) -> TestListener {
         self.listen_with(listen, fills_gaps, 4096)
     }
 
-    fn listen_with(&self, listen: Listen, fills_gaps: bool, limit: usize) -> Ear {
+    fn listen_with(&self, listen: Listen, fills_gaps: bool, limit: usize) -> TestListener {
         let sink = Sink::new(self.listeners.new_queue(limit));
         let id = self.listeners.add(Arc::new(listen), fills_gaps, Arc::clone(&sink)).unwrap();
         self.listeners.handle_granted(self.connection, id);
-        Ear { id, sink }
+        TestListener { id, sink }
     }
 
     fn push(&self, mid: i64) {
@@ -101,9 +101,9 @@ impl Hub {
     }
 
     /// A new connection, on which these are granted what they want.
-    fn reconnect(&mut self, ears: &[&Ear]) {
+    fn reconnect(&mut self, listeners: &[&TestListener]) {
         self.connection += 1;
-        ears.iter().for_each(|ear| self.listeners.handle_granted(self.connection, ear.id));
+        listeners.iter().for_each(|listener| self.listeners.handle_granted(self.connection, listener.id));
     }
 
     /// The room's newest messages are found out.
@@ -173,14 +173,14 @@ impl Hub {
     }
 }
 
-struct Ear {
+struct TestListener {
     id: ListenerId,
     sink: Arc<Sink>,
 }
 
-impl Ear {
+impl TestListener {
     /// Everything that is there, in short.
-    fn heard(&self) -> Vec<String> {
+    fn received(&self) -> Vec<String> {
         let take = || match self.sink.queue.try_take() {
             Taken::Push(push) => Some(in_short(&push)),
             Taken::Nothing => None,

@@ -14,7 +14,7 @@ fn threads_are_as_many_as_rooms_up_to_a_bound() {
 #[test]
 fn thread_that_does_not_start_is_not_relied_upon() {
     let hub = Hub::new();
-    let _ear = hub.listen(Listen::new().room(ROOM), true);
+    let _listener = hub.listen(Listen::new().room(ROOM), true);
     let refused = hub.listeners.ensure_threads(|| {
         // Another listener that begins now waits, and then has a thread started itself.
         assert!(hub.listeners.starting_threads.try_lock().is_none());
@@ -27,7 +27,7 @@ fn thread_that_does_not_start_is_not_relied_upon() {
 #[test]
 fn one_thread_will_do_where_the_machine_refuses_more() {
     let hub = Hub::new();
-    let _ear = hub.listen(Listen::new().room(1), true);
+    let _listener = hub.listen(Listen::new().room(1), true);
     hub.start_threads();
     let _other = hub.listen(Listen::new().rooms(&[2, 3]), true);
     assert_eq!(hub.listeners.ensure_threads(|| Err("refused")), Ok(()));
