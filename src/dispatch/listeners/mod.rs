@@ -95,8 +95,8 @@ impl Listeners {
             sink,
             listen,
             fills_gaps,
-            first_granted: None,
-            refused: None,
+            first_granted_on: None,
+            last_refusal: None,
             is_touched: false,
             arrived: Vec::new(),
         };

@@ -160,7 +160,7 @@ impl Tables {
     /// The server granted the listener's wish: its rooms are pushed on this connection, and can be read.
     pub(super) fn record_granted(&mut self, connection: u64, id: ListenerId) {
         let Some(entry) = self.listeners.get_mut(&id) else { return };
-        entry.first_granted.get_or_insert(connection);
+        entry.first_granted_on.get_or_insert(connection);
         if !entry.fills_gaps {
             return;
         }
@@ -176,7 +176,7 @@ impl Tables {
     /// The server refused the listener's wish: the catch-ups of its rooms may be over.
     pub(super) fn record_refused(&mut self, connection: u64, id: ListenerId, error: &Error) {
         let Some(entry) = self.listeners.get_mut(&id).filter(|entry| entry.fills_gaps) else { return };
-        entry.refused = Some((connection, error.clone()));
+        entry.last_refusal = Some((connection, error.clone()));
         let listen = Arc::clone(&entry.listen);
         listen.rooms.named.iter().for_each(|&rid| self.reschedule_room(rid));
     }
@@ -203,7 +203,7 @@ impl Tables {
     fn refusal(&self, rid: i64) -> Option<Error> {
         let mut error = None;
         for (_, entry) in self.listeners_of_room(rid).filter(|(_, entry)| entry.was_there_before(self.connection)) {
-            let (connection, refusal) = entry.refused.as_ref()?;
+            let (connection, refusal) = entry.last_refusal.as_ref()?;
             if *connection != self.connection {
                 return None;
             }

@@ -1,7 +1,7 @@
 //! Where a listener's pushes end up: with a thread that waits for them, or in a handler.
 //!
 //! A handler has a thread of its own, so that one that blocks holds up neither other handlers nor callbacks. With an
-//! executor it is run there, one push after the other.
+//! executor it is run there, by one job at a time: so it gets one push after the other, whichever threads the executor has.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,8 +31,9 @@ pub(crate) struct Sink {
 struct InExecutor {
     /// Gone once the client is closed: it would keep the callback threads alive.
     callbacks: Mutex<Option<Callbacks>>,
-    /// Taken by the job that runs it.
+    /// Taken by the job that runs it; gone for good once the queue has come to its end.
     handler: Mutex<Option<Handler>>,
+    /// A job that runs the handler is under way, or is about to be.
     is_scheduled: AtomicBool,
 }
 
@@ -136,6 +137,7 @@ impl Sink {
                 let sink = Arc::clone(&self);
                 return callbacks.submit(Box::new(move || sink.run_handler()));
             }
+            // The client is closed, and no other job will come: this one goes on until nothing is left.
             if executor.handler.lock().is_none() {
                 return;
             }

@@ -23,7 +23,9 @@ use crate::rtm::{MessageRef, PushList, PushRef, Target};
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub listeners: FxHashMap<ListenerId, Entry>,
+    /// Who gets which push.
     pub routes: Routes,
+    /// The messages that were seen, by all of them.
     pub duplicates: Duplicates,
     /// The rooms that some listener catches up.
     pub rooms: FxHashMap<i64, Room>,
@@ -37,7 +39,7 @@ pub(super) struct Tables {
     pub arrivals: Arrivals,
     /// Those who were given something and not woken yet.
     pub touched: Vec<ListenerId>,
-    /// The listeners of the push that is being routed: empty in between, and kept for its memory.
+    /// The listeners of the push that was routed last. Kept for its memory.
     pub found: Vec<ListenerId>,
     /// The rooms whose history a thread is reading.
     pub rooms_being_read: Vec<i64>,
@@ -50,12 +52,15 @@ pub(super) struct Tables {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub sink: Arc<Sink>,
+    /// What it wants.
     pub listen: Arc<Listen>,
+    /// Whether it catches up the rooms that it names.
     pub fills_gaps: bool,
     /// The number of the connection that the wish was first granted on.
-    pub first_granted: Option<u64>,
+    pub first_granted_on: Option<u64>,
     /// The number of the connection that the wish was last refused on, and why.
-    pub refused: Option<(u64, Error)>,
+    pub last_refusal: Option<(u64, Error)>,
+    /// Whether it is among those who are [to be woken](Tables::touched).
     pub is_touched: bool,
     /// Lists of pushes that are not in the queue yet.
     pub arrived: Vec<Arc<PushList>>,
@@ -64,12 +69,12 @@ pub(super) struct Entry {
 impl Entry {
     /// Whether the listener was there before the connection of this number, and so misses what came in between.
     pub(super) fn was_there_before(&self, connection: u64) -> bool {
-        self.first_granted.is_some_and(|first| first < connection)
+        self.first_granted_on.is_some_and(|first| first < connection)
     }
 
     /// Whether the listener came after the connection of this number was made, and what it missed before is none of its concern.
     pub(super) fn joined_since(&self, connection: u64) -> bool {
-        self.first_granted.is_some_and(|first| first >= connection)
+        self.first_granted_on.is_some_and(|first| first >= connection)
     }
 
     /// The listener is to be woken. Says whether that is news.
