@@ -3,8 +3,8 @@
 //! The I/O thread routes pushes and tells what the server granted; users come and go; the catch-up threads read histories.
 //! One lock holds the tables together. No user code runs under it, and nothing of the user's is dropped under it.
 //!
-//! Each file calls those before it only: `position`, `settled`, `retry`, `catch_up` and `rooms` (one room), `duplicates`, `routes`,
-//! `arrivals` and `sink` with its `queue` (one listener), `tables` (all of them), `rows`, `schedule`, `threads`.
+//! Each file calls those before it only: `duplicates`; `position`, `settled`, `retry`, `catch_up` and `rooms` for one room;
+//! `push`, `queue` and `sink` for one listener; `routes`, `arrivals` and `tables` for all of them; then `rows`, `schedule`, `threads`.
 
 mod arrivals;
 mod catch_up;
