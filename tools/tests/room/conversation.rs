@@ -60,6 +60,21 @@ fn two_terminals_hold_a_conversation() {
     }
 }
 
+#[test]
+fn lines_that_are_typed_are_said_until_ctrl_d() {
+    const CTRL_D: &str = "\u{4}";
+    let gate = gate();
+    done(&gate, &["add", "42", "1001"]);
+    let mut terminal = Terminal::start(tool(gate.endpoint(), &["say", "42", "--from", "1001", "-"]), NARROW);
+    // The first one ends the line, the second one the input.
+    terminal.type_in(&format!("one\ntwo{CTRL_D}{CTRL_D}"));
+    assert_eq!(terminal.finish().0, Some(0));
+    assert_eq!(
+        done(&gate, &["history", "42"]).lines().map(|line| &line[line.len() - 3..]).collect::<Vec<_>>(),
+        ["one", "two"]
+    );
+}
+
 #[track_caller]
 fn assert_shows_all(screen: &str, columns: u16) {
     let screen = screen.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");

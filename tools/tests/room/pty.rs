@@ -1,7 +1,7 @@
 //! Runs the tool in a pseudo-terminal.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -20,6 +20,7 @@ pub fn run_in_terminal(command: Command, columns: u16) -> String {
 /// A terminal with a program in it.
 pub struct Terminal {
     child: Child,
+    keyboard: File,
     output: Receiver<Vec<u8>>,
     sent: Vec<u8>,
 }
@@ -33,7 +34,8 @@ impl Terminal {
         command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("COLUMNS");
         let child = command.spawn().unwrap();
         // The command holds ends of the terminal too, which would never be at its end: it goes here.
-        Terminal { child, output: pieces_of(File::from(pty.master)), sent: Vec::new() }
+        let screen = File::from(pty.master);
+        Terminal { child, keyboard: screen.try_clone().unwrap(), output: pieces_of(screen), sent: Vec::new() }
     }
 
     /// Waits until the terminal was sent this.
@@ -45,6 +47,10 @@ impl Terminal {
                 Err(_) => panic!("`{part}` did not come, but:\n{}", self.screen()),
             }
         }
+    }
+
+    pub fn type_in(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
     pub fn interrupt(&self) {

@@ -22,12 +22,18 @@ pub(crate) fn say(common: &Common, say: &Say, output: Output) -> Result<(), Fail
     let secret_file = (common.secret_file.as_deref(), "--secret-file");
     check_stdin_is_wanted_once(&[secret_file, (Some("-".as_ref()), "the text")])?;
     let client = client_builder(common)?.wait_for_ready(true).build()?;
-    for (index, line) in io::stdin().lock().lines().enumerate() {
-        let number = index as u64 + 1;
-        let line = line.map_err(|error| unreadable(number, &error))?;
-        let text = if number == 1 { line.trim_start_matches(BYTE_ORDER_MARK) } else { &line };
+    let mut stdin = io::stdin().lock();
+    for number in 1.. {
+        let mut line = String::new();
+        stdin.read_line(&mut line).map_err(|error| unreadable(number, &error))?;
+        let text = line.trim_end_matches('\n').trim_end_matches('\r');
+        let text = if number == 1 { text.trim_start_matches(BYTE_ORDER_MARK) } else { text };
         if !text.is_empty() {
             say_one(&client, say, text, Some(number), output)?;
+        }
+        // A terminal, asked again, would wait for a second end.
+        if !line.ends_with('\n') {
+            break;
         }
     }
     Ok(())
