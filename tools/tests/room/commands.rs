@@ -88,6 +88,10 @@ fn manual_has_a_page_for_every_command() {
         for part in [".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", "\\fBRTM_SECRET\\fR", "\\fB130\\fR"] {
             assert!(page.contains(part), "{part} is not in\n{page}");
         }
+        assert!(!page.contains(".SH EXTRA"), "{page}");
+        for mentioned in page.lines().filter_map(|line| line.strip_suffix("(1)")) {
+            scratch.read(&format!("man/{}.1", mentioned.replace('\\', "")));
+        }
     }
 }
 

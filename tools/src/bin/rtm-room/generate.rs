@@ -26,7 +26,8 @@ pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
 }
 
 pub(crate) fn man(dir: Option<&Path>) -> Result<(), Failure> {
-    let mut program = Cli::command().after_help(SECRET_HELP);
+    // There is no page for the command `help`.
+    let mut program = Cli::command().after_help(SECRET_HELP).disable_help_subcommand(true);
     program.build();
     let Some(dir) = dir else { return print(&page(&program, NAME)?) };
     let written = fs::create_dir_all(dir).and_then(|()| write_pages(&program, NAME, dir));
@@ -36,7 +37,7 @@ pub(crate) fn man(dir: Option<&Path>) -> Result<(), Failure> {
 /// A page for the command, and one for each command below it.
 fn write_pages(command: &Command, name: &str, dir: &Path) -> io::Result<()> {
     fs::write(dir.join(format!("{name}.1")), page(command, name)?)?;
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+    for below in command.get_subcommands() {
         write_pages(below, &format!("{name}-{}", below.get_name()), dir)?;
     }
     Ok(())
@@ -46,6 +47,8 @@ fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let program = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
     Man::new(command.clone().display_name(name)).source(program).render(&mut page)?;
+    // The heading that manual pages have for what the generator calls EXTRA.
+    let mut page = String::from_utf8_lossy(&page).replace(".SH EXTRA", ".SH NOTES").into_bytes();
     writeln!(page, ".SH ENVIRONMENT")?;
     for (variable, meaning) in ENVIRONMENT {
         writeln!(page, ".TP\n\\fB{}\\fR\n{}", roff(variable), roff(meaning))?;
