@@ -78,7 +78,7 @@ fn it_serves_where_it_says_and_ends_cleanly_on_either_signal() {
 #[test]
 fn secret_comes_from_a_file_or_from_the_environment_too() {
     let file = std::env::temp_dir().join(format!("rtm-gate-secret-{}", std::process::id()));
-    std::fs::write(&file, "secret\n").unwrap();
+    std::fs::write(&file, "\u{feff}secret\r\n").unwrap();
     let listen = ["--listen", "127.0.0.1:0", "--pid", "80000001"];
     let mut from_file = rtm_gate(&listen);
     from_file.arg("--secret-file").arg(&file);
@@ -121,6 +121,7 @@ fn port_that_is_taken_is_status_1_and_one_line() {
     let (status, stdout, stderr) = finished(&["--listen", other.endpoint(), "--pid", "1", "--secret", "x"]);
     assert_eq!((status, &*stdout), (Some(1), ""));
     assert!(stderr.starts_with(&format!("rtm-gate: listening on {} failed: ", other.endpoint())), "{stderr}");
+    assert!(stderr.contains("a free port to --listen"), "{stderr}");
     assert_eq!(stderr.lines().count(), 1);
 }
 

@@ -153,7 +153,9 @@ fn serve(options: &Options, secret: &str) -> Result<(), String> {
     }
     #[cfg(feature = "encryption")]
     let builder = with_encryption(builder, options).map_err(|error| format!("{error:#}"))?;
-    let gate = builder.bind(&options.listen).map_err(|error| format!("{error:#}"))?;
+    let gate = builder
+        .bind(&options.listen)
+        .map_err(|error| format!("{error:#}; give an address of this machine with a free port to --listen"))?;
     // The first fault that fits applies: the delay of everything comes last.
     let delay = options.delay.map(Fault::delay);
     options.faults.iter().cloned().chain(delay).for_each(|fault| gate.inject(fault));
@@ -187,7 +189,7 @@ fn read_secret(options: &Options) -> Result<String, String> {
         (None, Some(file)) => {
             let text = fs::read_to_string(file)
                 .map_err(|error| format!("the secret file {} cannot be read: {error}", file.display()))?;
-            without_line_break(&text).to_owned()
+            secret_in(&text).to_owned()
         }
         (None, None) => match std::env::var(SECRET_VARIABLE) {
             Ok(secret) => secret,
@@ -200,7 +202,9 @@ fn read_secret(options: &Options) -> Result<String, String> {
     if secret.is_empty() { Err("the secret is empty".into()) } else { Ok(secret) }
 }
 
-fn without_line_break(text: &str) -> &str {
+/// The text of a file without a byte order mark at its beginning, and a line break at its end.
+fn secret_in(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line = text.strip_suffix('\n').unwrap_or(text);
     line.strip_suffix('\r').unwrap_or(line)
 }
