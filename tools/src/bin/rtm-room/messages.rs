@@ -9,13 +9,18 @@ use crate::args::{Common, DeleteMessage, Say};
 use crate::failure::Failure;
 use crate::output::{Output, Reply};
 use crate::room::single_call_client;
-use crate::session::{BYTE_ORDER_MARK, check_stdin_is_wanted_once, client_builder};
+use crate::session::{check_stdin_is_wanted_once, client_builder, without_line_end, without_mark};
 use crate::table::Column;
 
 pub(crate) fn say(common: &Common, say: &Say, output: Output) -> Result<(), Failure> {
     if say.text != "-" {
         return say_one(&single_call_client(common)?, say, &say.text, None, output);
     }
+    say_lines(common, say, output)
+}
+
+/// Sends each line of stdin.
+fn say_lines(common: &Common, say: &Say, output: Output) -> Result<(), Failure> {
     if say.mid.is_some() {
         return Err(Failure::usage("--mid is the id of one message, but `-` sends many"));
     }
@@ -26,8 +31,7 @@ pub(crate) fn say(common: &Common, say: &Say, output: Output) -> Result<(), Fail
     for number in 1.. {
         let mut line = String::new();
         stdin.read_line(&mut line).map_err(|error| unreadable(number, &error))?;
-        let text = line.trim_end_matches('\n').trim_end_matches('\r');
-        let text = if number == 1 { text.trim_start_matches(BYTE_ORDER_MARK) } else { text };
+        let text = without_line_end(if number == 1 { without_mark(&line) } else { &line });
         if !text.is_empty() {
             say_one(&client, say, text, Some(number), output)?;
         }

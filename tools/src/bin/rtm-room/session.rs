@@ -28,9 +28,6 @@ pub(crate) fn client_builder(common: &Common) -> Result<ClientBuilder, Failure> 
     encrypted(builder, common)
 }
 
-/// Marks a text as Unicode at its beginning, and is not part of it.
-pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
-
 /// Reads a text from a file, or from stdin for `-`. One line end at its end is not part of it.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let text = if is_stdin(path) {
@@ -39,14 +36,18 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     } else {
         fs::read_to_string(path)
     };
-    let mut text = text.map_err(|error| Failure::file(path, &error))?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    Ok(text.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))
+    let text = text.map_err(|error| Failure::file(path, &error))?;
+    Ok(without_line_end(without_mark(&text)).to_owned())
+}
+
+/// The text without a byte order mark, which marks it as Unicode and is no part of it.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+pub(crate) fn without_line_end(text: &str) -> &str {
+    let Some(line) = text.strip_suffix('\n') else { return text };
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 pub(crate) fn is_stdin(path: &Path) -> bool {
