@@ -1,4 +1,5 @@
-//! How the engine gets its connection, loses it and gets the next, until the client is closed; and what becomes of the calls.
+//! The life of the engine's connections, from the first one to the end of the client, and what happens to calls on each
+//! change.
 
 use std::io;
 use std::net::SocketAddr;

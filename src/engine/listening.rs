@@ -1,9 +1,9 @@
-//! What is listened to: what was wished, what the server has granted, and which `setlisten` is due. No I/O.
+//! Listening: the listeners' wishes, what the server has granted, and which `setlisten` is due. No I/O.
 //!
-//! The server is asked for the union of all wishes, with one `setlisten` in flight at most. It forgets the union with the
-//! connection, so that each connection begins by asking for everything. A union that is refused is asked for again in
-//! smaller parts, until the wishes that cannot be granted stand alone; the others are not harmed by them. A server that is
-//! busy, limits calls or does not answer is asked again a moment later, and then less and less often.
+//! The client requests the union of all wishes, with at most one `setlisten` in flight. The server forgets the union with the
+//! connection, so each connection starts by requesting everything. A refused union is requested again in smaller parts, until
+//! the wishes that cannot be granted are alone; the others are not affected. A server that is busy, limits calls or does not
+//! answer is asked again a moment later, then less and less often.
 
 mod failure;
 mod requests;

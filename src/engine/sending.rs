@@ -1,4 +1,4 @@
-//! What goes to the server: calls are let in, wait for the connection and for their turn, and are written.
+//! Sending: accepts calls, holds them until there is a connection and their turn, and writes them.
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
-//! Pushes on their way from the I/O thread into the queues: many at once, since a queue's lock is one that two threads want.
+//! Pushes on their way from the I/O thread into the queues, many at once, because two threads compete for a queue's lock.
 //!
-//! Pushes that come one after the other for the same listeners are one list, which those listeners share. What has arrived
-//! is in the queues before anybody is woken.
+//! Consecutive pushes for the same listeners form one list, which these listeners share. Arrivals are in the queues before
+//! anybody is woken.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
-//! One room that is caught up from its history: which page is read next, and which of its rows are wanted by whom. No I/O.
+//! Catches one room up from its history: decides which page is read next, and which listeners want which of its rows. No
+//! I/O.
 //!
-//! The history has the messages of a room in the order in which the server pushes them. It is read from a little before the last
-//! message that was seen, up to the first one that was pushed on the new connection.
+//! The history has the messages of a room in the order in which the server pushes them. It is read from a little before the
+//! last message that was seen, up to the first one that was pushed on the new connection.
 
 use std::collections::VecDeque;
 

@@ -1,8 +1,8 @@
-//! The memory of messages that were seen: each is delivered once, however often and in whatever way it comes.
+//! Remembers messages that were seen, so that each is delivered once, however often it arrives and in whatever way.
 //!
-//! Pushes and rows of histories are entered here, once for all listeners. A message that is remembered is told from a new one,
-//! with how and on which connection it was seen; one that was forgotten is new again, and [`Duplicates::reaches_back_to`]
-//! says from when on none was.
+//! Pushes and rows of histories are entered here, once for all listeners. For a remembered message, the memory knows how and
+//! on which connection it was seen. A forgotten message counts as new; [`Duplicates::reaches_back_to`] says since when none
+//! was forgotten.
 
 mod seen;
 

@@ -1,10 +1,11 @@
-//! All listeners of a client: who gets which push, and what is caught up from the history after a reconnect.
+//! All listeners of a client: routes pushes to them, and catches rooms up from the history after a reconnect.
 //!
-//! The I/O thread routes pushes and tells what the server granted; users come and go; the catch-up threads read histories.
-//! One lock holds the tables together. No user code runs under it, and nothing of the user's is dropped under it.
+//! The I/O thread routes pushes and reports what the server granted; listeners start and end; the catch-up threads read
+//! histories. One lock protects the tables. No user code runs under it, and no user value is dropped under it.
 //!
-//! Each file calls those before it only: `duplicates`; `position`, `settled`, `retry`, `catch_up` and `rooms` for one room;
-//! `push`, `queue` and `sink` for one listener; `routes`, `arrivals` and `tables` for all of them; then `rows`, `schedule`, `threads`.
+//! Each file calls only those before it: `duplicates`; `position`, `settled`, `retry`, `catch_up` and `rooms` for one
+//! room; `push`, `queue` and `sink` for one listener; `routes`, `arrivals` and `tables` for all of them; then `rows`,
+//! `schedule`, `threads`.
 
 mod arrivals;
 mod catch_up;

@@ -1,7 +1,7 @@
-//! Where messages stand in the history of a room, and which of them is the last that is known.
+//! Positions of messages in the history of a room, and the last known position.
 //!
-//! Plain values, without I/O and without listeners. The history orders messages as the server pushes them, which is not always
-//! the order of their times: two messages are told apart by sender and id, and a time says where to look only to within
+//! Plain values, without I/O and without listeners. The history has messages in the order in which the server pushes them,
+//! which is not always the order of their times. Sender and id identify a message; its time locates it only to within
 //! [`OVERLAP_MS`].
 
 use std::time::Instant;

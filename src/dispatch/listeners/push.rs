@@ -1,4 +1,4 @@
-//! What a listener receives: [`Push`], including the [`Gap`] that stands for what it did not receive.
+//! [`Push`], which a listener receives, and [`Gap`], which stands in place of pushes that it may have missed.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ use crate::rtm::{Event, Message};
 pub enum Push {
     /// A message in a room or a group, or from user to user.
     Message(Message),
-    /// Something that a user did.
+    /// An event: something that a user did.
     Event(Event),
     /// Pushes may be missing at this point.
     Gap(Gap),
@@ -43,13 +43,13 @@ pub enum Push {
 pub enum GapReason {
     /// The connection was lost and re-established. The server pushed nothing in between.
     Reconnected,
-    /// The listener's queue was full. [`Gap::missed`] says how much was dropped.
+    /// The listener's queue was full. [`Gap::missed`] says how many pushes were dropped.
     Overflow,
-    /// The server no longer lets this client listen. The client asks again with the next connection.
+    /// The server no longer lets this client listen. The client asks again on the next connection.
     Refused,
 }
 
-/// A place in the stream of pushes where some may be missing.
+/// A point in the stream of pushes where some may be missing.
 #[derive(Debug, Clone)]
 pub struct Gap {
     reason: GapReason,
@@ -69,20 +69,21 @@ impl Gap {
         self.reason
     }
 
-    /// How many pushes are missing, where that is known: with [`GapReason::Overflow`].
+    /// How many pushes are missing. Known only with [`GapReason::Overflow`].
     #[must_use]
     pub fn missed(&self) -> Option<u64> {
         self.missed
     }
 
-    /// The `mtime` of the last message before the gap, in milliseconds since the epoch: the point from which to read the history.
-    /// Where a room could not be caught up, of the last message of that room. `None` if there was no message before.
+    /// The `mtime` of the last message before the gap, in milliseconds since the epoch: the time from which to read the
+    /// history. For a room that could not be caught up, that of the room's last message. `None` if there was no message
+    /// before.
     #[must_use]
     pub fn since(&self) -> Option<i64> {
         self.since
     }
 
-    /// What went wrong: the server's refusal, or why the history could not be read. `None` after a mere reconnect.
+    /// The server's refusal, or why the history could not be read. `None` after a mere reconnect.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()

@@ -1,8 +1,8 @@
-//! One listener's queue: bounded by count and by bytes, filled by the I/O thread, emptied by whoever listens.
+//! One listener's queue: bounded by count and by bytes, filled by the I/O thread, emptied by the listener.
 //!
-//! What does not fit is dropped, counted, and told by a gap where it would have stood. Where rooms are being caught up from the
-//! history, what comes behind is held back until the catch-up is done. Whoever listens gets everything else in the order in
-//! which it was added, each push once.
+//! Pushes that do not fit are dropped and counted, and a gap stands in their place. While rooms are being caught up from the
+//! history, the queue holds back what comes behind the catch-up. The listener gets everything else in the order in which it
+//! was added, each push once.
 
 mod inbox;
 mod item;

@@ -1,6 +1,6 @@
-//! Whether a page of a history that could not be read is asked for again, and how long to wait before.
+//! Decides whether a history page that could not be read is requested again, and after what wait.
 //!
-//! A page is not read for ever: neither one that the server keeps refusing, nor one whose answer ends every connection.
+//! No page is retried without end: neither one that the server keeps refusing, nor one whose answer ends every connection.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! A room that is caught up after a reconnect: who catches it up, how far it was seen, and what is to be read of it.
+//! A room that is caught up after a reconnect: its listeners, how far it was seen, and what is to be read.
 //!
-//! A catch-up begins at the last message that is known and ends at the first one that was pushed on its connection. Both are
-//! kept here for as long as a catch-up may need them, since the memory of messages forgets.
+//! A catch-up begins at the last known message and ends at the first one that was pushed on its connection. Both are kept
+//! here as long as a catch-up may need them, because the memory of messages forgets.
 
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -1,6 +1,6 @@
-//! Who listens to what: from a push to the listeners that asked for it.
+//! Routes: from a push to the listeners that subscribed to it.
 //!
-//! Each list holds a listener once, sorted by number, since numbers count up and are given out under the lock.
+//! Each list has a listener once. Lists are sorted by number, because numbers count up and are assigned under the lock.
 
 use std::hash::Hash;
 

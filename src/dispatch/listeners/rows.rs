@@ -1,8 +1,8 @@
-//! What was read of a history: who gets which row, and who is told of what cannot be had.
+//! Delivers the rows of a history, and gaps for what cannot be read.
 //!
-//! Each row is entered into the memory of messages once, and given to every listener that catches the room up, misses it and
-//! has not got it already. A catch-up ends at the first row that was pushed on its connection, or a later one: from there on
-//! the pushes have everything.
+//! Each row is entered into the memory of messages once, and delivered to every listener that catches the room up and has
+//! missed it. A catch-up ends at the first row that was pushed on its connection or a later one: from there on the pushes
+//! have everything.
 
 use std::sync::Arc;
 use std::time::Instant;

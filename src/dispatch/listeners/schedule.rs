@@ -1,7 +1,8 @@
-//! Which rooms are to be caught up, and which of them can be read now.
+//! Schedules catch-ups: which rooms are to be caught up, and which of them can be read now.
 //!
-//! Each new connection plans a catch-up for every room that somebody misses messages of. One page of a room is read at a time,
-//! and none before the server has granted the room on the current connection: until then the room keeps no thread waiting.
+//! Each new connection plans a catch-up for every room that some listener has missed messages of. One page of a room is read
+//! at a time, and none before the server has granted the room on the current connection; until then the room occupies no
+//! thread.
 
 use std::sync::Arc;
 

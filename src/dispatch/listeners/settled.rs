@@ -1,8 +1,8 @@
-//! How far a room is settled for whom: what stands before that in its history is not delivered.
+//! How far a room's history is settled for each listener. Earlier messages are not delivered.
 //!
-//! For each listener a room is settled up to one message, by its position: what stands before is older than the listening, or
-//! was delivered, or was told as a gap. Times alone cannot say what stands before it, since they may run backwards. So its own
-//! row is looked for; only while it is not found does its time count.
+//! For each listener a room is settled up to one message, by its position: everything before it is older than the
+//! subscription, was delivered, or was reported as a gap. Times alone cannot say what is before it, because they may run
+//! backwards. So its own row is searched for; its time counts only as long as that row is not found.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
-//! Where a listener's pushes end up: with a thread that waits for them, or in a handler.
+//! The destination of a listener's pushes: a thread that waits for them, or a handler.
 //!
-//! A handler has a thread of its own, so that one that blocks holds up neither other handlers nor callbacks. With an
-//! executor it is run there, by one job at a time: so it gets one push after the other, whichever threads the executor has.
+//! Each handler has its own thread, so a handler that blocks holds up neither other handlers nor callbacks. With an
+//! executor, one job at a time runs the handler, so it gets one push at a time however many threads the executor has.
 
 use std::fmt;
 use std::sync::Arc;

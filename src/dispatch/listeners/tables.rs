@@ -1,7 +1,7 @@
-//! Everything that is kept of the listeners, and the way of a push to those who want it.
+//! The tables of all listeners, and the routing of a push to those that want it.
 //!
-//! The tables lie under one lock (see the [module above](super)). A push that was routed is in the queues before anything
-//! else is put there, so that each queue has everything in the order in which it came.
+//! One lock protects the tables (see the [module above](super)). A routed push is in the queues before anything else is added
+//! to them, so each queue is in the order of arrival.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! The catch-up threads' side of the listeners: how many of them there are, and the work that they take and give back.
+//! The interface to the catch-up threads: their number, and the work that they take and return.
 //!
-//! The threads are the client's (`client/catch_up.rs`). Each takes work, reads a page without any lock, and gives the work back
-//! with the page. They end once no listener catches anything up.
+//! The threads are the client's (`client/catch_up.rs`). Each takes work, reads a page without holding a lock, and returns the
+//! work with the page. They end once no listener fills gaps.
 
 use std::time::Instant;
 

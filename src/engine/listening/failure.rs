@@ -1,4 +1,4 @@
-//! What comes of a `setlisten` that is not granted.
+//! Handles a `setlisten` that is not granted.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The `setlisten` that are sent, and what their answers come to: for the listeners, and for the handshake that one is part of.
+//! Sends `setlisten`s and handles their answers, for the listeners and for the handshake.
 
 use std::time::Instant;
 

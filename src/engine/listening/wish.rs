@@ -1,4 +1,4 @@
-//! A listener's wish, and what becomes of it.
+//! A listener's wish, and its state on the current connection.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

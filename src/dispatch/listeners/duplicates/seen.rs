@@ -1,7 +1,7 @@
-//! A table of messages that were seen, which forgets none and is cleared as a whole.
+//! A table of messages that were seen. It forgets none, and is cleared as a whole.
 //!
-//! At the rate at which messages can come, most of a table's time is waiting for memory. So the sightings stand in the order
-//! in which they came, where the next one goes to memory that is at hand, and only their indices are hashed, which fit the caches.
+//! At the rates at which messages can arrive, a table mostly waits for memory. So the sightings are stored in the order of
+//! arrival, where the next one goes to memory that is in the cache, and only their indices are hashed, which fit the caches.
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -1,7 +1,7 @@
-//! What has come for a listener and was not taken over.
+//! Items that have arrived for a listener and have not been taken over.
 //!
-//! Everything is taken in the order in which it belongs, which is not the order in which it comes: what comes behind a catch-up
-//! that is under way is held back until all of its rooms are done, and what the rooms bring stands before it.
+//! Items are taken in delivery order, which is not the order of arrival: pushes behind a catch-up in progress are held back
+//! until all of its rooms are done, and the rows of these rooms come first.
 
 use std::collections::VecDeque;
 

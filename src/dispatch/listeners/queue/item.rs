@@ -1,4 +1,4 @@
-//! What stands in a queue, and how much it counts for: one item for each list of pushes, each row, each gap.
+//! The items of a queue, and their sizes: one item per list of pushes, row or gap.
 
 use std::sync::Arc;
 

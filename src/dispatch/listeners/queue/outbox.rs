@@ -1,7 +1,7 @@
-//! What a listener has taken over, and how a push is made of it.
+//! Items that a listener has taken over, and the pushes that are made of them.
 //!
-//! It belongs to whoever listens, so that nothing in here waits for the I/O thread. A gap is told with the time of the last
-//! message that was given out before it.
+//! The outbox belongs to the listener, so nothing in here waits for the I/O thread. A gap carries the time of the last message
+//! that was delivered before it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! How many pushes and rows wait in a queue, with how many bytes, and what still fits.
+//! Counts the pushes and rows that wait in a queue, and their bytes, and says what still fits.
 //!
-//! They are counted in under the queue's lock, and out without it by whoever listens: a push that was given out a moment ago may
-//! still be counted, but none is counted too little, so that no queue is ever over its bounds.
+//! They are counted in under the queue's lock, and counted out by the listener without it. A push that was just delivered may
+//! still count, but the counts are never too low, so no queue exceeds its bounds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
