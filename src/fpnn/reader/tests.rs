@@ -71,7 +71,7 @@ fn read_something(reader: &mut PayloadReader<'_>, choice: u8) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes in vec(any::<u8>(), 0..200), choices in vec(any::<u8>(), 1..40)) {

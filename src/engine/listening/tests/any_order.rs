@@ -94,7 +94,7 @@ impl Table {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn server_ends_with_the_union_of_what_is_granted(steps in prop::collection::vec(step(), 1..200)) {
