@@ -90,6 +90,18 @@ impl<T> Wishes<T> {
         self.asking.is_some()
     }
 
+    /// Whether the `setlisten` in flight asks for more than is granted, on behalf of listeners that are all gone.
+    fn is_asking_for_nobody(&self) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.added > 0)
+            && !self.wishes.values().any(|wish| wish.standing == Standing::Asked)
+    }
+
+    /// Whether anybody who waits for a first grant is not asked for yet.
+    fn has_new_behind(&self) -> bool {
+        let is_behind = |wish: &Wish<T>| wish.standing == Standing::Undecided;
+        self.deadlines.iter().any(|(_, id)| self.wishes.get(id).is_some_and(is_behind))
+    }
+
     /// Takes in a listener's wish. It is granted at once if others that are granted cover it.
     ///
     /// # Errors

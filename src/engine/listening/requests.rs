@@ -1,10 +1,14 @@
 //! Sends `setlisten`s and handles their answers, for the listeners and for the handshake.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Decision, ListenerId, NewWish};
+use crate::engine::connection::Connection;
 use crate::engine::{Action, Engine, RawAnswer, State, Token};
 use crate::error::{Error, Stage, TimeoutError};
+
+/// A `setlisten` that new listeners wait behind is given up after this long.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<T: Token> Engine<T> {
     /// Somebody wants to listen. It makes a connection, waits for one, or fails at once, like a call.
@@ -77,30 +81,43 @@ impl<T: Token> Engine<T> {
         self.ask_to_listen(now);
     }
 
-    /// Gives up what is late. In the handshake, it is the attempt to connect that has a deadline; later the server is asked
-    /// again.
+    /// Gives up what is late: listeners whose time is over, and a `setlisten` that is not answered. The server is asked again.
+    /// In the handshake, it is the attempt to connect that has a deadline, unless nobody waits for the answer any more: then
+    /// calls must not wait either.
     pub(in crate::engine) fn check_listening(&mut self, now: Instant) {
         let is_up_to_the_server = self.wishes.is_asking() || matches!(self.state, State::Ready(_));
         let stage = if is_up_to_the_server { Stage::WaitingForAnswer } else { self.stage() };
         let mut decisions = Vec::new();
         self.wishes.handle_timeout(now, stage, &mut decisions);
-        if !decisions.is_empty() || self.wishes.ends_pause(now) {
+        let has_ended_some = !decisions.is_empty();
+        if has_ended_some || self.wishes.ends_pause(now) {
             self.tell(decisions);
             self.ask_to_listen(now);
         }
-        if let State::Ready(connection) = &mut self.state {
-            if self.listen_deadline.is_some_and(|deadline| deadline <= now) {
-                connection.forget_listen();
-                let error = TimeoutError::new(Stage::WaitingForAnswer, self.settings.connect_timeout);
-                self.handle_listen_answer(now, Err(error.into()));
-            }
+        let is_late = self.listen_answer_due_at().is_some_and(|due| due <= now);
+        if is_late || (has_ended_some && self.wishes.is_asking_for_nobody()) {
+            self.give_up_listen(now);
         }
+    }
+
+    /// The server does not answer the `setlisten` in flight.
+    fn give_up_listen(&mut self, now: Instant) {
+        self.state.connection_mut().into_iter().for_each(Connection::forget_listen);
+        self.clock.forget_listen();
+        let error = TimeoutError::new(Stage::WaitingForAnswer, self.settings.connect_timeout);
+        self.handle_listen_answer(now, Err(error.into()));
+    }
+
+    /// When the answer to the `setlisten` in flight is late.
+    fn listen_answer_due_at(&self) -> Option<Instant> {
+        let deadline = self.listen_deadline.filter(|_| matches!(self.state, State::Ready(_)))?;
+        let limit = self.settings.connect_timeout;
+        Some(if self.wishes.has_new_behind() { deadline - limit.saturating_sub(PATIENCE) } else { deadline })
     }
 
     /// When [`check_listening`](Engine::check_listening) has something to do.
     pub(in crate::engine) fn listening_due_at(&self) -> Option<Instant> {
-        let answer_due = self.listen_deadline.filter(|_| matches!(self.state, State::Ready(_)));
-        [self.wishes.next_due(), answer_due].into_iter().flatten().min()
+        [self.wishes.next_due(), self.listen_answer_due_at()].into_iter().flatten().min()
     }
 
     /// The connection is gone, and with it what it listened to.

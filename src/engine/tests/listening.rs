@@ -180,13 +180,40 @@ fn server_that_does_not_answer_fails_the_new_listener_in_its_time() {
     rig.seen_listen();
     rig.pass(5 * SECOND);
     assert_eq!(rig.codes(), [(1, 20_003)]);
-    // The answer is still out. Once it counts as lost, the server is told that nobody listens.
-    rig.pass(20 * SECOND);
-    assert!(rig.seen().iter().all(|seen| !matches!(seen, Seen::Quest { method, .. } if method == "setlisten")));
-    let ping = rig.engine.calls.next_seq(|_| false) - 1;
-    rig.answer(ping);
-    rig.pass(6 * SECOND);
-    assert!(rig.seen().iter().any(|seen| matches!(seen, Seen::Quest { method, .. } if method == "setlisten")));
+    // Nobody waits for the answer any more. A moment later, the server is told that nobody listens.
+    assert_eq!(rig.seen(), []);
+    rig.pass(100 * MILLI);
+    rig.seen_listen();
+}
+
+#[test]
+fn calls_do_not_wait_for_the_listening_of_one_who_gave_up() {
+    let mut rig = Rig::new();
+    rig.listen(1, Listen::new().room(1));
+    rig.call(7, 60 * SECOND);
+    rig.dial();
+    let late = rig.seen_listen();
+    rig.pass(5 * SECOND);
+    assert_eq!(rig.codes(), [(1, 20_003)]);
+    assert!(rig.is_ready());
+    assert_eq!(rig.seen().len(), 1, "the call");
+    rig.answer(late);
+    assert!(rig.told.is_empty(), "{:?}", rig.told);
+}
+
+#[test]
+fn listener_behind_a_request_that_is_not_answered_is_asked_for_after_a_second() {
+    let mut rig = Rig::online_with_connect_timeout(30 * SECOND);
+    rig.listen(1, Listen::new().room(1));
+    rig.seen_listen();
+    rig.pass(500 * MILLI);
+    rig.listen(2, Listen::new().room(2));
+    rig.pass(499 * MILLI);
+    assert_eq!(rig.seen(), []);
+    rig.pass(101 * MILLI);
+    let seq = rig.seen_listen();
+    rig.answer(seq);
+    assert_eq!(rig.codes(), [(1, 0), (2, 0)]);
 }
 
 #[test]

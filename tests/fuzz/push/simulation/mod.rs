@@ -23,6 +23,8 @@ use reading::Reading;
 pub use pushing::History;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a `setlisten` is waited for if new listeners wait behind it.
+const PATIENCE: Duration = Duration::from_secs(1);
 const QUEUES: [usize; 4] = [1, 3, 16, 1024];
 
 /// Stands for whoever waits for the first grant; 0 for those who wait for a connection.
@@ -61,6 +63,8 @@ pub struct Simulation {
     asked: VecDeque<Items>,
     /// When the engine asked last, and has not heard since.
     asking_since: Option<Instant>,
+    /// When a start ended last for want of an answer.
+    gave_up_at: Option<Instant>,
     /// The engine waits a moment before it asks again.
     is_put_off: bool,
     /// What is expected of each of them, by number.
@@ -111,6 +115,7 @@ impl Simulation {
             refused_for: Items::new(),
             asked: VecDeque::new(),
             asking_since: None,
+            gave_up_at: None,
             is_put_off: false,
             models: BTreeMap::new(),
             starting: BTreeMap::new(),
@@ -300,9 +305,9 @@ impl Simulation {
         }
     }
 
-    /// Whether the engine waits no longer for an answer to what it asked then.
+    /// Whether the engine may wait no longer for an answer to what it asked then.
     fn has_given_up(&self, asking_since: Instant) -> bool {
-        self.now >= asking_since + CONNECT_TIMEOUT
+        self.now >= asking_since + PATIENCE || self.gave_up_at.is_some_and(|at| at >= asking_since)
     }
 
     fn forget_connection(&mut self) {

@@ -79,6 +79,9 @@ impl Simulation {
             return;
         }
         let own = self.starting.remove(&waiter.0).expect("each has one outcome");
+        if matches!(outcome, Err(Error::Timeout(_))) {
+            self.gave_up_at = Some(self.now);
+        }
         let Some(model) = self.models.get_mut(&waiter.0) else { return };
         match outcome {
             Ok(_) => {
