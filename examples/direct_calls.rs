@@ -4,8 +4,8 @@
 //! cargo run --features gate --example direct_calls
 //! ```
 //!
-//! The server takes one request a connection, one line each, such as `JOIN 42 1001`, and answers with a line that begins
-//! with a status as in HTTP. The demonstration plays a few visitors, then stops the server.
+//! The server takes one request per connection, a line such as `JOIN 42 1001`, and answers with a line that begins with an
+//! HTTP status. The demonstration plays a few visitors, then stops the server.
 
 mod common;
 
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rtm_server_sdk::{Client, Error};
 
 const HANDLERS: usize = 4;
-/// A visitor waits for a page, so that no call may take long.
+/// A visitor waits for a page, so no call may take long.
 const READ_TIME: Duration = Duration::from_millis(500);
 const WRITE_TIME: Duration = Duration::from_secs(2);
 
@@ -74,12 +74,12 @@ fn answer(client: &Client, request: &str) -> String {
     }
 }
 
-/// What a visitor is told, by the kind of error.
+/// The answer to a visitor, by the kind of error.
 fn explain(error: &Error) -> String {
     match error {
-        // Our visitor sent something that no server would take.
+        // The visitor sent something that no server would accept.
         Error::InvalidArgument(_) => format!("400 {error:#}"),
-        // The server said no, and its code says why.
+        // The server refused, and its code says why.
         Error::Answer(answer) => format!("502 {} ({})", answer.message(), answer.code()),
         // Nothing happened: the visitor may come again.
         error if !error.may_have_executed() => format!("503 try again later: {error:#}"),

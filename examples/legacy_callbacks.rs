@@ -1,12 +1,12 @@
-//! An old event loop that owns its data and takes callbacks on its own thread only.
+//! An old event loop that owns its data and runs callbacks only on its own thread.
 //!
 //! ```sh
 //! cargo run --features gate --example legacy_callbacks
 //! ```
 //!
-//! The loop's data is in a thread-local variable without a lock, so that a callback on any other thread would not even
-//! find it. `callback_executor` brings every callback to the loop: the client posts jobs, the loop runs them between its
-//! own events.
+//! The loop's data is in a thread-local variable without a lock, so a callback on any other thread would not even find it.
+//! `callback_executor` brings every callback to the loop: the client posts jobs, and the loop runs them between its own
+//! events.
 
 mod common;
 
@@ -27,7 +27,7 @@ const LONGEST_RUN: Duration = Duration::from_secs(20);
 
 /// What is posted to the loop.
 type Job = Box<dyn FnOnce() + Send>;
-/// What the old code hands around. It goes into `Call::callback` as it is.
+/// The callback type of the old code. `Call::callback` accepts it unchanged.
 type Callback<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 
 /// The loop's own data.
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
         .quest_timeout(Duration::from_secs(5))
         .build()?;
 
-    // The loop runs on a thread of its own, as the user interface or the game would.
+    // The loop runs on its own thread, as a user interface or a game would.
     let event_loop = thread::Builder::new().name("event-loop".into()).spawn(move || run_loop(&posted, &client))?;
     match event_loop.join() {
         Ok(true) => Ok(()),
@@ -63,11 +63,10 @@ fn main() -> Result<(), Box<dyn StdError>> {
     }
 }
 
-/// The bridge: whatever the client wants to run is posted to the loop. This closure runs on a thread of the client's and
-/// returns at once.
+/// The bridge: posts the client's jobs to the loop. The closure runs on one of the client's threads and returns at once.
 fn post_to(poster: Sender<Job>) -> impl Fn(Job) + Send + Sync {
     move |job| {
-        // A loop that has ended takes no jobs. The job comes back and runs as it is dropped, on the client's thread.
+        // A loop that has ended takes no jobs. The job comes back and runs when it is dropped, on the client's thread.
         let _ = poster.send(job);
     }
 }
@@ -89,7 +88,7 @@ fn run_loop(posted: &Receiver<Job>, client: &Client) -> bool {
     false
 }
 
-/// Never blocks: the loop goes on while the calls are under way.
+/// Never blocks: the loop continues while the calls are in flight.
 fn join_everybody(client: &Client) {
     for user in USERS {
         report(&format!("asking for {user} to be let in"));
@@ -99,7 +98,7 @@ fn join_everybody(client: &Client) {
     }
 }
 
-/// Runs on the loop's thread, so that it may touch the loop's data.
+/// Runs on the loop's thread, so it may use the loop's data.
 fn note_join(client: &Client, user: UserId, outcome: Result<(), Error>) {
     let everybody_is_done = LOBBY.with_borrow_mut(|lobby| {
         match outcome {

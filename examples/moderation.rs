@@ -1,11 +1,12 @@
-//! Moderation: reads a room's history, deletes what a word list forbids, bans the senders for ten minutes, and reports.
+//! Moderation: reads a room's history, deletes messages with forbidden words, bans their senders for ten minutes, and
+//! reports.
 //!
 //! ```sh
 //! cargo run --features gate --example moderation -- --room 42 --words words.txt
 //! ```
 //!
-//! It runs against the server in RTM_ENDPOINT, RTM_PID and RTM_SECRET. Without these it starts a gate of its own and puts
-//! a few messages into the room first. The word list has one word a line; without one, a few words are built in.
+//! It runs against the server in RTM_ENDPOINT, RTM_PID and RTM_SECRET. Without these it starts its own gate and puts a few
+//! messages into the room first. The word list has one word per line; without one, a few words are built in.
 
 mod common;
 
@@ -20,13 +21,13 @@ use rtm_server_sdk::{Client, Error, ErrorCode, History, Message, RoomId, UserId}
 
 const BAN: Duration = Duration::from_secs(600);
 
-/// Deletes what a word list forbids, and bans its senders for ten minutes.
+/// Deletes messages with forbidden words, and bans their senders for ten minutes.
 #[derive(Parser)]
 struct Options {
-    /// The room to look through
+    /// The room to moderate
     #[arg(long, default_value_t = 42)]
     room: RoomId,
-    /// A file with one forbidden word a line
+    /// A file with one forbidden word per line
     #[arg(long)]
     words: Option<PathBuf>,
 }
@@ -49,23 +50,23 @@ fn main() -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-/// What was done, and what could not be.
+/// What was done, and what failed.
 #[derive(Debug, Default)]
 struct Report {
     read: usize,
     deleted: usize,
     unreadable: Vec<Error>,
-    /// The users who were banned, with the number of their messages that were deleted.
+    /// The banned users, with the number of their deleted messages.
     banned: BTreeMap<UserId, usize>,
 }
 
-/// Reads the whole history of a room, oldest first, while people go on talking.
+/// Reads the whole history of a room, oldest first, while people keep talking.
 fn moderate(client: &Client, room: RoomId, words: &WordList) -> Result<Report, Error> {
     let mut report = Report::default();
     for message in client.room_messages(room, History::oldest()) {
         let message = match message {
             Ok(message) => message,
-            // A row that makes no sense: the history goes on behind it.
+            // An unreadable row: the history continues behind it.
             Err(error @ Error::Decode(_)) => {
                 report.unreadable.push(error);
                 continue;
@@ -78,7 +79,7 @@ fn moderate(client: &Client, room: RoomId, words: &WordList) -> Result<Report, E
             *report.banned.entry(message.from).or_default() += 1;
         }
     }
-    // One ban for each sender. The calls are independent, so that all are in flight at once.
+    // One ban per sender. The calls are independent, so all are in flight at once.
     let bans: Vec<_> =
         report.banned.keys().map(|&sender| client.add_room_ban(Some(room), sender, Some(BAN)).submit()).collect();
     for ban in bans {
@@ -87,7 +88,7 @@ fn moderate(client: &Client, room: RoomId, words: &WordList) -> Result<Report, E
     Ok(report)
 }
 
-/// Deletes a message. Says whether it was still there: its sender, or another moderator, may have been faster.
+/// Deletes a message. Returns whether it was still there: its sender or another moderator may have been faster.
 fn delete(client: &Client, room: RoomId, message: &Message) -> Result<bool, Error> {
     match client.delete_room_message(room, message.from, message.mid).call() {
         Ok(()) => Ok(true),
@@ -108,7 +109,7 @@ impl Report {
     }
 }
 
-/// Words that nobody may say, whatever their case.
+/// The forbidden words, in any case.
 struct WordList {
     words: HashSet<String>,
 }

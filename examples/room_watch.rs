@@ -4,8 +4,8 @@
 //! cargo run --features gate --example room_watch
 //! ```
 //!
-//! The gate drops its connections while somebody goes on writing: what was missed comes out of the room's history, in its
-//! place. Then the gate is restarted, and has forgotten the room: now a gap says that something may be missing.
+//! The gate drops its connections while somebody keeps writing: the missed messages come from the room's history, in their
+//! place. Then the gate is restarted and has lost the room: now a gap says that something may be missing.
 
 use std::error::Error as StdError;
 use std::thread;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     for text in ["Hello?", "I think I am alone.", "Good night, then."] {
         say(&alice, text)?;
     }
-    // Nobody had to listen again, and nothing is missing.
+    // Nobody had to subscribe again, and nothing is missing.
     show_until(&room, "Good night, then.")?;
 
     println!("\n-- the gate is restarted, with no memory of the room --");
@@ -61,7 +61,7 @@ fn serve(address: &str) -> Result<Gate, Error> {
     Gate::builder().project(PID, SECRET).bind(address)
 }
 
-/// Sends a chat, and again under the same id if nobody knows what became of it.
+/// Sends a chat, and sends it again with the same id if its outcome is unknown.
 fn say(client: &Client, text: &str) -> Result<(), Error> {
     let message = NewMessage::chat(text);
     repeat(|| match client.send_room_message(ROOM, ALICE, &message).call() {
@@ -70,7 +70,7 @@ fn say(client: &Client, text: &str) -> Result<(), Error> {
     })
 }
 
-/// Makes a call that does no harm when it is made twice, until the gate is there to answer it.
+/// Makes a call that may be repeated without harm, until the gate is there to answer it.
 fn repeat(call: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -81,7 +81,7 @@ fn repeat(call: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// Prints what comes, up to the message with this text.
+/// Prints pushes, up to the message with this text.
 fn show_until(room: &Listener, last: &str) -> Result<(), Box<dyn StdError>> {
     loop {
         match room.recv_timeout(PATIENCE)?.ok_or("nothing came")? {

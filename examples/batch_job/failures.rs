@@ -1,4 +1,4 @@
-//! What went wrong: each bad row by its line, and the failed calls by their code.
+//! The failures: bad rows by line, failed calls by code.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ struct FailedCalls {
 }
 
 impl Failures {
-    /// A row that makes no sense.
+    /// A row that cannot be read.
     pub fn note_row(&mut self, line: u64, reason: &str) {
         self.bad_rows += 1;
         if self.bad_rows <= MOST_BAD_ROWS_TOLD {

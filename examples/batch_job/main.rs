@@ -4,8 +4,8 @@
 //! cargo run --features gate --example batch_job -- --window 64 --timeout-ms 500 members.csv
 //! ```
 //!
-//! The file has two columns, room and user, and may begin with the line `room,user`. Without a file the job makes rows
-//! up. Exit status: 0 if every row was done, 1 if some failed, 2 if the job could not begin.
+//! The file has two columns, room and user, and may begin with the line `room,user`. Without a file the job generates
+//! rows. Exit status: 0 if every row was done, 1 if some failed, 2 if the job could not start.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -30,18 +30,18 @@ use rows::Row;
 /// Makes the users of a CSV file members of their rooms.
 #[derive(Parser)]
 struct Options {
-    /// A CSV file with two columns, room and user. Without it the job makes rows up
+    /// A CSV file with two columns, room and user. Without it the job generates rows
     file: Option<PathBuf>,
-    /// How many rows to make up when there is no file
+    /// How many rows to generate if there is no file
     #[arg(long, default_value_t = 1000)]
     rows: u32,
     /// How many calls to keep in flight
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     window: u32,
-    /// The time of each call, in milliseconds
+    /// The timeout of each call, in milliseconds
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
-    /// For how long to try failed calls again, in seconds
+    /// How long to retry failed calls, in seconds
     #[arg(long, default_value_t = 60)]
     retry_for: u64,
 }
@@ -52,7 +52,7 @@ impl Options {
     }
 }
 
-/// A call that is under way, and the row that it is for.
+/// A call in flight, and its row.
 struct InFlight {
     row: Row,
     pending: Pending<()>,
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says whether every row was done.
+/// Returns whether every row was done.
 fn run(options: &Options) -> Result<bool, Box<dyn StdError>> {
     let mut failures = Failures::default();
     let rows = match &options.file {
@@ -78,7 +78,7 @@ fn run(options: &Options) -> Result<bool, Box<dyn StdError>> {
         None => rows::make_up(options.rows),
     };
     let server = common::Server::find()?;
-    // While the server is away, calls wait for it within their time, in place of failing at once.
+    // While the server is away, calls wait for it until their timeout instead of failing at once.
     let client = server.client().max_in_flight(options.window as usize).wait_for_ready(true).build()?;
     eprintln!("{} rows, {} calls in flight, {}", rows.len(), options.window, server.describe());
 
@@ -90,7 +90,7 @@ fn run(options: &Options) -> Result<bool, Box<dyn StdError>> {
     Ok(failures.is_empty())
 }
 
-/// Round by round: the rows that are worth another try go into the next round, until the time for retries is over.
+/// Round by round: rows that are worth another try go into the next round, until the time for retries is over.
 fn add_all(client: &Client, mut rows: Vec<Row>, options: &Options, failures: &mut Failures) -> usize {
     let bar = progress_bar(rows.len());
     let mut first_failure = None;
@@ -107,7 +107,7 @@ fn add_all(client: &Client, mut rows: Vec<Row>, options: &Options, failures: &mu
                 Err(error) => error,
             };
             let is_late = first_failure.get_or_insert_with(Instant::now).elapsed() > options.retry_for();
-            // Who is a member already stays one: a call that may have been executed can be made again.
+            // Adding a member again does no harm, so a call that may have been executed can be repeated.
             match error.retry() {
                 Retry::Now if !is_late => next_round.push(row),
                 Retry::After(wait) if !is_late => {
@@ -127,7 +127,7 @@ fn add_all(client: &Client, mut rows: Vec<Row>, options: &Options, failures: &mu
     done
 }
 
-/// One round: as many calls in flight as the window has room for, and the oldest waited for first.
+/// One round: as many calls in flight as the window allows, waiting for the oldest first.
 fn add_once(client: &Client, rows: Vec<Row>, options: &Options, mut note: impl FnMut(Row, Result<(), Error>)) {
     let window = options.window as usize;
     let timeout = Duration::from_millis(options.timeout_ms);

@@ -1,4 +1,4 @@
-//! The rows of the job: out of a file, or made up.
+//! The rows of the job: from a file, or generated.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub struct Row {
     pub user: UserId,
 }
 
-/// Reads the file. Rows that make no sense are failures of their own; the others are still done.
+/// Reads the file. Unreadable rows count as failures; the others are still done.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Where the examples find a server: the real one that the environment names, or a gate inside their own process.
+//! Finds a server for the examples: the real one that the environment names, or a gate in their own process.
 
 use std::env;
 use std::error::Error as StdError;
@@ -17,7 +17,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server that `RTM_ENDPOINT`, `RTM_PID` and `RTM_SECRET` name if all three are set, else a gate of our own.
+    /// The server that `RTM_ENDPOINT`, `RTM_PID` and `RTM_SECRET` name if all three are set, otherwise a gate of our own.
     pub fn find() -> Result<Server, Box<dyn StdError>> {
         let values = VARIABLES.map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
         match values {
@@ -36,7 +36,7 @@ impl Server {
         Ok(Server { pid, secret, endpoint: gate.endpoint().to_owned(), gate: Some(gate) })
     }
 
-    /// Begins a client of this server.
+    /// Starts building a client of this server.
     pub fn client(&self) -> ClientBuilder {
         Client::builder(self.pid, self.secret.as_str(), self.endpoint.as_str())
     }
@@ -55,7 +55,7 @@ impl Server {
         self.gate.is_some()
     }
 
-    /// Stops the gate, if it is our own. Says whether it was.
+    /// Stops the gate if it is our own. Returns whether it is.
     #[allow(dead_code, reason = "not every example does")]
     pub fn stop(&mut self) -> bool {
         self.gate.take().is_some()

@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// The upper bounds of the buckets that calls are sorted into by their time, in seconds.
+/// The upper bounds of the buckets of call durations, in seconds.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
-/// A request that takes longer than this is given up.
+/// Requests that take longer than this are aborted.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest request that is read to its end, in bytes.
 const LONGEST_REQUEST: u64 = 16 * 1024;
 /// How often times that nobody has scraped are sorted into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Installs the recorder. Clients that are built from here on record.
+/// Installs the recorder. Clients that are built from now on record to it.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let duration = Matcher::Full("rtm_call_duration_seconds".into());
     PrometheusBuilder::new().set_buckets_for_metric(duration, &BUCKETS)?.install_recorder()
 }
 
-/// Serves what the recorder has gathered, under any path, for as long as the process runs.
+/// Serves the recorded metrics, under any path, as long as the process runs.
 pub fn serve(listener: TcpListener, metrics: PrometheusHandle) -> io::Result<()> {
     let recorded = metrics.clone();
     let tidy = move || {

@@ -146,7 +146,7 @@ impl Listeners {
         }
         drop(tables);
         for error in unreadable {
-            log::debug!("dropped a push that cannot be read: {error}");
+            log::debug!("dropped an unreadable push: {error}");
         }
     }
 
@@ -161,7 +161,7 @@ impl Listeners {
 
     /// The server refused a wish that it had granted before.
     pub(crate) fn handle_refused(&self, connection: u64, id: ListenerId, error: &Error) {
-        log::warn!("the server no longer lets a listener listen: {error}");
+        log::warn!("the server refused a subscription that it had granted before: {error}");
         let mut tables = self.tables.lock();
         tables.enter_connection(connection);
         tables.give(id, |sink| sink.queue.push_gap(GapReason::Refused, Some(error.clone())));
