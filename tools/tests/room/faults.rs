@@ -108,6 +108,16 @@ fn refusal_is_status_1_and_its_text_obeyed_by_no_terminal() {
 }
 
 #[test]
+fn error_without_a_reason_leaves_the_doubt_that_is_told() {
+    for code in [20_001, 200_999] {
+        let server = FakeServer::start(move |_| Act::Refuse(code));
+        run(tool(&server.endpoint(), &["add", "42", "1001"]), "").expect(1).says("may have done it");
+        let outcome = run(tool(&server.endpoint(), &["members", "42"]), "").expect(1);
+        assert!(!outcome.stderr.contains("may have done it"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
 fn silent_server_is_status_1_and_the_doubt_is_told() {
     let server = FakeServer::start(|_| Act::Hold);
     let outcome = run(tool(&server.endpoint(), &["add", "42", "1001", "--timeout", "3s"]), "").expect(1);

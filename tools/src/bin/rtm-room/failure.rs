@@ -176,7 +176,15 @@ pub(crate) fn sentence(error: &Error) -> String {
 
 /// Whether the server has not said what became of the call, and may have carried it out.
 fn is_in_doubt(error: &Error) -> bool {
-    matches!(error, Error::Timeout(_) | Error::ConnectionClosed(_)) && error.may_have_executed()
+    let is_silent = match error {
+        Error::Timeout(_) | Error::ConnectionClosed(_) | Error::Decode(_) => true,
+        // Other codes name a reason not to carry it out.
+        Error::Answer(answer) => {
+            matches!(answer.code(), ErrorCode::FPNN_EC_CORE_UNKNOWN_ERROR | ErrorCode::RTM_EC_UNKNOWN_ERROR)
+        }
+        _ => false,
+    };
+    is_silent && error.may_have_executed()
 }
 
 /// The error of a call that changes nothing, and what to do about it.
@@ -228,6 +236,11 @@ mod tests {
         let timeout = Error::timed_out(Stage::WaitingForAnswer, std::time::Duration::from_secs(3));
         assert!(sentence(&timeout).ends_with("look before you try again"));
         assert!(sentence_of_read(&timeout).ends_with("; raise --timeout, or try again later"));
+        let unknown = Error::from_answer(ErrorCode::FPNN_EC_CORE_UNKNOWN_ERROR, "");
+        assert!(sentence(&unknown).ends_with("look before you try again"));
+        assert!(!sentence_of_read(&unknown).contains("look before you try again"));
+        let refused = Error::from_answer(ErrorCode::RTM_EC_NOT_IN_ROOM, "");
+        assert!(sentence(&refused).ends_with("; add the user to the room first"));
         assert_eq!(sentence(&Error::closed(false)), "stopped while there was no connection to the server");
     }
 }
