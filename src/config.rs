@@ -30,7 +30,8 @@ pub(crate) const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 ///
 /// A call made while the policy waits fails at once with [`Error::NotConnected`](crate::Error::NotConnected), unless it
 /// [waits for the next connection](crate::ClientBuilder::wait_for_ready). It neither makes an attempt nor lengthens the
-/// wait. Whatever the settings, attempts start at least 10 ms apart.
+/// wait. Whatever the settings, attempts start at least 10 ms apart; only [`Client::connect`](crate::Client::connect)
+/// starts one at once.
 ///
 /// # Examples
 ///
