@@ -104,7 +104,10 @@ impl Queue {
     pub(crate) fn push_gap(&self, reason: GapReason, error: Option<Error>) {
         let mut inbox = self.inbox.lock();
         inbox.drop_spent_catch_ups();
-        let repeats = matches!(inbox.tail().back(), Some(Item::Gap(last, _)) if *last == reason);
+        // In a full queue, everything since a gap of the same reason may be gaps and what did not fit: then it is one place.
+        let mut gaps_at_the_end =
+            inbox.tail().iter().rev().take_while(|item| matches!(item, Item::Gap(..) | Item::Lost(_)));
+        let repeats = gaps_at_the_end.any(|item| matches!(item, Item::Gap(last, _) if *last == reason));
         if !inbox.is_closed && !repeats {
             inbox.tail().push_back(Item::Gap(reason, error.map(Box::new)));
         }

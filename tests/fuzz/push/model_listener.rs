@@ -97,8 +97,8 @@ pub struct Sequence {
     /// How many pushes the queue takes, and how many it holds.
     queue: usize,
     held: usize,
-    /// Gaps for the same reason, with nothing in between, may be one.
-    last_gap: Option<GapReason>,
+    /// The reasons of the gaps since the last push. Gaps for the same reason, with no push in between, may be one.
+    told: Vec<GapReason>,
 }
 
 #[derive(Debug)]
@@ -125,16 +125,15 @@ impl Sequence {
                 "{push:?}, not {expected:?}"
             );
             self.held -= 1;
-            self.last_gap = None;
+            self.told.clear();
             return;
         };
         if let (GapReason::Overflow, Some(missed)) = (gap.reason(), gap.missed()) {
-            self.skip_repeated_gaps();
             for _ in 0..missed {
+                self.skip_repeated_gaps();
                 let expected = self.items.pop_front();
                 assert!(matches!(expected, Some(Expectation::Lost)), "{gap:?}, not {expected:?}");
             }
-            self.last_gap = None;
             return;
         }
         if !matches!(self.items.front(), Some(Expectation::Gap(reason)) if *reason == gap.reason()) {
@@ -146,11 +145,11 @@ impl Sequence {
             "{gap:?}, not {expected:?}"
         );
         assert_eq!(gap.error().is_some(), gap.reason() == GapReason::Refused);
-        self.last_gap = Some(gap.reason());
+        self.told.push(gap.reason());
     }
 
     fn skip_repeated_gaps(&mut self) {
-        while matches!(self.items.front(), Some(Expectation::Gap(reason)) if Some(*reason) == self.last_gap) {
+        while matches!(self.items.front(), Some(Expectation::Gap(reason)) if self.told.contains(reason)) {
             self.items.pop_front();
         }
     }

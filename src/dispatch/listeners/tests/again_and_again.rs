@@ -97,6 +97,22 @@ fn server_that_comes_and_goes_piles_up_neither_catch_ups_nor_gaps() {
 }
 
 #[test]
+fn server_that_comes_and_goes_adds_no_gaps_to_a_full_queue() {
+    let mut hub = Hub::new();
+    let listener = hub.listen_with(Listen::new().room(ROOM), false, 1);
+    hub.push(1);
+    for mid in 2..=1_001 {
+        hub.reconnect(&[&listener]);
+        hub.push(mid);
+    }
+    assert!(listener.sink.queue.held_items() <= 3);
+    assert_eq!(listener.received(), ["1", "Reconnected 0 since 1000", "Overflow 1000 since 1000"]);
+    hub.reconnect(&[&listener]);
+    hub.push(1_002);
+    assert_eq!(listener.received(), ["Reconnected 0 since 1000", "1002"]);
+}
+
+#[test]
 fn history_that_cannot_be_read_again_and_again_is_one_gap() {
     let (mut hub, listener) = Hub::filling();
     for _ in 0..1_000 {
