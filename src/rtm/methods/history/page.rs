@@ -1,6 +1,6 @@
 //! A page of a room's history: its rows, and where the next page begins.
 
-use super::{History, HistoryPage, MOST_PER_PAGE};
+use super::query::{Cursor, History, MOST_PER_PAGE};
 use crate::error::{ArgumentError, DecodeError};
 use crate::fpnn::PayloadReader;
 use crate::rtm::{Message, RoomId, Target, read_attrs, read_body, read_mtype};
@@ -19,6 +19,16 @@ pub struct RawQuery {
     read: Vec<Box<[u8]>>,
 }
 
+/// A page of a room's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// The messages, in the direction of the query. Deleted ones are left out, so a page may have fewer messages than
+    /// requested, or none, without being the last.
+    pub messages: Vec<Message>,
+    /// The query for the next page; `None` at the end of the history.
+    pub next: Option<History>,
+}
+
 /// A page, row by row.
 #[derive(Debug)]
 pub struct RawPage {
@@ -26,14 +36,6 @@ pub struct RawPage {
     pub rows: Vec<Result<Message, DecodeError>>,
     /// The query for the next page; `None` at the end of the history.
     pub next: Option<RawQuery>,
-}
-
-/// Where a page ends, as far as the answer tells.
-#[derive(Debug, Default)]
-struct Cursor {
-    begin: Option<i64>,
-    end: Option<i64>,
-    last_id: Option<i64>,
 }
 
 /// The rows of a page.
@@ -89,17 +91,6 @@ impl RawQuery {
                 has_new.then(|| RawQuery { query: self.query.clone(), read: rows.behind })
             }
         }
-    }
-}
-
-impl History {
-    /// The query for the page behind one with this end. `None` where the cursor has not moved in the direction of the query:
-    /// asking again would give the same rows for ever.
-    fn behind(&self, cursor: &Cursor, last_id: i64) -> Option<History> {
-        let has_moved = |from| if self.newest_first { last_id < from } else { last_id > from };
-        let (begin, end) = self.times.unwrap_or_default();
-        let times = Some((cursor.begin.unwrap_or(begin), cursor.end.unwrap_or(end)));
-        self.last_id.is_none_or(has_moved).then(|| History { times, last_id: Some(last_id), ..self.clone() })
     }
 }
 
@@ -207,4 +198,34 @@ fn read_row(row: &mut PayloadReader<'_>, rid: RoomId) -> Result<(i64, Option<Mes
     }
     let message = Message { target: Target::Room(rid), from, mid, mtype, body, attrs, mtime };
     Ok((id, (!is_deleted).then_some(message)))
+}
+
+/// A message as a server keeps it.
+#[cfg(feature = "unstable-internals")]
+#[derive(Debug, Clone)]
+pub struct StoredMessage {
+    pub message: Message,
+    /// Its place in the history stays.
+    pub is_deleted: bool,
+}
+
+#[cfg(feature = "unstable-internals")]
+impl History {
+    /// The page that a server answers with that has these messages, oldest first, and gives at most `most` at once.
+    pub(crate) fn page_of(&self, stored: &[StoredMessage], most: usize) -> HistoryPage {
+        let (begin, end) = self.times.unwrap_or_default();
+        let is_in_time = |mtime: i64| begin <= mtime && (end == 0 || mtime <= end);
+        let is_behind = |id: i64| self.last_id.is_none_or(|last| if self.newest_first { id < last } else { id > last });
+        let mut rows: Vec<(i64, &StoredMessage)> = (1..).zip(stored).collect();
+        if self.newest_first {
+            rows.reverse();
+        }
+        rows.retain(|(id, row)| is_in_time(row.message.mtime.unwrap_or_default()) && is_behind(*id));
+        let most = most.min(self.count.into());
+        rows.truncate(most);
+        let is_full = rows.len() == most;
+        let next = rows.last().filter(|_| is_full).map(|(id, _)| History { last_id: Some(*id), ..self.clone() });
+        let shown = rows.into_iter().filter(|(_, row)| !row.is_deleted);
+        HistoryPage { messages: shown.map(|(_, row)| row.message.clone()).collect(), next }
+    }
 }
