@@ -1,8 +1,8 @@
-//! Catches one room up from its history: decides which page is read next, and which listeners want which of its rows. No
+//! Catches one room up from its history: decides which page is read next, and which rows which listeners want. Does no
 //! I/O.
 //!
-//! The history has the messages of a room in the order in which the server pushes them. It is read from a little before the
-//! last message that was seen, up to the first one that was pushed on the new connection.
+//! The history lists a room's messages in the order in which the server pushes them. Reading starts a little before the
+//! last message seen, and ends at the first message pushed on the new connection.
 
 use std::collections::VecDeque;
 
@@ -14,66 +14,68 @@ use crate::error::Error;
 use crate::rtm::Message;
 use crate::rtm::methods::history::{History, HistoryPage, MOST_PER_PAGE};
 
-/// The server keeps so many messages of a room. In a room that was empty, this many may be the rest of more.
+/// How many messages of a room the server keeps. If a room was empty and has this many now, there may have been more.
 const KEPT_MESSAGES: usize = 500;
-/// From where on a room is to be read.
+/// Where reading starts.
 #[derive(Debug)]
 pub(super) struct Start {
-    /// The last message that was seen.
+    /// The last message seen.
     pub last: LastMessage,
-    /// Every message from the overlap on is remembered, so that a row tells by itself whether it was delivered.
+    /// Whether every message within the overlap is still remembered, so that each row can be recognised as delivered or
+    /// new.
     pub remembers_overlap: bool,
-    /// How far the room is settled, for those for whom that is near.
+    /// The boundaries of the listeners, as far as they are close to the last message.
     pub settlement: Settlement,
 }
 
-/// What a room missed before a connection was made.
+/// The messages of a room that listeners missed before a connection was made.
 #[derive(Debug)]
 pub(crate) struct CatchUp {
     pub rid: i64,
     /// The number of that connection.
     pub connection: u64,
-    /// The connection that the next page is read on has a number above this.
+    /// The next page is read on a connection with a higher number than this.
     pub after_connection: u64,
-    /// The number of the connection that a page is being read on.
+    /// The number of the connection on which a page is being read.
     reading_on: u64,
-    /// The latest time that a row had, or the message before the first row.
+    /// The latest time of a row handed over; before the first row, the time of the last message seen.
     pub reached_time: Option<i64>,
-    /// Where the reading begins; `None` if nothing is known of the room.
+    /// Where reading starts; `None` if nothing is known of the room.
     start: Option<Start>,
     step: Step,
-    /// What went wrong with the page that is to be read.
+    /// Failures to read the current page.
     refusals: Refusals,
     losses: Losses,
-    /// The time of the last row that was read. A row without a time stands where the one before it does.
+    /// The time of the last row read. A row without a time gets the time of the one before it.
     last_row_time: i64,
-    /// How many rows were read, at least: those of deleted messages are left out of full pages.
+    /// A lower bound for the number of rows read. It counts a full page as full, although deleted messages are left out
+    /// of it.
     rows_read: usize,
-    /// Rows that were read and are still to be handed over.
+    /// Rows that were read but not handed over yet.
     rows: VecDeque<Row>,
 }
 
-/// What is read next.
+/// What to read next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
-    /// The first page, or one behind it without which the rows of the first cannot be judged.
+    /// The first page, or a later one that is needed to judge the rows of the first.
     FirstPages(History),
-    /// The page behind what was handed over.
+    /// The page after the one handed over.
     NextPage(History),
-    /// Whether the history reaches back: whether it has anything as old as the message that was seen last.
+    /// The check that the history reaches back, that is, has a message as old as the last one seen.
     CheckReach { then: Option<History> },
-    /// Nothing.
+    /// Nothing is left to read.
     End,
 }
 
-/// What can be handed over once a page was read.
+/// What can be handed over after a page was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Deliverable {
-    /// More is to be read before anything is handed over.
+    /// Nothing, until more is read.
     Nothing,
     /// The rows can be handed over.
     Rows,
-    /// The rows can be handed over, behind a gap: the history does not reach back to what was seen.
+    /// The rows, after a gap, because the history does not reach back to the last message seen.
     RowsAfterGap,
 }
 
@@ -101,12 +103,12 @@ impl CatchUp {
         }
     }
 
-    /// As it was planned, for a later connection.
+    /// Plans this catch-up anew, for a later connection.
     pub(super) fn for_connection(self, connection: u64) -> CatchUp {
         CatchUp { losses: self.losses, ..CatchUp::new(self.rid, connection, self.start) }
     }
 
-    /// The query for the page that is read next; `None` if there is nothing to read.
+    /// Returns the query for the next page, or `None` if there is nothing to read.
     pub(crate) fn query(&self) -> Option<History> {
         match (&self.step, &self.start) {
             (Step::FirstPages(query) | Step::NextPage(query), _) => Some(query.clone()),
@@ -115,17 +117,17 @@ impl CatchUp {
         }
     }
 
-    /// Whether a page was read.
+    /// Whether reading has begun.
     pub(super) fn has_begun(&self) -> bool {
         !matches!(self.step, Step::FirstPages(_) | Step::End) || !self.rows.is_empty()
     }
 
-    /// Whether it has rows that need what follows them.
+    /// Whether it holds rows that cannot be handed over before later rows are read.
     pub(super) fn holds_rows(&self) -> bool {
         !self.rows.is_empty()
     }
 
-    /// The next page is read on the connection of this number.
+    /// Notes the connection on which the next page is read.
     pub(super) fn begin_reading_on(mut self, connection: u64) -> CatchUp {
         self.reading_on = connection;
         self
@@ -136,7 +138,7 @@ impl CatchUp {
         self.step == Step::End
     }
 
-    /// A page was read.
+    /// Accepts a page.
     pub(super) fn accept_page(&mut self, page: HistoryPage) -> Deliverable {
         (self.refusals, self.losses) = Default::default();
         match std::mem::replace(&mut self.step, Step::End) {
@@ -148,7 +150,7 @@ impl CatchUp {
             }
             Step::CheckReach { then } => {
                 self.step = Step::next_page(then);
-                // A full page without messages is one of a deleted message: it is as old.
+                // A full page without messages means that they were deleted; the history does reach back.
                 let is_nothing_older = page.messages.is_empty() && page.next.is_none();
                 if is_nothing_older { Deliverable::RowsAfterGap } else { Deliverable::Rows }
             }
@@ -156,7 +158,7 @@ impl CatchUp {
         }
     }
 
-    /// The first page, or one behind it that is needed to judge the rows of the first.
+    /// Accepts the first page, or a later one that is needed to judge the rows of the first.
     fn accept_first_page(&mut self, page: HistoryPage) -> Deliverable {
         let is_full = page.next.is_some();
         self.rows_read += page.messages.len().max(if is_full { usize::from(MOST_PER_PAGE) } else { 0 });
@@ -188,14 +190,14 @@ impl CatchUp {
         }
     }
 
-    /// The next row to be handed over.
+    /// Takes the next row to hand over.
     pub(super) fn next_row(&mut self) -> Option<Row> {
         let row = self.rows.pop_front()?;
         self.reached_time = self.reached_time.max(Some(row.position.mtime));
         Some(row)
     }
 
-    /// Whether a row was delivered, by what is known of the message that was seen last.
+    /// Whether a row was delivered, judging by the last message seen.
     pub(super) fn was_seen(&self, position: Position) -> bool {
         let was_seen = |start: &Start| {
             let is_older =
@@ -205,19 +207,20 @@ impl CatchUp {
         self.start.as_ref().is_some_and(was_seen)
     }
 
-    /// Whether a row is older than the last message that was seen.
+    /// Whether a row is older than the last message seen.
     pub(super) fn is_before_last(&self, position: Position) -> bool {
         self.start.as_ref().is_none_or(|start| position.mtime < start.last.mtime)
     }
 
-    /// Takes out those for whom the room is settled up to the row, which is the next.
+    /// Removes the listeners for which the room is settled up to the next row, `position`.
     pub(super) fn retain_concerned(&mut self, position: Position, listeners: &mut Vec<ListenerId>) {
         if let Some(start) = &mut self.start {
             start.settlement.retain_concerned(position, listeners);
         }
     }
 
-    /// The page could not be read. Says whether it is to be asked for again; if the connection was lost, on the next.
+    /// Records a failure to read the page. Returns whether to request it again; after the loss of a connection, on the
+    /// next one.
     pub(super) fn record_failure(&mut self, error: &Error) -> bool {
         if is_loss(error) {
             self.after_connection = self.reading_on;
@@ -235,22 +238,22 @@ impl Step {
 }
 
 impl Start {
-    /// The time of the first row that is read.
+    /// Returns the time from which rows are read.
     fn begin(&self) -> i64 {
         self.overlap_begin().min(self.settlement.earliest_time()).max(0)
     }
 
-    /// The time that lies the overlap before the last message: rows that are older were delivered.
+    /// Returns the time that is the overlap before the last message. Older rows were delivered.
     fn overlap_begin(&self) -> i64 {
         self.last.mtime.saturating_sub(OVERLAP_MS)
     }
 
-    /// Whether the room was empty when the listening began, so that no row can show that the history reaches back.
+    /// Whether the room was empty when the subscription began. Then no row can show that the history reaches back.
     fn was_room_empty(&self) -> bool {
         self.last.was_room_empty()
     }
 
-    /// Whether the rows that follow these have a say in whether the first of these are wanted.
+    /// Whether later rows may decide whether the first of these are wanted.
     fn needs_more_than(&self, rows: &VecDeque<Row>) -> bool {
         self.was_room_empty() || self.settlement.needs_more_than(rows)
     }

@@ -1,8 +1,8 @@
-//! Remembers messages that were seen, so that each is delivered once, however often it arrives and in whatever way.
+//! Remembers the messages seen, so that each is delivered once, however often and by whatever way it arrives.
 //!
-//! Pushes and rows of histories are entered here, once for all listeners. For a remembered message, the memory knows how and
-//! on which connection it was seen. A forgotten message counts as new; [`Duplicates::reaches_back_to`] says since when none
-//! was forgotten.
+//! Pushes and history rows are entered here, once for all listeners. For each message, the memory knows how and on
+//! which connection it was seen. A forgotten message counts as new; [`Duplicates::reaches_back_to`] tells since when
+//! none has been forgotten.
 
 mod seen;
 
@@ -11,36 +11,37 @@ use std::time::{Duration, Instant};
 pub(super) use seen::MessageKey;
 use seen::{KeyHash, KeyHasher, Seen, Sighting};
 
-/// A message is remembered for this long,
+/// A message is remembered for at least this long
 const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
-/// and while fewer than this many came after it.
+/// and until at least this many others have arrived,
 const REMEMBERED_AT_LEAST: usize = 10_000;
-/// A generation has at most this many messages. Above 200 messages a second the memory is shorter than its time: it is of the
-/// last 65,536 messages at least, and takes 6 MiB.
+/// unless a generation reaches this size. So, above 200 messages a second, the memory covers less time, but at least
+/// the last 65,536 messages. It takes 6 MiB.
 const LARGEST_GENERATION: usize = seen::MOST_SIGHTINGS;
 
-/// What a push turns out to be.
+/// What a push is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PushVerdict {
     New,
-    /// Those listeners have it that caught up with the history after this connection was made.
+    /// Listeners that caught up after this connection was made have it. The others do not.
     CaughtUp(u64),
     Duplicate,
 }
 
-/// What a row of the history turns out to be.
+/// What a history row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowVerdict {
     New,
-    /// Those listeners have it that caught up with the history after this, earlier connection was made. It was never pushed.
+    /// Listeners that caught up after this earlier connection was made have it. It was never pushed.
     CaughtUp(u64),
-    /// It was delivered before.
+    /// It was delivered.
     Seen,
-    /// It was pushed on this connection, or a later one: from here on the pushes have everything.
+    /// It was pushed on this connection or a later one. Everything after it was pushed.
     Pushed,
 }
 
-/// See the [module](self). Messages are forgotten a generation at a time: neither an order nor a removal of each is needed.
+/// See the [module](self). Messages are forgotten a generation at a time, so there is no need to keep an order or to
+/// remove them one by one.
 #[derive(Debug, Default)]
 pub(super) struct Duplicates {
     young: Generation,
@@ -52,12 +53,12 @@ pub(super) struct Duplicates {
 #[derive(Debug, Default)]
 struct Generation {
     seen: Seen,
-    /// When the first and the last message came.
+    /// When the first and the last message were entered.
     times: Option<(Instant, Instant)>,
 }
 
 impl Duplicates {
-    /// Enters a message that was pushed on the connection of this number.
+    /// Enters a message that was pushed on this connection.
     pub(super) fn check_push(&mut self, key: MessageKey, connection: u64, now: Instant) -> PushVerdict {
         let connection = connection as u32;
         match self.enter(key, Sighting { connection, was_pushed: true, was_caught_up: false }, now) {
@@ -70,7 +71,7 @@ impl Duplicates {
         }
     }
 
-    /// Enters a message of the history, read to catch up after the connection of this number was made.
+    /// Enters a message of the history that was read to catch up after this connection was made.
     pub(super) fn check_row(&mut self, key: MessageKey, connection: u64, now: Instant) -> RowVerdict {
         let connection = connection as u32;
         match self.enter(key, Sighting { connection, was_pushed: false, was_caught_up: true }, now) {
@@ -83,7 +84,7 @@ impl Duplicates {
         }
     }
 
-    /// A message that was caught up before is given to those too who catch up after the connection of this number.
+    /// Records that listeners that catch up after this connection also have a message that was caught up earlier.
     pub(super) fn record_caught_up(&mut self, key: MessageKey, connection: u64) {
         let hash = self.hasher.hash(&key);
         if let Some(sighting) = self.get_mut(&key, hash) {
@@ -91,12 +92,12 @@ impl Duplicates {
         }
     }
 
-    /// Whether every message that came at `came_at` or later is still remembered.
+    /// Whether every message entered at `came_at` or later is still remembered.
     pub(super) fn reaches_back_to(&self, came_at: Instant) -> bool {
         self.forgotten_until.is_none_or(|forgotten_until| forgotten_until < came_at)
     }
 
-    /// The sighting of a message that is remembered.
+    /// Returns the sighting of a remembered message.
     fn get_mut(&mut self, key: &MessageKey, hash: KeyHash) -> Option<&mut Sighting> {
         [&mut self.young, &mut self.old].into_iter().find_map(|generation| {
             let index = generation.seen.find(hash, key)?;
@@ -104,7 +105,7 @@ impl Duplicates {
         })
     }
 
-    /// Enters a message with this sighting; or gives the one that it has already.
+    /// Enters a message with this sighting, unless it is remembered. Then returns its earlier sighting.
     fn enter(&mut self, key: MessageKey, sighting: Sighting, now: Instant) -> Option<&mut Sighting> {
         let hash = self.hasher.hash(&key);
         if [&self.young, &self.old].into_iter().any(|generation| generation.seen.find(hash, &key).is_some()) {
@@ -114,7 +115,7 @@ impl Duplicates {
             self.begin_generation();
         }
         self.young.seen.insert(key, sighting, hash, &self.hasher);
-        // Several threads enter messages, each with the time at which it looked at the clock.
+        // Several threads enter messages, so the times may be slightly out of order.
         let (first, last) = self.young.times.unwrap_or((now, now));
         self.young.times = Some((first, last.max(now)));
         None
@@ -122,15 +123,15 @@ impl Duplicates {
 
     fn begin_generation(&mut self) {
         std::mem::swap(&mut self.young, &mut self.old);
-        // What was old is forgotten. Its memory is used again.
+        // Forgets the old generation, but reuses its memory.
         self.young.seen.clear();
         self.forgotten_until = self.young.times.take().map(|(_, last)| last).or(self.forgotten_until);
     }
 }
 
 impl Generation {
-    /// Whether the next message begins another generation: when the one before is forgotten, all of this one are to be
-    /// remembered long enough.
+    /// Whether the next message begins a new generation. That forgets the previous one, so this one must be large and
+    /// old enough.
     fn is_full(&self, now: Instant) -> bool {
         let is_old = self.times.is_some_and(|(first, _)| now.saturating_duration_since(first) >= REMEMBERED_FOR);
         (is_old && self.seen.len() >= REMEMBERED_AT_LEAST) || self.seen.len() >= LARGEST_GENERATION
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn target_sender_and_id_tell_messages_apart() {
+    fn messages_differ_by_target_sender_and_id() {
         let (mut memory, now) = (Duplicates::default(), Instant::now());
         let keys = [
             key(1),
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_remembered_for_their_time_and_their_number() {
+    fn messages_are_remembered_for_a_time_and_a_number_of_others() {
         let (mut memory, start) = (Duplicates::default(), Instant::now());
         let long_after = |generations: u32| start + generations * (REMEMBERED_FOR + Duration::from_secs(1));
         memory.check_push(key(0), 1, start);
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn row_is_told_from_what_was_pushed_before_and_since() {
+    fn row_is_distinguished_from_earlier_and_later_pushes() {
         let (mut memory, now) = (Duplicates::default(), Instant::now());
         memory.check_push(key(1), 1, now);
         memory.check_push(key(3), 2, now);

@@ -1,4 +1,4 @@
-//! The listeners of a client without its threads, for this crate's fuzz targets. No promise of stability.
+//! The listeners of a client without its threads, for this crate's fuzz targets. Not covered by semantic versioning.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::rtm::methods::history::{HistoryPage, StoredMessage};
 use crate::rtm::methods::listen::Listen;
 
-/// All listeners of a client. What its threads do is done when it is asked for.
+/// All listeners of a client. The caller does the work of the threads.
 #[derive(Debug)]
 pub struct OfflineListeners(Listeners);
 
@@ -26,13 +26,13 @@ pub struct OfflineListener {
 pub struct OfflineReading(Work);
 
 impl OfflineListeners {
-    /// Nobody listens yet.
+    /// Creates the table, without listeners.
     #[must_use]
     pub fn new(counters: Arc<Counters>) -> OfflineListeners {
         OfflineListeners(Listeners::new(counters))
     }
 
-    /// Adds a listener whose queue holds so many pushes.
+    /// Adds a listener whose queue holds up to `queue` pushes.
     ///
     /// # Errors
     ///
@@ -44,13 +44,13 @@ impl OfflineListeners {
         Ok(OfflineListener { id, sink })
     }
 
-    /// Takes a listener out, as dropping it does.
+    /// Removes a listener, as dropping it does.
     pub fn remove(&self, listener: &OfflineListener) {
         listener.sink.abandon();
         self.0.remove(listener.id);
     }
 
-    /// Carries out an action of the engine that is for listeners. Others are given back.
+    /// Carries out an action of the engine if it concerns listeners. Returns any other action.
     pub fn carry_out<T>(&self, action: Action<T>, now: Instant) -> Option<Action<T>> {
         match action {
             Action::Granted { connection, listener } => self.0.handle_granted(connection, listener),
@@ -66,20 +66,20 @@ impl OfflineListeners {
         None
     }
 
-    /// What a catch-up thread would read next without waiting.
+    /// Returns what a catch-up thread would read next without waiting.
     #[must_use]
     pub fn begin_reading(&self) -> Option<OfflineReading> {
         self.0.tables.lock().take_work().map(OfflineReading)
     }
 
-    /// The page was read, or could not be. It counts only where there is one to read.
+    /// Accepts the page, or the failure to read it. Ignored if there is no page to read.
     pub fn finish_reading(&self, reading: OfflineReading, page: Result<HistoryPage, Error>, now: Instant) {
         let OfflineReading(work) = reading;
         let page = work.query().map(|_| page);
         self.0.finish_work(work, page, now);
     }
 
-    /// The client is closed.
+    /// Closes the listeners, as closing the client does.
     pub fn close(&self) {
         self.0.close();
     }
@@ -92,7 +92,8 @@ impl OfflineReading {
         self.0.rid()
     }
 
-    /// The page, from a server that has these messages of the room, oldest first, and gives at most `most` at once.
+    /// Answers the query like a server that stores these messages of the room, oldest first, with at most `most` per
+    /// page.
     #[must_use]
     pub fn page_of(&self, stored: &[StoredMessage], most: usize) -> HistoryPage {
         let nothing = HistoryPage { messages: Vec::new(), next: None };
@@ -101,13 +102,13 @@ impl OfflineReading {
 }
 
 impl OfflineListener {
-    /// Its name for the engine.
+    /// Its id in the engine.
     #[must_use]
     pub fn id(&self) -> ListenerId {
         self.id
     }
 
-    /// Takes what is next; `None` if nothing is there.
+    /// Takes the next push, or `None` if there is none.
     #[must_use]
     pub fn take(&self) -> Option<Push> {
         match self.sink.queue.try_take() {
@@ -116,7 +117,7 @@ impl OfflineListener {
         }
     }
 
-    /// Whether nothing is there, and nothing more will come.
+    /// Whether the queue is empty and has ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
         matches!(self.sink.queue.try_take(), Taken::Closed)

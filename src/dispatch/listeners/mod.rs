@@ -1,7 +1,8 @@
 //! All listeners of a client: routes pushes to them, and catches rooms up from the history after a reconnect.
 //!
-//! The I/O thread routes pushes and reports what the server granted; listeners start and end; the catch-up threads read
-//! histories. One lock protects the tables. No user code runs under it, and no user value is dropped under it.
+//! The I/O thread routes pushes and reports which subscriptions the server granted. User threads add and remove
+//! listeners. The catch-up threads read histories. One lock protects the tables. No user code runs under it, and no
+//! user value is dropped under it.
 //!
 //! Each file calls only those before it: `duplicates`; `position`, `settled`, `retry`, `catch_up` and `rooms` for one
 //! room; `push`, `queue` and `sink` for one listener; `routes`, `arrivals` and `tables` for all of them; then `rows`,
@@ -47,13 +48,13 @@ use tables::{Entry, Tables};
 #[derive(Debug)]
 pub(crate) struct Listeners {
     tables: Mutex<Tables>,
-    /// Something has happened that a catch-up thread, or a listener that starts, may be waiting for.
+    /// Notified when something changes that a catch-up thread or a starting listener may be waiting for.
     changed: Condvar,
-    /// Held by whoever starts catch-up threads.
+    /// Held while catch-up threads are being started.
     starting_threads: Mutex<()>,
     counters: Arc<Counters>,
     last_id: AtomicU64,
-    /// Queues count what they deliver on one stripe after the other.
+    /// The counter stripe of the newest queue. Queues use the stripes in turn for counting what they deliver.
     last_stripe: AtomicUsize,
 }
 
@@ -69,22 +70,22 @@ impl Listeners {
         }
     }
 
-    /// A queue for a listener, of at most `limit` pushes.
+    /// Creates a queue for a listener. It holds at most `limit` pushes.
     pub(crate) fn new_queue(&self, limit: usize) -> Queue {
         Queue::new(limit, Arc::clone(&self.counters), self.last_stripe.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Takes a listener in. It gets pushes from here on; the server is still to be asked for them.
+    /// Registers a listener. It receives pushes from now on, but the server has not been asked for them yet.
     ///
     /// # Errors
     ///
-    /// The client was closed.
+    /// The client is closed.
     pub(crate) fn add(&self, listen: Arc<Listen>, fills_gaps: bool, sink: Arc<Sink>) -> Result<ListenerId, Error> {
         let mut tables = self.tables.lock();
         if tables.is_closed {
             return Err(Error::closed(false));
         }
-        // Given out under the lock, so that the routes list numbers in their order.
+        // Assigned under the lock, so the routes list ids in ascending order.
         let id = ListenerId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         tables.routes.add(id, &listen);
         if fills_gaps {
@@ -105,7 +106,7 @@ impl Listeners {
         Ok(id)
     }
 
-    /// Takes a listener out.
+    /// Removes a listener.
     pub(crate) fn remove(&self, id: ListenerId) {
         let mut tables = self.tables.lock();
         let Some(entry) = tables.listeners.remove(&id) else { return };
@@ -117,7 +118,7 @@ impl Listeners {
                 if room.is_empty() {
                     tables.rooms.remove(rid);
                 }
-                // Those who are left may all have been refused.
+                // The server may have refused all remaining listeners.
                 tables.reschedule_room(*rid);
             }
         }
@@ -127,7 +128,7 @@ impl Listeners {
         touched.iter().for_each(Sink::wake);
     }
 
-    /// Pushes came on the connection of this number.
+    /// Routes pushes that arrived on this connection.
     pub(crate) fn route(&self, connection: u64, pushes: &RawPushes, now: Instant) {
         self.counters.pushes_received.add(pushes.count() as u64);
         let mut unreadable = Vec::new();
@@ -150,7 +151,7 @@ impl Listeners {
         }
     }
 
-    /// The server granted the listener's wish on the connection of this number.
+    /// Records that the server granted the listener's subscription on this connection.
     pub(crate) fn handle_granted(&self, connection: u64, id: ListenerId) {
         let mut tables = self.tables.lock();
         tables.enter_connection(connection);
@@ -159,7 +160,7 @@ impl Listeners {
         self.changed.notify_all();
     }
 
-    /// The server refused a wish that it had granted before.
+    /// Records that the server refused a subscription that it had granted before.
     pub(crate) fn handle_refused(&self, connection: u64, id: ListenerId, error: &Error) {
         log::warn!("the server refused a subscription that it had granted before: {error}");
         let mut tables = self.tables.lock();
@@ -170,12 +171,12 @@ impl Listeners {
         self.changed.notify_all();
     }
 
-    /// There is no connection: what is read of a history from here on may have been written while nothing was pushed.
+    /// Records that the connection was lost. From now on, histories may contain messages sent while nothing was pushed.
     pub(crate) fn handle_disconnected(&self) {
         self.tables.lock().is_lost = true;
     }
 
-    /// How many listeners there are, and how many pushes wait in all of their queues.
+    /// Returns the number of listeners, and the number of pushes waiting in all their queues.
     #[cfg(feature = "metrics")]
     pub(crate) fn queue_lengths(&self) -> (usize, usize) {
         let tables = self.tables.lock();
@@ -183,7 +184,7 @@ impl Listeners {
         (tables.listeners.len(), queued.sum())
     }
 
-    /// Wakes everybody who was given something.
+    /// Delivers what has arrived, and wakes every listener that received something.
     pub(crate) fn wake_touched(&self) {
         let mut tables = self.tables.lock();
         tables.deliver_arrivals();
@@ -195,7 +196,7 @@ impl Listeners {
         touched.iter().for_each(Sink::wake);
     }
 
-    /// The client is closed: nothing more comes.
+    /// Closes all listeners, because the client was closed.
     pub(crate) fn close(&self) {
         let mut tables = self.tables.lock();
         tables.is_closed = true;

@@ -1,4 +1,4 @@
-//! [`Push`], which a listener receives, and [`Gap`], which stands in place of pushes that it may have missed.
+//! [`Push`], which a listener receives, and [`Gap`], which marks where pushes may be missing.
 
 use std::fmt;
 

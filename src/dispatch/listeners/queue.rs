@@ -1,8 +1,8 @@
-//! One listener's queue: bounded by count and by bytes, filled by the I/O thread, emptied by the listener.
+//! A listener's queue: bounded by count and by bytes, filled by the I/O thread, emptied by the listener.
 //!
-//! Pushes that do not fit are dropped and counted, and a gap stands in their place. While rooms are being caught up from the
-//! history, the queue holds back what comes behind the catch-up. The listener gets everything else in the order in which it
-//! was added, each push once.
+//! Pushes that do not fit are dropped and counted, and a gap marks their place. While rooms are being caught up, the
+//! queue holds back whatever follows the catch-up. The listener gets everything else in the order in which it was
+//! added.
 
 mod inbox;
 mod item;
@@ -26,28 +26,28 @@ use waiting::Waiting;
 
 /// See the [module](self).
 ///
-/// Whoever listens takes what has come in one go, and then one push after the other from what it took, without the lock that
+/// The listener takes over everything that has arrived at once, then takes the pushes one by one without the lock that
 /// the I/O thread needs.
 #[derive(Debug)]
 pub(crate) struct Queue {
     inbox: Mutex<Inbox>,
     changed: Condvar,
-    /// What was taken over, unless whoever listens keeps it.
+    /// What was taken over, unless the listener's thread keeps it.
     outbox: Mutex<Outbox>,
     is_abandoned: AtomicBool,
     waiting: Waiting,
     counters: Arc<Counters>,
-    /// The stripe of the counter on which this queue counts what it delivers.
+    /// The counter stripe on which this queue counts what it delivers.
     stripe: usize,
 }
 
-/// What a look into the queue comes to.
+/// What a queue returns.
 #[derive(Debug)]
 pub(crate) enum Taken<P = Push> {
     Push(P),
     /// Nothing is there yet.
     Nothing,
-    /// Nothing is there, and nothing more will come.
+    /// The queue is empty, and has ended.
     Closed,
 }
 
@@ -63,7 +63,7 @@ impl Taken<Ready<'_>> {
 }
 
 impl Queue {
-    /// A queue of at most `limit` pushes, which counts what it delivers on this stripe of the counter.
+    /// Creates a queue of at most `limit` pushes, which counts what it delivers on this counter stripe.
     pub(crate) fn new(limit: usize, counters: Arc<Counters>, stripe: usize) -> Queue {
         Queue {
             inbox: Mutex::default(),
@@ -76,13 +76,13 @@ impl Queue {
         }
     }
 
-    /// How many pushes and rows wait.
+    /// The number of waiting pushes and rows.
     #[cfg(feature = "metrics")]
     pub(crate) fn len(&self) -> usize {
         self.waiting.size().count
     }
 
-    /// Adds pushes, as many as there is room for. Whoever waits is to be woken by [`wake`](Queue::wake).
+    /// Adds as many pushes as fit. The caller wakes the listener with [`wake`](Queue::wake).
     pub(super) fn push_all(&self, lists: impl IntoIterator<Item = Arc<PushList>>) {
         let mut inbox = self.inbox.lock();
         if inbox.is_closed {
@@ -104,7 +104,8 @@ impl Queue {
     pub(crate) fn push_gap(&self, reason: GapReason, error: Option<Error>) {
         let mut inbox = self.inbox.lock();
         inbox.drop_spent_catch_ups();
-        // In a full queue, everything since a gap of the same reason may be gaps and what did not fit: then it is one place.
+        // In a full queue, a gap of the same reason may be followed only by more gaps and losses. They mark a single
+        // place.
         let mut gaps_at_the_end =
             inbox.tail().iter().rev().take_while(|item| matches!(item, Item::Gap(..) | Item::Lost(_)));
         let repeats = gaps_at_the_end.any(|item| matches!(item, Item::Gap(last, _) if *last == reason));
@@ -113,7 +114,7 @@ impl Queue {
         }
     }
 
-    /// From here on, what comes waits until so many rooms are caught up after the connection of this number.
+    /// Holds back what arrives from now on, until `rooms` rooms have been caught up after this connection.
     pub(crate) fn begin_catch_up(&self, connection: u64, rooms: usize) {
         let mut inbox = self.inbox.lock();
         inbox.drop_spent_catch_ups();
@@ -122,7 +123,7 @@ impl Queue {
         }
     }
 
-    /// Adds a message of the history to the catch-up of the connection of this number.
+    /// Adds a message of the history to the catch-up for this connection.
     pub(crate) fn push_row(&self, connection: u64, message: &Arc<Message>) {
         let mut inbox = self.inbox.lock();
         let Some(held_back) = inbox.under_way(connection) else { return };
@@ -134,32 +135,32 @@ impl Queue {
         }
     }
 
-    /// Adds a gap to the catch-up of the connection of this number. A room is missing from this time on.
+    /// Adds a gap to the catch-up for this connection. A room's messages may be missing from the time `since` on.
     pub(crate) fn push_catch_up_gap(&self, connection: u64, since: Option<i64>, error: Option<Error>) {
         if let Some(held_back) = self.inbox.lock().under_way(connection) {
             held_back.push_gap(since, error);
         }
     }
 
-    /// One room is caught up after the connection of this number.
+    /// Records that one room has been caught up after this connection.
     pub(crate) fn finish_room(&self, connection: u64) {
         if let Some(held_back) = self.inbox.lock().under_way(connection) {
             held_back.rooms_left -= 1;
         }
     }
 
-    /// How many items of any kind it holds.
+    /// The number of items of any kind.
     #[cfg(test)]
     pub(crate) fn held_items(&self) -> usize {
         self.inbox.lock().len()
     }
 
-    /// Wakes whoever waits.
+    /// Wakes the listener if it waits.
     pub(crate) fn wake(&self) {
         self.changed.notify_all();
     }
 
-    /// Nothing more comes. What is there may still be taken; catch-ups end where they are, with a gap.
+    /// Ends the queue. What it holds can still be taken; a gap ends each catch-up in progress.
     pub(crate) fn close(&self, error: &Error) {
         let mut inbox = self.inbox.lock();
         if !std::mem::replace(&mut inbox.is_closed, true) {
@@ -172,7 +173,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Nobody listens any more: what is there is dropped.
+    /// Drops what the queue holds, and ends it: the listener was dropped.
     pub(crate) fn abandon(&self) {
         self.is_abandoned.store(true, Ordering::SeqCst);
         let came = std::mem::replace(&mut *self.inbox.lock(), Inbox::closed());
@@ -181,18 +182,18 @@ impl Queue {
         drop((came, taken));
     }
 
-    /// Whether there is something to take, or the queue has come to its end.
+    /// Whether there is something to take, or the queue has ended.
     pub(crate) fn is_ready(&self) -> bool {
         !self.outbox.lock().is_empty() || self.inbox.lock().is_ready()
     }
 
-    /// Takes what is next, without waiting. `make` makes of it what is wanted.
+    /// Takes the next item without waiting, and converts it with `make`.
     #[inline]
     pub(crate) fn try_take_as<T>(&self, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
         make(self.try_take_into(&mut self.outbox.lock()))
     }
 
-    /// Waits for what is next; until `deadline`, if there is one. `make` makes of it what is wanted.
+    /// Waits for the next item, until `deadline` if there is one, and converts it with `make`.
     #[inline]
     pub(crate) fn take_as<T>(&self, deadline: Option<Instant>, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
         loop {
@@ -206,7 +207,8 @@ impl Queue {
         }
     }
 
-    /// Waits for what is next, where one thread takes everything. It keeps what it has taken over, and needs no lock for that.
+    /// Waits for the next item on a thread that alone empties the queue. It keeps what it has taken over, so it needs
+    /// no lock.
     #[inline]
     pub(crate) fn take_into<T>(&self, outbox: &mut Outbox, make: impl FnOnce(Taken<Ready<'_>>) -> T) -> T {
         loop {
@@ -217,16 +219,16 @@ impl Queue {
         }
     }
 
-    /// [`try_take_as`](Queue::try_take_as) itself.
+    /// As [`try_take_as`](Queue::try_take_as), and makes the push.
     pub(crate) fn try_take(&self) -> Taken {
         self.try_take_as(|next| next.make())
     }
 
-    /// Waits until there may be something to take. Says whether the time is over.
+    /// Waits until there may be something to take. Returns whether the deadline has passed.
     fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut inbox = self.inbox.lock();
         match deadline {
-            // Whatever has come since the look came before this lock, and its wake with it.
+            // An item added since the last look was added before this lock was taken, and its wake may be over.
             _ if inbox.is_ready() => false,
             Some(deadline) => self.changed.wait_until(&mut inbox, deadline).timed_out(),
             None => {
@@ -236,7 +238,7 @@ impl Queue {
         }
     }
 
-    /// Takes what is next: of what was taken over, then of what has come.
+    /// Takes the next item: first of what was taken over, then of what has arrived.
     #[inline]
     fn try_take_into<'a>(&self, outbox: &'a mut Outbox) -> Taken<Ready<'a>> {
         if self.is_abandoned.load(Ordering::SeqCst) {
@@ -262,13 +264,13 @@ impl Queue {
         Taken::Push(ready)
     }
 
-    /// Takes over what has come.
+    /// Takes over what has arrived.
     fn take_over(&self, outbox: &mut Outbox) -> TakeOver {
         outbox.forget_batch();
         self.inbox.lock().take_over(&mut outbox.items)
     }
 
-    /// So many pushes or rows have no room: they are counted, and told at the end of these items.
+    /// Counts dropped pushes or rows, and records the loss at the end of `items`.
     fn lose(&self, items: &mut VecDeque<Item>, count: usize) {
         self.counters.pushes_overflowed.add(count as u64);
         match items.back_mut() {

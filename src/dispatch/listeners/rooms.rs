@@ -1,7 +1,7 @@
-//! A room that is caught up after a reconnect: its listeners, how far it was seen, and what is to be read.
+//! A room that is caught up after a reconnect: its listeners, its last known message, and its pending catch-ups.
 //!
-//! A catch-up begins at the last known message and ends at the first one that was pushed on its connection. Both are kept
-//! here as long as a catch-up may need them, because the memory of messages forgets.
+//! A catch-up begins at the last known message and ends at the first one pushed on its connection. Both are kept here
+//! as long as a catch-up may need them, because [`Duplicates`] forgets.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -18,29 +18,29 @@ use crate::rtm::methods::history::History;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    /// Who catches it up, sorted by their numbers, which count up.
+    /// The listeners that catch it up, sorted by id; ids are assigned in ascending order.
     members: Vec<Member>,
-    /// The number of the connection that the room was last granted on.
+    /// The number of the connection on which the server last granted the room.
     pub granted_on: u64,
-    /// Its newest messages are to be found out, by this query.
+    /// The query for the room's newest messages, while they are unknown.
     pub newest_query: Option<History>,
-    /// Connections that were lost while they were asked for.
+    /// The connections lost while the newest messages were requested.
     pub newest_losses: Losses,
-    /// The catch-ups that are to be done, one after the other.
+    /// The catch-ups to do, one after the other.
     pub plans: VecDeque<CatchUp>,
-    /// It stands in the queue for the catch-up threads.
+    /// Whether it is queued for the catch-up threads.
     pub is_queued: bool,
     /// The number of the last connection.
     connection: u64,
-    /// A message has been pushed since that connection was made.
+    /// Whether a message has been pushed since that connection was made.
     has_pushes: bool,
-    /// The first message that was pushed on each connection, for as long as a catch-up may have to end there.
+    /// The first message pushed on each connection, kept as long as a catch-up may have to end there.
     first_pushes: Vec<FirstPush>,
-    /// The last message; `None` while nothing is known of the room.
+    /// The last message, or `None` while nothing is known of the room.
     last: Option<LastMessage>,
 }
 
-/// The first message that was pushed on a connection.
+/// The first message pushed on a connection.
 #[derive(Debug, Clone, Copy)]
 struct FirstPush {
     connection: u64,
@@ -52,11 +52,11 @@ struct FirstPush {
 #[derive(Debug)]
 struct Member {
     id: ListenerId,
-    /// Up to this message the history is none of its concern: it is older than the listening, or was delivered or told as
-    /// a gap.
+    /// The last message that must not be delivered again: everything up to it is older than the subscription, was
+    /// delivered, or was reported as a gap.
     settled_to: Option<Position>,
-    /// The next push is that message: what came before it on this connection was pushed, and what came before the connection
-    /// is what its catch-up is for.
+    /// Whether the next push becomes that message. Anything earlier on this connection was pushed, and anything before
+    /// the connection belongs to the catch-up.
     awaits_first_push: bool,
 }
 
@@ -72,17 +72,17 @@ impl Room {
         }
     }
 
-    /// Whether nobody catches the room up.
+    /// Whether no listener catches the room up.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
-    /// Who catches the room up.
+    /// Returns the listeners that catch the room up.
     pub(super) fn listeners(&self) -> impl Iterator<Item = ListenerId> {
         self.members.iter().map(|member| member.id)
     }
 
-    /// A new connection begins. `is_being_read` says whether a thread is reading a page of the room.
+    /// Begins a new connection. `is_being_read` tells whether a thread is reading a page of the room.
     pub(super) fn enter_connection(&mut self, connection: u64, is_being_read: bool) {
         if !is_being_read {
             let oldest = self.plans.front().map_or(connection, |catch_up| catch_up.connection);
@@ -94,19 +94,19 @@ impl Room {
         self.members.iter_mut().for_each(|member| member.awaits_first_push = true);
     }
 
-    /// Whether the connection of this number is the last, and no message has come since it was made.
+    /// Whether this connection is the last and no message has been pushed on it.
     pub(super) fn is_quiet_since(&self, connection: u64) -> bool {
         self.connection == connection && !self.has_pushes
     }
 
-    /// If nothing is known of the room, its newest messages are to be found out.
+    /// Schedules the query for the newest messages, if nothing is known of the room.
     pub(super) fn request_newest(&mut self) {
         if self.last.is_none() && !self.newest_losses.are_too_many() {
             self.newest_query.get_or_insert_with(History::latest);
         }
     }
 
-    /// A message was pushed. One without a time stands where the one before it does.
+    /// Records a pushed message. A message without a time gets the time of the one before it.
     pub(super) fn record_push(&mut self, message: &MessageRef<'_>, now: Instant) {
         let MessageRef { from, mid, .. } = *message;
         if !std::mem::replace(&mut self.has_pushes, true) {
@@ -118,14 +118,14 @@ impl Room {
             member.awaits_first_push = false;
             member.settled_to = Some(position);
         }
-        // Without a time it is no place to begin in a room that was empty.
+        // In a room that was empty, a message without a time cannot be the starting point of a catch-up.
         if message.mtime.is_some() || self.last.as_ref().is_some_and(|last| !last.was_room_empty()) {
             self.record_row(position, now);
         }
     }
 
-    /// Whether this message was the first that was pushed on the connection of this number, or on a later one: from there on
-    /// everything was pushed. The memory of messages does not tell it for ever.
+    /// Whether this message was the first push on this connection or on a later one. Everything after it was pushed.
+    /// [`Duplicates`] does not remember that forever.
     pub(super) fn was_pushed_first(&self, position: Position, connection: u64) -> bool {
         let is_it = |first: &FirstPush| {
             first.connection >= connection && (first.from, first.mid) == (position.from, position.mid)
@@ -133,13 +133,13 @@ impl Room {
         self.first_pushes.iter().any(is_it)
     }
 
-    /// How many of the connections' first pushes it holds.
+    /// The number of first pushes that are kept.
     #[cfg(test)]
     pub(super) fn first_pushes(&self) -> usize {
         self.first_pushes.len()
     }
 
-    /// A message came out of the history.
+    /// Records a message of the history.
     pub(super) fn record_row(&mut self, position: Position, now: Instant) {
         match &mut self.last {
             Some(last) => last.record(position, now),
@@ -147,14 +147,14 @@ impl Room {
         }
     }
 
-    /// The newest messages that the history had when the listening began, oldest first; none for an empty room.
+    /// Records the newest messages of the history when the subscription began, oldest first. An empty room has none.
     pub(super) fn record_newest(&mut self, newest: &[Position], now: Instant) {
         if self.last.is_some() {
             return;
         }
         let mtime = newest.iter().map(|position| position.mtime).max().unwrap_or(0);
         if mtime == 0 && !newest.is_empty() {
-            // None of them has a time: where the room stands cannot be told.
+            // None of them has a time, so there is no starting point.
             return;
         }
         let keys = newest
@@ -167,11 +167,11 @@ impl Room {
         self.members.iter_mut().for_each(|member| member.settled_to = member.settled_to.or(newest));
     }
 
-    /// Where a catch-up begins; `None` while nothing is known of the room.
+    /// Returns where a catch-up begins, or `None` while nothing is known of the room.
     pub(super) fn catch_up_start(&self, duplicates: &Duplicates) -> Option<Start> {
         let last = self.last.clone()?;
         let remembers_overlap = duplicates.reaches_back_to(last.overlap_came_at());
-        // What stands before a message may bear a time that is later by as much as the overlap.
+        // A message before the boundary may have a time that is later by up to the overlap.
         let near_from = last.mtime.saturating_sub(2 * OVERLAP_MS);
         let near =
             |member: &Member| Some((member.id, member.settled_to.filter(|position| position.mtime >= near_from)?));

@@ -1,6 +1,7 @@
-//! Routes: from a push to the listeners that subscribed to it.
+//! Routes: maps a push to the listeners that subscribed to it.
 //!
-//! Each list has a listener once. Lists are sorted by number, because numbers count up and are assigned under the lock.
+//! Each list contains a listener at most once. Lists are sorted by id, because ids are assigned in ascending order
+//! under the lock.
 
 use std::hash::Hash;
 
@@ -10,7 +11,7 @@ use crate::engine::ListenerId;
 use crate::rtm::methods::listen::{Listen, Wanted};
 use crate::rtm::{PushRef, Target};
 
-/// The listeners of everything.
+/// The listeners of every kind of push.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     users: Kind<i64>,
@@ -19,7 +20,7 @@ pub(super) struct Routes {
     events: Kind<Box<str>>,
 }
 
-/// The listeners of one kind. One that wants all of it is not listed by name.
+/// The listeners of one kind. A listener to all of it is not listed by name.
 #[derive(Debug)]
 struct Kind<K> {
     all: Vec<ListenerId>,
@@ -52,7 +53,7 @@ impl Routes {
         match push {
             PushRef::Event(event) => {
                 found.extend(&self.events.all);
-                // A name that is not text was asked for by nobody.
+                // Subscriptions name events by text, so a name that is not UTF-8 has no listeners.
                 let named = std::str::from_utf8(event.name).ok().and_then(|name| self.events.named.get(name));
                 found.extend(named.into_iter().flatten());
             }
@@ -100,13 +101,13 @@ impl<K: Clone + Eq + Hash> Kind<K> {
         found.extend(self.named.get(key).into_iter().flatten());
     }
 
-    /// Numbers of listeners count up, so that each list is sorted.
+    /// Ids are assigned in ascending order, so each list is sorted.
     fn names(&self, key: &K, id: ListenerId) -> bool {
         self.named.get(key).is_some_and(|listeners| listeners.binary_search(&id).is_ok())
     }
 }
 
-/// Takes a listener out of a sorted list.
+/// Removes a listener from a sorted list.
 fn remove_from(listeners: &mut Vec<ListenerId>, id: ListenerId) {
     if let Ok(index) = listeners.binary_search(&id) {
         listeners.remove(index);
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn each_listener_gets_what_it_asked_for() {
+    fn each_listener_gets_what_it_subscribed_to() {
         let wishes = [Listen::new().room(1), Listen::new().all_rooms().room(1), Listen::new().group(1)];
         let routes = routes(&wishes);
         assert_eq!(found(&routes, message(Target::Room(1), 9)), [0, 1]);
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn message_from_user_to_user_is_heard_by_those_who_listen_to_either() {
+    fn message_between_users_reaches_listeners_to_either() {
         let routes = routes(&[Listen::new().users(&[1, 2]), Listen::new().user(2), Listen::new().all_users().user(1)]);
         assert_eq!(found(&routes, message(Target::User(1), 2)), [0, 1, 2]);
         assert_eq!(found(&routes, message(Target::User(1), 1)), [0, 2]);
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn removed_listener_is_found_no_more() {
+    fn removed_listener_is_not_found() {
         let wish = Listen::new().room(1).all_events();
         let mut routes = routes(std::slice::from_ref(&wish));
         routes.remove(ListenerId(0), &wish);

@@ -1,8 +1,8 @@
 //! Delivers the rows of a history, and gaps for what cannot be read.
 //!
-//! Each row is entered into the memory of messages once, and delivered to every listener that catches the room up and has
-//! missed it. A catch-up ends at the first row that was pushed on its connection or a later one: from there on the pushes
-//! have everything.
+//! Each row is entered into [`Duplicates`](super::duplicates::Duplicates) once, and delivered to every listener that
+//! catches the room up and missed it. A catch-up ends at the first row that was pushed on its connection or a later
+//! one, because everything after it was pushed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,29 +16,30 @@ use crate::error::Error;
 use crate::rtm::Message;
 use crate::rtm::methods::history::HistoryPage;
 
-/// What a page of the history that was asked for comes to.
+/// The answer to a query for a history page.
 pub(crate) type PageOutcome = Result<HistoryPage, Error>;
 
 /// What follows a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Continuation {
-    /// The history may have more that was missed.
+    /// The history may contain more missed messages.
     MayHaveMore,
-    /// From here on everything was pushed.
+    /// Everything from here on was pushed.
     UpToDate,
 }
 
-/// Who reads a room's history.
+/// The listeners of a room whose history is being read.
 struct Readers {
-    /// Those who miss what the catch-up brings.
+    /// The listeners that missed what the catch-up delivers.
     participants: Vec<ListenerId>,
-    /// Whether others have joined since its connection was made.
+    /// Whether other listeners have joined since its connection was made.
     others_joined: bool,
 }
 
 impl Tables {
-    /// The newest messages of a room were read, or could not be. They count only if the connection is still
-    /// there: a call that had not left when it was lost is answered on the next, maybe before that pushes anything.
+    /// Accepts the newest messages of a room, or the failure to read them. They count only if the connection still
+    /// exists. If it was lost before the call was sent, the call was answered on the next connection, possibly before
+    /// the first push there.
     pub(super) fn accept_newest(&mut self, rid: i64, connection: u64, page: Option<PageOutcome>, now: Instant) {
         let is_same = self.connection == connection && !self.is_lost;
         let Some(room) = self.rooms.get_mut(&rid) else { return };
@@ -49,18 +50,18 @@ impl Tables {
             return;
         }
         let Some(Ok(page)) = page else { return room.newest_query = None };
-        // Of deleted messages: the room is not empty, and older ones may be there.
+        // A full page without messages means that they were deleted. The room is not empty, so look for older ones.
         room.newest_query = page.next.filter(|_| page.messages.is_empty());
         if room.newest_query.is_none() {
             room.record_newest(&oldest_first(&page.messages), now);
         }
     }
 
-    /// Goes on with a catch-up: to its next page, or to its end.
+    /// Continues a catch-up with its next page, or finishes it.
     ///
     /// # Errors
     ///
-    /// The room could not be caught up. Everybody who misses messages of it was told.
+    /// The room could not be caught up. A gap was reported to every listener that missed messages.
     pub(super) fn accept_page(
         &mut self,
         mut catch_up: CatchUp,
@@ -77,7 +78,7 @@ impl Tables {
                 }
                 Deliverable::Nothing
             }
-            // There was none to read: nothing is known of the room.
+            // There was no page to read, because nothing is known of the room.
             None => Deliverable::RowsAfterGap,
         };
         if deliverable == Deliverable::RowsAfterGap {
@@ -107,7 +108,7 @@ impl Tables {
         Continuation::MayHaveMore
     }
 
-    /// Finds out who is to have a row, and hands it over to them.
+    /// Determines which listeners want a row, and delivers it to them.
     fn accept_row(&mut self, catch_up: &mut CatchUp, readers: &Readers, row: Row, now: Instant) -> Continuation {
         let Row { position, message } = row;
         let CatchUp { rid, connection, .. } = *catch_up;
@@ -125,7 +126,8 @@ impl Tables {
             RowVerdict::Seen => return Continuation::MayHaveMore,
             RowVerdict::New => {}
             RowVerdict::CaughtUp(earlier) => {
-                // What is older than the last message before the connection is older than the listening of those who joined.
+                // A row older than the last message before the connection is older than the subscriptions that began
+                // later.
                 if catch_up.is_before_last(position) {
                     return Continuation::MayHaveMore;
                 }
@@ -133,7 +135,8 @@ impl Tables {
                 self.duplicates.record_caught_up(key, connection);
             }
         }
-        // Those who joined since are not given the row: if it is not pushed to them, their catch-up has to begin before it.
+        // Listeners that joined since then do not get the row. If it is not pushed to them, their catch-up must begin
+        // before it.
         if let Some(room) = self.rooms.get_mut(&rid).filter(|_| !readers.others_joined) {
             room.record_row(position, now);
         }
@@ -141,7 +144,7 @@ impl Tables {
         Continuation::MayHaveMore
     }
 
-    /// Adds a row to the queues of these listeners, which share it.
+    /// Adds a row, shared, to the queues of these listeners.
     fn give_row(&mut self, connection: u64, message: Message, listeners: &[ListenerId]) {
         let message = Arc::new(message);
         for &id in listeners {
@@ -149,7 +152,7 @@ impl Tables {
         }
     }
 
-    /// Tells everybody who catches the room up that something may be missing in this place.
+    /// Reports a gap at this point to every listener that catches the room up.
     pub(super) fn tell_gap(&mut self, catch_up: &CatchUp, error: Option<Error>) {
         for id in self.participants(catch_up) {
             self.give(id, |sink| {
@@ -158,21 +161,22 @@ impl Tables {
         }
     }
 
-    /// The catch-up is over.
+    /// Finishes the catch-up for every participant.
     pub(super) fn finish_catch_up(&mut self, catch_up: &CatchUp) {
         for id in self.participants(catch_up) {
             self.give(id, |sink| sink.queue.finish_room(catch_up.connection));
         }
     }
 
-    /// Everybody who misses what the catch-up brings.
+    /// Returns the listeners that missed what the catch-up delivers.
     fn participants(&self, catch_up: &CatchUp) -> Vec<ListenerId> {
         let listeners = self.listeners_of_room(catch_up.rid);
         listeners.filter(|(_, entry)| entry.was_there_before(catch_up.connection)).map(|(id, _)| id).collect()
     }
 }
 
-/// The newest messages of a room, which come newest first, oldest first. One without a time stands where the one before it does.
+/// Returns the positions of a room's newest messages, oldest first. A message without a time gets the time of the one
+/// before it.
 fn oldest_first(newest: &[Message]) -> Vec<Position> {
     let mut last_time = 0;
     let positions = newest.iter().rev().map(|row| {

@@ -1,8 +1,8 @@
-//! Schedules catch-ups: which rooms are to be caught up, and which of them can be read now.
+//! Schedules catch-ups: which rooms need one, and which of them can be read now.
 //!
-//! Each new connection plans a catch-up for every room that some listener has missed messages of. One page of a room is read
-//! at a time, and none before the server has granted the room on the current connection; until then the room occupies no
-//! thread.
+//! Each new connection plans a catch-up for every room of which some listener missed messages. The pages of a room are
+//! read one at a time, and only after the server has granted the room on the current connection. Until then, the room
+//! occupies no thread.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::engine::ListenerId;
 use crate::error::Error;
 use crate::rtm::methods::history::History;
 
-/// Something to be read from a history.
+/// Something to read from a history.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// Find out what the newest messages of a room are, so that a later catch-up knows where to begin.
+    /// Find the newest messages of a room, where a later catch-up will begin.
     FindNewest { rid: i64, connection: u64, query: History },
     /// Catch a room up.
     CatchUp(Box<CatchUp>),
@@ -30,7 +30,7 @@ impl Work {
         }
     }
 
-    /// The query for the page that is to be read; `None` if it is done without one.
+    /// The query for the page to read; `None` if the work needs no page.
     pub(crate) fn query(&self) -> Option<History> {
         match self {
             Work::FindNewest { query, .. } => Some(query.clone()),
@@ -40,7 +40,7 @@ impl Work {
 }
 
 impl Tables {
-    /// The first sign of a connection: whoever was there before misses what came in between.
+    /// Handles the first sign of a new connection. Listeners that were there before missed what was sent in between.
     pub(super) fn enter_connection(&mut self, connection: u64) {
         if connection <= self.connection {
             return;
@@ -62,7 +62,7 @@ impl Tables {
         }
     }
 
-    /// The next work that can be done now.
+    /// Takes the next work that can be done now.
     pub(super) fn take_work(&mut self) -> Option<Work> {
         while let Some(rid) = self.ready_rooms.pop_front() {
             let is_ready = !self.rooms_being_read.contains(&rid) && self.is_ready(rid);
@@ -83,7 +83,7 @@ impl Tables {
         None
     }
 
-    /// Something has happened to the room: its catch-ups may be over, or a thread may have something to do.
+    /// Handles a change of the room: its catch-ups may have ended, or there may be work for a thread.
     pub(super) fn reschedule_room(&mut self, rid: i64) {
         if self.rooms_being_read.contains(&rid) {
             return;
@@ -94,7 +94,7 @@ impl Tables {
         }
         let Some(room) = self.rooms.get_mut(&rid).filter(|room| !room.is_queued) else { return };
         room.is_queued = true;
-        // Rows that cannot be handed over yet take memory: no more rooms hold some at once than there are threads.
+        // Held rows take memory. Rooms with held rows go first, so no more rooms hold rows than there are threads.
         if room.plans.front().is_some_and(CatchUp::holds_rows) {
             self.ready_rooms.push_front(rid);
         } else {
@@ -102,8 +102,8 @@ impl Tables {
         }
     }
 
-    /// Whether there is something to do for the room that need not wait. A history is read once the server listens to the room,
-    /// so that nothing can be missed behind the last page.
+    /// Whether there is work for the room that can be done now. A history is read only after the server has granted the
+    /// subscription. Otherwise, messages behind the last page could be missed.
     fn is_ready(&self, rid: i64) -> bool {
         let Some(room) = self.rooms.get(&rid).filter(|room| room.granted_on == self.connection) else { return false };
         if self.is_lost {
@@ -115,14 +115,14 @@ impl Tables {
         }
     }
 
-    /// Whether it is not known yet where the catch-ups of all of the listener's rooms will begin.
+    /// Whether the starting point of a catch-up is still unknown for any of the listener's rooms.
     pub(super) fn awaits_newest(&self, id: ListenerId) -> bool {
         let Some(entry) = self.listeners.get(&id) else { return false };
         let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|room| room.newest_query.is_some());
         entry.listen.rooms.named.iter().any(is_awaited)
     }
 
-    /// Plans the catch-ups of all rooms that somebody misses messages of.
+    /// Plans the catch-ups of all rooms of which some listener missed messages.
     fn plan_catch_ups(&mut self, connection: u64) {
         let missed: Vec<i64> = self.rooms.keys().copied().filter(|&rid| self.is_missed(rid, connection)).collect();
         let overtaken: Vec<Option<CatchUp>> = missed.iter().map(|&rid| self.take_overtaken(rid, connection)).collect();
@@ -138,13 +138,13 @@ impl Tables {
         }
     }
 
-    /// Whether somebody misses messages of the room that came before the connection of this number.
+    /// Whether some listener missed messages of the room before this connection.
     fn is_missed(&self, rid: i64, connection: u64) -> bool {
         self.listeners_of_room(rid).any(|(_, entry)| entry.was_there_before(connection))
     }
 
-    /// Takes back the last catch-up of a room if nobody has begun it, and if the one after the connection of this number can do
-    /// it as well: nothing has come since, and nobody has joined. So a server that comes and goes does not pile them up.
+    /// Takes back the last catch-up of a room if it has not begun and the one for this connection covers it: nothing
+    /// was pushed and nobody has joined since. Otherwise, catch-ups would pile up when a server comes and goes.
     fn take_overtaken(&mut self, rid: i64, connection: u64) -> Option<CatchUp> {
         let room = self.rooms.get(&rid)?;
         let catch_up = room.plans.back()?;
@@ -158,7 +158,8 @@ impl Tables {
         Some(overtaken)
     }
 
-    /// The server granted the listener's wish: its rooms are pushed on this connection, and can be read.
+    /// Records that the server granted the listener's subscription. Its rooms are pushed on this connection and can be
+    /// read.
     pub(super) fn record_granted(&mut self, connection: u64, id: ListenerId) {
         let Some(entry) = self.listeners.get_mut(&id) else { return };
         entry.first_granted_on.get_or_insert(connection);
@@ -174,7 +175,7 @@ impl Tables {
         }
     }
 
-    /// The server refused the listener's wish: the catch-ups of its rooms may be over.
+    /// Records that the server refused the listener's subscription. The catch-ups of its rooms may end.
     pub(super) fn record_refused(&mut self, connection: u64, id: ListenerId, error: &Error) {
         let Some(entry) = self.listeners.get_mut(&id).filter(|entry| entry.fills_gaps) else { return };
         entry.last_refusal = Some((connection, error.clone()));
@@ -182,8 +183,9 @@ impl Tables {
         listen.rooms.named.iter().for_each(|&rid| self.reschedule_room(rid));
     }
 
-    /// If the room is refused, its catch-ups are over. The refusal is told by a gap of its own; but where the room was pushed
-    /// before it, or it came on a later connection, that one stands behind what is missing.
+    /// Ends the catch-ups of the room if the room was refused. The refusal itself is reported as a gap. That gap comes
+    /// too late for a catch-up that something was pushed behind, or that belongs to an earlier connection; such a
+    /// catch-up gets its own.
     fn end_refused(&mut self, rid: i64) {
         if self.rooms.get(&rid).is_none_or(|room| room.plans.is_empty()) {
             return;
@@ -199,8 +201,8 @@ impl Tables {
         }
     }
 
-    /// Why everybody was refused on this connection who misses messages of the room. `None` while somebody was not: while a
-    /// wish is undecided, the room may still be granted.
+    /// Returns why the server refused all listeners that missed messages of the room on this connection. Returns `None`
+    /// while the room may still be granted for one of them.
     fn refusal(&self, rid: i64) -> Option<Error> {
         let mut error = None;
         for (_, entry) in self.listeners_of_room(rid).filter(|(_, entry)| entry.was_there_before(self.connection)) {

@@ -1,8 +1,8 @@
 //! How far a room's history is settled for each listener. Earlier messages are not delivered.
 //!
-//! For each listener a room is settled up to one message, by its position: everything before it is older than the
-//! subscription, was delivered, or was reported as a gap. Times alone cannot say what is before it, because they may run
-//! backwards. So its own row is searched for; its time counts only as long as that row is not found.
+//! For each listener, a room is settled up to one message, its boundary. Everything before that is older than the
+//! subscription, was delivered, or was reported as a gap. Times may run backwards, so they cannot tell what comes
+//! before the boundary. Only the boundary's own row can; its time counts only until that row is found.
 
 use std::collections::VecDeque;
 
@@ -11,11 +11,11 @@ use rustc_hash::FxHashMap;
 use super::position::{OVERLAP_MS, Position, Row};
 use crate::engine::ListenerId;
 
-/// Up to which message the history is no concern of which listeners.
+/// The messages up to which a room is settled, and for which listeners.
 #[derive(Debug, Default)]
 pub(super) struct Settlement {
     boundaries: Vec<Boundary>,
-    /// Each listener's boundary, by its index. Several listeners may share one.
+    /// The index of each listener's boundary. Several listeners may share one.
     of_listeners: FxHashMap<ListenerId, usize>,
 }
 
@@ -24,22 +24,22 @@ pub(super) struct Settlement {
 struct Boundary {
     position: Position,
     own_row: OwnRow,
-    /// Whether the row that was looked at last is the boundary's own, or stands before it.
+    /// Whether the row checked last is the boundary's own or comes before it.
     covers_row: bool,
 }
 
-/// Where the reading is, seen from the boundary's own row.
+/// How far the reading has come, relative to the boundary's own row.
 #[derive(Debug, PartialEq, Eq)]
 enum OwnRow {
-    /// It has not been found. The message may have been deleted: then its time is what counts.
+    /// The row has not been found. The message may have been deleted, so its time decides.
     NotFound,
-    /// It was read, and is still to be handed over.
+    /// The row was read, but not handed over yet.
     Ahead,
     Passed,
 }
 
 impl Settlement {
-    /// Of these listeners, each with the position up to which the room is settled for it.
+    /// Creates the settlement from each listener's boundary.
     pub(super) fn new(settled: impl Iterator<Item = (ListenerId, Position)>) -> Settlement {
         let mut settlement = Settlement::default();
         let mut known: FxHashMap<Position, usize> = FxHashMap::default();
@@ -53,17 +53,17 @@ impl Settlement {
         settlement
     }
 
-    /// The time of the first boundary.
+    /// The earliest time of a boundary.
     pub(super) fn earliest_time(&self) -> i64 {
         self.boundaries.iter().map(|boundary| boundary.position.mtime).min().unwrap_or(i64::MAX)
     }
 
-    /// These rows were read, and are still to be handed over.
+    /// Looks for the boundaries among rows that were read but not handed over yet.
     pub(super) fn look_ahead(&mut self, rows: &VecDeque<Row>) {
         self.boundaries.iter_mut().for_each(|boundary| boundary.look_ahead(rows));
     }
 
-    /// Whether the rows that follow these may have a say in whether the first of these are wanted.
+    /// Whether later rows may decide whether the first of these are wanted.
     pub(super) fn needs_more_than(&self, rows: &VecDeque<Row>) -> bool {
         let may_come = |boundary: &Boundary| {
             let is_behind = |row: &Row| row.position.mtime > boundary.position.mtime.saturating_add(OVERLAP_MS);
@@ -72,7 +72,7 @@ impl Settlement {
         self.boundaries.iter().any(may_come)
     }
 
-    /// Takes out those for whom the room is settled up to the row, which is the next.
+    /// Removes the listeners for which the room is settled up to the next row, `row`.
     pub(super) fn retain_concerned(&mut self, row: Position, listeners: &mut Vec<ListenerId>) {
         let mut covers_any = false;
         for boundary in &mut self.boundaries {
@@ -93,7 +93,7 @@ impl Boundary {
         }
     }
 
-    /// Whether the next row is the boundary's own, or stands before it.
+    /// Whether the next row is the boundary's own or comes before it.
     fn covers(&mut self, row: Position) -> bool {
         match self.own_row {
             OwnRow::NotFound => row.mtime <= self.position.mtime,

@@ -1,7 +1,8 @@
 //! The destination of a listener's pushes: a thread that waits for them, or a handler.
 //!
-//! Each handler has its own thread, so a handler that blocks holds up neither other handlers nor callbacks. With an
-//! executor, one job at a time runs the handler, so it gets one push at a time however many threads the executor has.
+//! Each handler has its own thread, so a handler that blocks delays neither other handlers nor callbacks. With an
+//! executor, only one job at a time runs the handler, so it gets one push at a time however many threads the executor
+//! has.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,13 +15,13 @@ use crate::dispatch::callbacks::{Callbacks, contained};
 use crate::error::{Error, SystemError};
 use crate::sync::{AtomicBool, Mutex};
 
-/// A handler in an executor is run for so many pushes at once, then others have their turn.
+/// How many pushes one job passes to its handler before it lets other jobs run.
 const PUSHES_PER_JOB: usize = 64;
 
 /// A user's handler of pushes.
 pub(crate) type Handler = Box<dyn FnMut(Push) + Send>;
 
-/// A listener's queue, and whoever empties it.
+/// A listener's queue, and what empties it.
 #[derive(Debug)]
 pub(crate) struct Sink {
     pub queue: Queue,
@@ -29,11 +30,11 @@ pub(crate) struct Sink {
 
 /// A handler that is run by the user's executor.
 struct InExecutor {
-    /// Gone once the client is closed: it would keep the callback threads alive.
+    /// `None` once the client is closed: it would keep the callback threads alive.
     callbacks: Mutex<Option<Callbacks>>,
-    /// Taken by the job that runs it; gone for good once the queue has come to its end.
+    /// Taken by the job that runs it. Gone for good once the queue has ended.
     handler: Mutex<Option<Handler>>,
-    /// A job that runs the handler is under way, or is about to be.
+    /// Whether a job that runs the handler is scheduled or running.
     is_scheduled: AtomicBool,
 }
 
@@ -44,12 +45,12 @@ impl fmt::Debug for InExecutor {
 }
 
 impl Sink {
-    /// For a thread that waits at the queue.
+    /// Creates a sink for a thread that waits for the queue.
     pub(crate) fn new(queue: Queue) -> Arc<Sink> {
         Arc::new(Sink { queue, executor: None })
     }
 
-    /// For a handler that is run by the executor behind `callbacks`.
+    /// Creates a sink for a handler that the executor behind `callbacks` runs.
     pub(crate) fn in_executor(queue: Queue, handler: Handler, callbacks: Callbacks) -> Arc<Sink> {
         let executor = InExecutor {
             callbacks: Mutex::new(Some(callbacks)),
@@ -59,11 +60,11 @@ impl Sink {
         Arc::new(Sink { queue, executor: Some(executor) })
     }
 
-    /// Runs `handler` on a thread of its own, named `rtm-listener`, until the queue has come to its end.
+    /// Runs `handler` on its own thread, named `rtm-listener`, until the queue ends.
     ///
     /// # Errors
     ///
-    /// The machine refused the thread.
+    /// The system refused the thread.
     pub(crate) fn run_on_thread(self: &Arc<Sink>, mut handler: Handler) -> Result<(), SystemError> {
         let sink = Arc::clone(self);
         let run = move || {
@@ -84,7 +85,7 @@ impl Sink {
         spawned.map(drop).map_err(|error| SystemError::new("starting a listener's thread", error))
     }
 
-    /// Something was added to the queue.
+    /// Wakes the listener: something was added to its queue.
     pub(crate) fn wake(self: &Arc<Sink>) {
         match &self.executor {
             None => self.queue.wake(),
@@ -92,29 +93,29 @@ impl Sink {
         }
     }
 
-    /// The client is closed.
+    /// Closes the sink: the client was closed.
     pub(crate) fn close(self: &Arc<Sink>, error: &Error) {
         self.queue.close(error);
         if let Some(executor) = &self.executor {
             self.schedule();
-            // What the job leaves is run by the job itself.
+            // The running job handles what is left.
             drop(executor.callbacks.lock().take());
         }
     }
 
-    /// Nobody listens any more.
+    /// Ends the sink: the listener was dropped.
     pub(crate) fn abandon(self: &Arc<Sink>) {
         self.queue.abandon();
         self.schedule();
     }
 
-    /// Has the executor run the handler, unless it is about to, or there is nothing to take.
+    /// Schedules a job that runs the handler, unless one is scheduled already or there is nothing to take.
     fn schedule(self: &Arc<Sink>) {
         let Some(executor) = &self.executor else { return };
         if !self.queue.is_ready() {
             return;
         }
-        // Once the client is closed, the job that is under way runs what is left.
+        // Once the client is closed, the running job handles what is left.
         let Some(callbacks) = executor.callbacks.lock().clone() else { return };
         if !executor.is_scheduled.swap(true, Ordering::SeqCst) {
             let sink = Arc::clone(self);
@@ -122,13 +123,13 @@ impl Sink {
         }
     }
 
-    /// Runs the handler for what is there. Only one such job is under way.
+    /// Runs the handler for the waiting pushes. At most one such job exists at a time.
     fn run_handler(self: Arc<Sink>) {
         let Some(executor) = &self.executor else { return };
         loop {
             self.run_handler_in(executor);
             executor.is_scheduled.store(false, Ordering::SeqCst);
-            // What came since the last look found a job under way.
+            // Whoever added a push since the last check saw `is_scheduled`, and did not schedule a job.
             if !self.queue.is_ready() || executor.is_scheduled.swap(true, Ordering::SeqCst) {
                 return;
             }
@@ -137,14 +138,14 @@ impl Sink {
                 let sink = Arc::clone(&self);
                 return callbacks.submit(Box::new(move || sink.run_handler()));
             }
-            // The client is closed, and no other job will come: this one goes on until nothing is left.
+            // The client is closed, so no other job follows: this one continues until nothing is left.
             if executor.handler.lock().is_none() {
                 return;
             }
         }
     }
 
-    /// Runs the handler for some pushes, or, once the client is closed, for all that are left.
+    /// Runs the handler for a limited number of pushes; once the client is closed, for all that are left.
     fn run_handler_in(&self, executor: &InExecutor) {
         let Some(mut handler) = executor.handler.lock().take() else { return };
         let mut pushes = 0;

@@ -1,7 +1,7 @@
-//! The tables of all listeners, and the routing of a push to those that want it.
+//! The tables of all listeners, and the routing of each push to the listeners that want it.
 //!
-//! One lock protects the tables (see the [module above](super)). A routed push is in the queues before anything else is added
-//! to them, so each queue is in the order of arrival.
+//! One lock protects the tables (see the [parent module](super)). Routed pushes enter the queues before anything else
+//! is added there, so each queue keeps the order of arrival.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,27 +23,27 @@ use crate::rtm::{MessageRef, PushList, PushRef, Target};
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub listeners: FxHashMap<ListenerId, Entry>,
-    /// Who gets which push.
+    /// Which listeners receive which push.
     pub routes: Routes,
-    /// The messages that were seen, by all of them.
+    /// The messages seen, for all listeners.
     pub duplicates: Duplicates,
-    /// The rooms that some listener catches up.
+    /// The rooms that at least one listener catches up.
     pub rooms: FxHashMap<i64, Room>,
-    /// The rooms that the catch-up threads look at next, each once.
+    /// The rooms that the catch-up threads take next, each listed once.
     pub ready_rooms: VecDeque<i64>,
-    /// The number of the connection that was last heard of.
+    /// The number of the newest connection known here.
     pub connection: u64,
-    /// It was lost, and there is no sign of the next one yet.
+    /// Whether it was lost, with no sign of a new one yet.
     pub is_lost: bool,
     /// Pushes that are not in the queues yet.
     pub arrivals: Arrivals,
-    /// Those who were given something and not woken yet.
+    /// Listeners that received something and have not been woken yet.
     pub touched: Vec<ListenerId>,
-    /// The listeners of the push that was routed last. Kept for its memory.
+    /// The listeners of the last routed push. Kept to reuse its memory.
     pub found: Vec<ListenerId>,
     /// The rooms whose history a thread is reading.
     pub rooms_being_read: Vec<i64>,
-    /// How many catch-up threads run, those that are being started included.
+    /// The number of catch-up threads, including those being started.
     pub threads: usize,
     pub is_closed: bool,
 }
@@ -52,42 +52,42 @@ pub(super) struct Tables {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub sink: Arc<Sink>,
-    /// What it wants.
+    /// What it subscribes to.
     pub listen: Arc<Listen>,
     /// Whether it catches up the rooms that it names.
     pub fills_gaps: bool,
-    /// The number of the connection that the wish was first granted on.
+    /// The number of the connection on which the server first granted the subscription.
     pub first_granted_on: Option<u64>,
-    /// The number of the connection that the wish was last refused on, and why.
+    /// The number of the connection on which the server last refused the subscription, and the reason.
     pub last_refusal: Option<(u64, Error)>,
-    /// Whether it is among those who are [to be woken](Tables::touched).
+    /// Whether it is in [`Tables::touched`].
     pub is_touched: bool,
     /// Lists of pushes that are not in the queue yet.
     pub arrived: Vec<Arc<PushList>>,
 }
 
 impl Entry {
-    /// Whether the listener was there before the connection of this number, and so misses what came in between.
+    /// Whether the subscription began before this connection, so that the listener missed what was sent in between.
     pub(super) fn was_there_before(&self, connection: u64) -> bool {
         self.first_granted_on.is_some_and(|first| first < connection)
     }
 
-    /// Whether the listener came after the connection of this number was made, and what it missed before is none of its concern.
+    /// Whether the subscription began on this connection or later, so that the listener missed nothing before it.
     pub(super) fn joined_since(&self, connection: u64) -> bool {
         self.first_granted_on.is_some_and(|first| first >= connection)
     }
 
-    /// The listener is to be woken. Says whether that is news.
+    /// Marks the listener as one to wake. Returns whether it was unmarked before.
     fn touch(&mut self) -> bool {
         !std::mem::replace(&mut self.is_touched, true)
     }
 
-    /// Whether the listener is told of missing messages in the room by the messages themselves.
+    /// Whether missing messages of this room are delivered to the listener, rather than reported as a gap.
     pub(super) fn fills(&self, rid: i64) -> bool {
         self.fills_gaps && self.listen.rooms.named.contains(&rid)
     }
 
-    /// Whether everything that the listener wants is caught up from a history.
+    /// Whether histories cover everything that the listener subscribes to.
     pub(super) fn fills_everything(&self) -> bool {
         let Listen { users, groups, rooms, events } = &*self.listen;
         self.fills_gaps && !rooms.all && users.is_empty() && groups.is_empty() && events.is_empty()
@@ -95,7 +95,7 @@ impl Entry {
 }
 
 impl Tables {
-    /// A push came, in a payload of so many bytes. Says whether it is more than the repetition of a message.
+    /// Routes a push that arrived in a payload of `payload_len` bytes. Returns false if it is a duplicate.
     pub(super) fn route(&mut self, connection: u64, push: &PushRef<'_>, payload_len: usize, now: Instant) -> bool {
         let mut found = std::mem::take(&mut self.found);
         found.clear();
@@ -111,7 +111,7 @@ impl Tables {
         is_new
     }
 
-    /// A push has arrived for these listeners, in a payload of so many bytes.
+    /// Stores a push for these listeners. It arrived in a payload of `payload_len` bytes.
     fn add_arrival(&mut self, listeners: &[ListenerId], push: &PushRef<'_>, payload_len: usize) {
         if !self.arrivals.takes(listeners) {
             self.end_list();
@@ -119,13 +119,13 @@ impl Tables {
         self.arrivals.add(listeners, push, payload_len);
     }
 
-    /// The listeners that catch the room up.
+    /// Returns the listeners that catch the room up.
     pub(super) fn listeners_of_room(&self, rid: i64) -> impl Iterator<Item = (ListenerId, &Entry)> {
         let ids = self.rooms.get(&rid).into_iter().flat_map(Room::listeners);
         ids.filter_map(|id| Some((id, self.listeners.get(&id)?)))
     }
 
-    /// Adds to a listener's queue something else than a push, behind the pushes that have arrived.
+    /// Adds something other than a push to a listener's queue, behind the pushes that have arrived.
     pub(super) fn give(&mut self, id: ListenerId, add: impl FnOnce(&Sink)) {
         self.deliver_arrivals();
         let Some(entry) = self.listeners.get_mut(&id) else { return };
@@ -135,7 +135,7 @@ impl Tables {
         }
     }
 
-    /// Adds to the queues what has arrived.
+    /// Moves the pushes that have arrived to the queues.
     pub(super) fn deliver_arrivals(&mut self) {
         self.end_list();
         for id in &self.touched {
@@ -144,7 +144,7 @@ impl Tables {
         }
     }
 
-    /// The pushes that came last are a list. It is in no queue yet.
+    /// Ends the current list of pushes. It is not in the queues yet.
     fn end_list(&mut self) {
         let Some((ids, pushes)) = self.arrivals.take_list() else { return };
         for &id in ids {
@@ -156,7 +156,7 @@ impl Tables {
         }
     }
 
-    /// Those who are to be woken.
+    /// Delivers what has arrived, and returns the listeners to wake.
     pub(super) fn take_touched(&mut self) -> Vec<Arc<Sink>> {
         self.deliver_arrivals();
         let listeners = &mut self.listeners;
@@ -168,7 +168,7 @@ impl Tables {
         self.touched.drain(..).filter_map(wake).collect()
     }
 
-    /// Takes note of a message, and takes those out of `found` who have it. Says whether anybody is left.
+    /// Records a message, and removes the listeners from `found` that already have it. Returns whether any are left.
     fn admit(&mut self, message: &MessageRef<'_>, connection: u64, found: &mut Vec<ListenerId>, now: Instant) -> bool {
         let key = MessageKey { target: message.target, from: message.from, mid: message.mid };
         let verdict = self.duplicates.check_push(key, connection, now);
@@ -176,7 +176,7 @@ impl Tables {
             found.clear();
             return false;
         }
-        // Only rooms have a history that is read, and a place where the reading ends.
+        // Only rooms have a history that is caught up.
         let Target::Room(rid) = message.target else { return true };
         if let PushVerdict::CaughtUp(caught_up) = verdict {
             let has_it = |entry: &Entry| entry.fills(rid) && entry.was_there_before(caught_up);

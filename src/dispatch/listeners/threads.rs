@@ -1,7 +1,7 @@
-//! The interface to the catch-up threads: their number, and the work that they take and return.
+//! The interface to the catch-up threads: how many there are, and the work that they take and return.
 //!
-//! The threads are the client's (`client/catch_up.rs`). Each takes work, reads a page without holding a lock, and returns the
-//! work with the page. They end once no listener fills gaps.
+//! The client owns the threads (`client/catch_up.rs`). Each takes work, reads a page without holding a lock, and
+//! returns the work with the page. They end once no listener fills gaps.
 
 use std::time::Instant;
 
@@ -10,17 +10,18 @@ use super::schedule::Work;
 use super::{Listeners, Sink};
 use crate::engine::ListenerId;
 
-/// A slow room must not hold up the others, nor must many rooms flood the server.
+/// More than one, because a slow room must not delay the others; bounded, because many rooms must not flood the server.
 const MOST_THREADS: usize = 4;
 
 impl Listeners {
-    /// Has `start` start as many threads as there is use for, unless they run. Fewer will do, if there is one.
+    /// Calls `start` until there are as many threads as can be used. If a start fails, the threads that run already
+    /// suffice.
     ///
     /// # Errors
     ///
     /// No thread runs, and none could be started.
     pub(crate) fn ensure_threads<E>(&self, start: impl Fn() -> Result<(), E>) -> Result<(), E> {
-        // One caller after the other: a thread that is counted and does not start must not be relied upon.
+        // Callers take turns: none may rely on a thread that was counted but then failed to start.
         let _starting = self.starting_threads.lock();
         while self.must_start_thread() {
             if let Err(error) = start() {
@@ -31,7 +32,7 @@ impl Listeners {
         Ok(())
     }
 
-    /// Whether another thread must be started that does the work. It is counted.
+    /// Whether another thread must be started. If so, counts it.
     fn must_start_thread(&self) -> bool {
         let mut tables = self.tables.lock();
         let must_start = !tables.is_closed && tables.threads < MOST_THREADS.min(tables.rooms.len());
@@ -39,15 +40,15 @@ impl Listeners {
         must_start
     }
 
-    /// The thread could not be started. Says how many there are.
+    /// Removes a thread that could not be started from the count. Returns how many are left.
     fn forget_thread(&self) -> usize {
         let mut tables = self.tables.lock();
         tables.threads -= 1;
         tables.threads
     }
 
-    /// Waits for work; `None` once there can be none: the thread is to end. The histories of several rooms are read at once,
-    /// that of one room by one thread after the other.
+    /// Waits for work. Returns `None` once there can be no more, and the thread must end. Different rooms are read in
+    /// parallel, but one room only by one thread at a time.
     pub(crate) fn next_work(&self) -> Option<Work> {
         let mut tables = self.tables.lock();
         loop {
@@ -62,8 +63,8 @@ impl Listeners {
         }
     }
 
-    /// A thread has done the work that [`next_work`](Listeners::next_work) gave. `page` is the page that its query asks for, if
-    /// it has one.
+    /// Accepts the result of work that [`next_work`](Listeners::next_work) returned. `page` is the answer to its query,
+    /// if it has one.
     pub(crate) fn finish_work(&self, work: Work, page: Option<PageOutcome>, now: Instant) {
         let mut tables = self.tables.lock();
         let rid = work.rid();
@@ -85,7 +86,7 @@ impl Listeners {
         }
     }
 
-    /// Waits until it is known where the catch-ups of the listener's rooms will begin, or until `deadline`.
+    /// Waits until the starting points of the listener's future catch-ups are known, or until `deadline`.
     pub(crate) fn wait_for_newest(&self, id: ListenerId, deadline: Instant) {
         let mut tables = self.tables.lock();
         while tables.awaits_newest(id) && !tables.is_closed {

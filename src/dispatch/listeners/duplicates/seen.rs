@@ -1,22 +1,22 @@
-//! A table of messages that were seen. It forgets none, and is cleared as a whole.
+//! A table of messages seen. It forgets none, and is only cleared as a whole.
 //!
-//! At the rates at which messages can arrive, a table mostly waits for memory. So the sightings are stored in the order of
-//! arrival, where the next one goes to memory that is in the cache, and only their indices are hashed, which fit the caches.
+//! At the rates at which messages can arrive, memory latency dominates. So sightings are stored in order of arrival,
+//! where the next one goes to memory that is already cached. Only their indices are hashed, and these fit the caches.
 
 use std::hash::{BuildHasher, RandomState};
 
 use crate::rtm::Target;
 
-/// A table is filled with at most this many messages.
+/// The most messages in a table.
 pub(super) const MOST_SIGHTINGS: usize = 64 * 1024;
-/// A slot holds the index of a sighting, counted from 1, in so many bits, and above that what tells most others apart
-/// without a look at them. 0 is nothing.
+/// The low bits of a slot hold the index of a sighting, counted from 1. The high bits hold a tag that tells most
+/// sightings apart without reading them. 0 marks an empty slot.
 const INDEX_BITS: u32 = 17;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 const _: () = assert!(MOST_SIGHTINGS <= INDEX_MASK as usize);
 const FEWEST_SLOTS: usize = 64;
 
-/// What tells one message from another. Its text plays no part.
+/// What identifies a message. Its text does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::dispatch::listeners) struct MessageKey {
     pub target: Target,
@@ -27,7 +27,7 @@ pub(in crate::dispatch::listeners) struct MessageKey {
 /// How a message was seen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sighting {
-    /// The number of the connection that it was pushed on, or that its room was caught up for.
+    /// The number of the connection on which it was pushed, or for which its room was caught up.
     pub connection: u32,
     pub was_pushed: bool,
     pub was_caught_up: bool,
@@ -37,11 +37,12 @@ pub(super) struct Sighting {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     sightings: Vec<(MessageKey, Sighting)>,
-    /// The hash table: a power of two of slots, of which at most half are taken.
+    /// The hash table. Its length is a power of two, and at most half of the slots are used.
     slots: Vec<u32>,
 }
 
-/// Hashes keys, differently in each client: whoever sends messages chooses their ids, and must not choose where they stand.
+/// Hashes keys, with different seeds in each client. Senders choose message ids, and must not be able to cause
+/// collisions.
 #[derive(Debug)]
 pub(super) struct KeyHasher {
     seeds: [u64; 3],
@@ -71,19 +72,19 @@ impl KeyHasher {
     }
 }
 
-/// Both halves of a product, of which each bit depends on many of both factors.
+/// Xors both halves of the product. Each bit of the result depends on many bits of both factors.
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64
 }
 
 impl KeyHash {
-    /// Where a search begins among so many slots.
+    /// The slot at which a search begins, in a table of `slots` slots.
     fn first_slot(self, slots: usize) -> usize {
         self.0 as usize & (slots - 1)
     }
 
-    /// What a slot holds beside the index.
+    /// The part of the hash that a slot holds besides the index.
     fn tag(self) -> u32 {
         (self.0 >> 32) as u32 & !INDEX_MASK
     }
@@ -94,13 +95,13 @@ impl Seen {
         self.sightings.len()
     }
 
-    /// Forgets all messages, and keeps the memory that they took.
+    /// Forgets all messages, but keeps the memory for reuse.
     pub(super) fn clear(&mut self) {
         self.sightings.clear();
         self.slots.fill(0);
     }
 
-    /// The index of a message's sighting, if it is there.
+    /// Returns the index of a message's sighting, if there is one.
     pub(super) fn find(&self, hash: KeyHash, key: &MessageKey) -> Option<usize> {
         if self.slots.is_empty() {
             return None;
@@ -120,7 +121,7 @@ impl Seen {
         &mut self.sightings[index].1
     }
 
-    /// Adds a message that is not there.
+    /// Adds a message that is not in the table.
     pub(super) fn insert(&mut self, key: MessageKey, sighting: Sighting, hash: KeyHash, hasher: &KeyHasher) {
         if self.sightings.len() >= self.slots.len() / 2 {
             self.grow(hasher);
@@ -184,9 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_the_same_hash_are_told_apart() {
+    fn messages_with_the_same_hash_are_distinguished() {
         let (mut seen, hasher, hash) = (Seen::default(), KeyHasher::default(), KeyHash(u64::MAX));
-        // Fewer than make the table grow, which would hash them anew.
+        // Too few to make the table grow, which would hash them anew.
         let mids = 0..FEWEST_SLOTS / 2;
         mids.clone().for_each(|mid| seen.insert(key(mid), sighting(mid), hash, &hasher));
         mids.clone().for_each(|mid| assert_eq!(found(&mut seen, hash, mid), Some(mid)));

@@ -1,4 +1,4 @@
-//! The items of a queue, and their sizes: one item per list of pushes, row or gap.
+//! The items of a queue, and their sizes. An item is a list of pushes, a row or a gap.
 
 use std::sync::Arc;
 
@@ -6,34 +6,34 @@ use crate::dispatch::listeners::push::GapReason;
 use crate::error::Error;
 use crate::rtm::{Message, PushList};
 
-/// What a message of the history takes beside its texts.
+/// The memory of a history message in addition to its texts.
 const ROW_OVERHEAD: usize = 128;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) enum Item {
-    /// Pushes that came one after the other.
+    /// Consecutive pushes.
     Pushes(Batch),
     /// A message of the history.
     Row(Arc<Message>),
-    /// So many did not fit in here.
+    /// The number of pushes or rows that did not fit here.
     Lost(u64),
     Gap(GapReason, Option<Box<Error>>),
-    /// A room could not be caught up from this time on; from the beginning of the catch-up, if none is known.
+    /// A room could not be caught up from this time on, or from the beginning of the catch-up if the time is unknown.
     CatchUpGap(Option<i64>, Option<Box<Error>>),
 }
 
-/// Pushes that other listeners may share, as far as this one has room for them.
+/// A list of pushes that listeners may share, limited to those that fit this listener's queue.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub pushes: Arc<PushList>,
-    /// How many of them were given out.
+    /// The number of pushes already taken.
     pub taken: usize,
-    /// How many of them are this listener's.
+    /// The number of pushes that belong to this listener.
     end: usize,
 }
 
-/// A number of pushes and rows, and of their bytes.
+/// A number of pushes and rows, and their total bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Size {
     pub count: usize,
@@ -41,7 +41,7 @@ pub(super) struct Size {
 }
 
 impl Batch {
-    /// The first `count` of these.
+    /// Creates a batch of the first `count` pushes.
     pub(super) fn new(pushes: Arc<PushList>, count: usize) -> Batch {
         Batch { pushes, taken: 0, end: count }
     }
@@ -53,7 +53,7 @@ impl Batch {
 }
 
 impl Size {
-    /// Adds one of so many bytes.
+    /// Adds one push or row of `bytes` bytes.
     #[inline]
     pub(super) fn add(&mut self, bytes: usize) {
         self.count += 1;
@@ -61,7 +61,7 @@ impl Size {
     }
 }
 
-/// The bytes that a message of the history counts for.
+/// The number of bytes that a history message counts for.
 pub(super) fn row_bytes(message: &Message) -> usize {
     message.body.as_bytes().len() + message.attrs.len() + ROW_OVERHEAD
 }

@@ -1,4 +1,4 @@
-//! Every order in which pushes, overflow, a listener, and the end of either can meet.
+//! Models every order in which pushes, overflow, a listener, and the end of either can interleave.
 
 use super::*;
 use crate::rtm::{EventRef, PushRef};
@@ -11,7 +11,7 @@ fn queue(limit: usize) -> Arc<Queue> {
     Arc::new(Queue::new(limit, Arc::default(), 0))
 }
 
-/// An event whose `uid` numbers it.
+/// Creates an event whose `uid` is its number.
 fn event(uid: i64) -> Arc<PushList> {
     let event = EventRef { pid: 1, name: b"login", uid, time: 2, endpoint: b"", data: None };
     let mut pushes = PushList::default();
@@ -19,7 +19,7 @@ fn event(uid: i64) -> Arc<PushList> {
     pushes.take()
 }
 
-/// What the I/O thread does for each push.
+/// Does what the I/O thread does for each push.
 fn push_all(queue: &Queue, events: &[Arc<PushList>]) {
     for event in events {
         queue.push_all([Arc::clone(event)]);
@@ -31,7 +31,7 @@ fn events() -> Vec<Arc<PushList>> {
     (0..PUSHES).map(event).collect()
 }
 
-/// Takes what comes until the end. Each push comes once, in order, or is told to be missing in its place.
+/// Takes everything until the end. Each push arrives once and in order, or is reported as missing in its place.
 fn take_all(queue: &Queue, mut take: impl FnMut() -> Taken) {
     let mut next = 0;
     loop {
@@ -50,7 +50,7 @@ fn take_all(queue: &Queue, mut take: impl FnMut() -> Taken) {
     assert_eq!(next, PUSHES);
 }
 
-/// Pushes that overflow a queue, from which `listen` takes all.
+/// Overflows a queue with pushes, while `listen` takes everything.
 fn overflow(listen: fn(&Queue)) {
     let events = events();
     loom::model(move || {
@@ -65,7 +65,7 @@ fn overflow(listen: fn(&Queue)) {
     });
 }
 
-/// A queue is abandoned while pushes come and `listen` takes them.
+/// Abandons a queue while pushes arrive and `listen` takes them.
 fn abandon(listen: fn(&Queue)) {
     let events = events();
     loom::model(move || {
@@ -87,12 +87,12 @@ fn abandon(listen: fn(&Queue)) {
 }
 
 #[test]
-fn nothing_is_lost_and_nothing_comes_twice_through_an_overflowing_queue() {
+fn nothing_is_lost_or_repeated_in_an_overflowing_queue() {
     overflow(|queue| take_all(queue, || queue.take_as(None, |next| next.make())));
 }
 
 #[test]
-fn nothing_is_lost_and_nothing_comes_twice_where_one_thread_takes_everything() {
+fn nothing_is_lost_or_repeated_when_one_thread_takes_everything() {
     overflow(|queue| {
         let mut taken = Outbox::default();
         take_all(queue, || queue.take_into(&mut taken, |next| next.make()));
@@ -100,12 +100,12 @@ fn nothing_is_lost_and_nothing_comes_twice_where_one_thread_takes_everything() {
 }
 
 #[test]
-fn listener_that_is_dropped_ends_and_leaves_nothing_behind() {
+fn dropped_listener_ends_and_leaves_nothing_behind() {
     abandon(|queue| while !matches!(queue.take_as(None, |next| next.make()), Taken::Closed) {});
 }
 
 #[test]
-fn thread_of_a_handler_that_is_dropped_ends_and_leaves_nothing_behind() {
+fn thread_of_a_dropped_handler_ends_and_leaves_nothing_behind() {
     abandon(|queue| {
         let mut taken = Outbox::default();
         while !matches!(queue.take_into(&mut taken, |next| next.make()), Taken::Closed) {}

@@ -1,7 +1,7 @@
-//! Items that a listener has taken over, and the pushes that are made of them.
+//! Items that a listener has taken over, and the pushes that are made from them.
 //!
-//! The outbox belongs to the listener, so nothing in here waits for the I/O thread. A gap carries the time of the last message
-//! that was delivered before it.
+//! The outbox belongs to the listener, so nothing here waits for the I/O thread. A gap carries the time of the last
+//! message delivered before it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use crate::rtm::{PushList, PushParts};
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// The pushes that come first.
+    /// The pushes that are taken first.
     batch: Option<Batch>,
     pub(super) items: VecDeque<Item>,
-    /// The mtime of the last message that was given out.
+    /// The mtime of the last message taken.
     since: Option<i64>,
-    /// While a catch-up is being given out, what `since` was when it began. Its rows are of several rooms: what one room misses may
-    /// be older than the last row of another.
+    /// The value of `since` when the current catch-up began. Its rows belong to several rooms, so the missing messages
+    /// of one room may be older than the last row of another.
     before_catch_up: Option<Option<i64>>,
-    /// What was given out, and still counts as waiting.
+    /// What was taken but still counts as waiting.
     pub(super) uncounted: Size,
 }
 
-/// A push that was taken and is not made yet: it is large, and best made in the very place where it is wanted.
+/// A push that was taken but not made yet. A push is large, so it is best made where it is wanted.
 #[derive(Debug)]
 pub(crate) enum Ready<'a> {
     InList(&'a PushList, &'a PushParts),
@@ -40,13 +40,13 @@ pub(super) enum Last {
     Other(Box<Push>),
 }
 
-/// What the next item comes to.
+/// The kind of the next item.
 enum NextItem {
     /// There is none.
     Nothing,
-    /// It is a batch, whose pushes come next.
+    /// A batch, whose pushes come next.
     Batch,
-    /// It is one push or gap.
+    /// A single push or gap.
     Push(Box<Push>),
 }
 
@@ -71,12 +71,12 @@ impl Outbox {
         self.items.is_empty() && !self.batch.as_ref().is_some_and(Batch::has_more)
     }
 
-    /// Drops a batch whose last push was made.
+    /// Drops a batch whose last push was taken.
     pub(super) fn forget_batch(&mut self) {
         self.batch = None;
     }
 
-    /// Takes what is next, if anything is.
+    /// Takes the next push or gap, if there is one.
     #[inline]
     pub(super) fn advance(&mut self) -> Option<Last> {
         if !self.batch.as_ref().is_some_and(Batch::has_more) {
@@ -97,7 +97,7 @@ impl Outbox {
         Some(Last::InBatch)
     }
 
-    /// What was taken last, for its making.
+    /// Returns what was taken last, ready to be made.
     #[inline]
     pub(super) fn ready(&self, last: Last) -> Option<Ready<'_>> {
         match last {

@@ -1,6 +1,6 @@
-//! Counts the pushes and rows that wait in a queue, and their bytes, and says what still fits.
+//! Counts the pushes and rows that wait in a queue, and their bytes, and determines how many more fit.
 //!
-//! They are counted in under the queue's lock, and counted out by the listener without it. A push that was just delivered may
+//! The queue adds to the counts under its lock; the listener subtracts without it. A push that was just delivered may
 //! still count, but the counts are never too low, so no queue exceeds its bounds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::item::Size;
 use crate::rtm::PushList;
 
-/// Payloads in one queue may take this many bytes; one more is let in below that.
+/// The byte limit of a queue. A push is accepted as long as the queue is below it.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
-/// The room of what was given out is counted free again for so many pushes at once: the I/O thread counts on the same cache line.
+/// How many taken pushes are subtracted at once. Each subtraction competes with the I/O thread for a cache line.
 const MOST_UNCOUNTED: usize = 64;
 
 /// See the [module](self).
@@ -26,17 +26,17 @@ impl Waiting {
         Waiting { limit, count: AtomicUsize::new(0), bytes: AtomicUsize::new(0) }
     }
 
-    /// How much waits, on either side.
+    /// What waits, in the inbox and in the outbox.
     pub(super) fn size(&self) -> Size {
         Size { count: self.count.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
     }
 
-    /// Whether one more fits beside so many. Only whoever adds to the queue asks, under its lock.
+    /// Whether one more push fits. Only code that adds to the queue calls this, under the lock.
     pub(super) fn has_room(&self, waiting: Size) -> bool {
         waiting.count < self.limit && waiting.bytes < MOST_BYTES
     }
 
-    /// Counts the first of these pushes in, as many as fit, and says how many do.
+    /// Counts as many of the first pushes as fit, and returns their number.
     pub(super) fn count_in_what_fits(&self, pushes: &PushList) -> usize {
         let (mut waiting, mut new) = (self.size(), Size::default());
         for push in pushes.pushes() {
@@ -61,7 +61,8 @@ impl Waiting {
         self.bytes.fetch_sub(size.bytes, Ordering::Relaxed);
     }
 
-    /// How many pushes may have been given out and still be counted. In a short queue none: each has room for the next at once.
+    /// How many pushes may be taken but still counted. None in a short queue, which must accept a new push as soon as
+    /// one is taken.
     #[inline]
     pub(super) fn most_uncounted(&self) -> usize {
         MOST_UNCOUNTED.min(self.limit / MOST_UNCOUNTED)

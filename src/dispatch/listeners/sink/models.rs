@@ -1,4 +1,5 @@
-//! Every order in which pushes, an executor's threads, and the end of a listener or of its client can meet.
+//! Models every order in which pushes, an executor's threads, and the end of a listener or of its client can
+//! interleave.
 
 use super::*;
 use crate::dispatch::callbacks::Work;
@@ -8,8 +9,8 @@ use crossbeam_channel::Receiver;
 use loom::sync::atomic::AtomicUsize;
 use loom::thread::{self, JoinHandle};
 
-/// A handler in an executor, and what it was seen to do. What fails inside a handler is contained, so that it is noted
-/// here and checked in the end.
+/// A handler in an executor, and what it observed. A panic in a handler is caught, so failures are recorded here and
+/// checked at the end.
 struct Model {
     sink: Arc<Sink>,
     jobs: Receiver<Work>,
@@ -23,7 +24,7 @@ struct Seen {
     dropped: AtomicUsize,
 }
 
-/// Notes that the handler was dropped.
+/// Records that the handler was dropped.
 struct Dropped(Arc<Seen>);
 
 impl Drop for Dropped {
@@ -59,7 +60,7 @@ impl Model {
         Arc::new(Model { sink, jobs, seen })
     }
 
-    /// What the I/O thread does for a push, or the catch-up thread for a row.
+    /// Does what the I/O thread does for a push, or a catch-up thread for a row.
     fn push(&self, number: i64) {
         let event = EventRef { pid: 1, name: b"login", uid: number, time: 2, endpoint: b"", data: None };
         let mut pushes = PushList::default();
@@ -68,19 +69,19 @@ impl Model {
         self.sink.wake();
     }
 
-    /// Runs the jobs that are there.
+    /// Runs the jobs that are queued.
     fn run_jobs(&self) {
         self.jobs.try_iter().for_each(drop);
     }
 
-    /// Another thread of the executor, for the jobs that are there.
+    /// Runs the queued jobs on another thread of the executor, if there are any.
     fn spawn_worker(self: &Arc<Model>) -> Option<JoinHandle<()>> {
         let model = Arc::clone(self);
         let has_jobs = !self.jobs.is_empty();
         has_jobs.then(|| thread::spawn(move || model.run_jobs()))
     }
 
-    /// Nothing is under way any more. Gives what was heard.
+    /// Checks the handler once everything has ended. Returns what it heard.
     fn settle(&self) -> Vec<i64> {
         self.run_jobs();
         assert!(!self.seen.has_overlapped.load(Ordering::SeqCst), "the handler ran twice at once");
@@ -105,7 +106,7 @@ fn pushes_are_heard_in_order_on_the_threads_of_an_executor() {
 }
 
 #[test]
-fn pushes_of_two_threads_wake_the_executor_once_each_or_together() {
+fn pushes_from_two_threads_all_reach_the_handler() {
     loom::model(|| {
         let model = Model::new();
         let pushing: Vec<_> = (0..2)
@@ -118,7 +119,7 @@ fn pushes_of_two_threads_wake_the_executor_once_each_or_together() {
             })
             .collect();
         pushing.into_iter().for_each(|thread| thread.join().unwrap());
-        // Nobody pushes any more, and nothing is left behind.
+        // Nobody adds pushes any more, so none may be left.
         model.run_jobs();
         assert_eq!(model.seen.heard.lock().len(), 2, "a push waits for the next one");
         model.sink.close(&Error::closed(false));
@@ -128,7 +129,7 @@ fn pushes_of_two_threads_wake_the_executor_once_each_or_together() {
 }
 
 #[test]
-fn listener_that_is_dropped_is_not_called_afterwards() {
+fn dropped_listener_is_not_called_again() {
     loom::model(|| {
         let model = Model::new();
         let pushing = {

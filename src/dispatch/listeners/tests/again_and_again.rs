@@ -3,13 +3,13 @@
 use super::*;
 use crate::error::ProtocolError;
 
-/// The connection was lost since a page was larger than `ClientBuilder::max_payload`.
+/// The connection was lost because a page was larger than `ClientBuilder::max_payload`.
 fn too_large() -> Error {
     Error::connection_closed(CloseReason::Protocol(ProtocolError::PayloadTooLarge { size: 2, limit: 1 }), false)
 }
 
 #[test]
-fn message_that_comes_by_history_and_push_is_delivered_once_to_everybody() {
+fn message_in_the_history_and_in_a_push_is_delivered_once() {
     let mut hub = Hub::new();
     let filling = hub.listen(Listen::new().room(ROOM), true);
     let plain = hub.listen(Listen::new().room(ROOM), false);
@@ -17,7 +17,7 @@ fn message_that_comes_by_history_and_push_is_delivered_once_to_everybody() {
     hub.push(1);
     hub.reconnect(&[&filling, &plain]);
     let late = hub.listen(Listen::new().room(ROOM), true);
-    // Sent after the connection was made, and read before it is pushed.
+    // Message 2 is sent after the connection was made, and read before it is pushed.
     hub.catch_up([1, 2]);
     hub.push(2);
     hub.push(2);
@@ -27,7 +27,7 @@ fn message_that_comes_by_history_and_push_is_delivered_once_to_everybody() {
 }
 
 #[test]
-fn catch_up_goes_on_over_another_reconnect() {
+fn catch_up_continues_after_another_reconnect() {
     let (mut hub, listener) = Hub::reconnected();
     hub.push(4);
     hub.page(hub.next_catch_up(), [1, 2]);
@@ -44,13 +44,13 @@ fn catch_up_goes_on_over_another_reconnect() {
 }
 
 #[test]
-fn listener_that_joined_during_a_catch_up_gets_what_it_misses_after_the_next_loss() {
+fn listener_added_during_a_catch_up_is_caught_up_after_the_next_loss() {
     let (mut hub, listener) = Hub::reconnected();
     let first = hub.next_catch_up();
     let late = hub.listen(Listen::new().room(ROOM), true);
     hub.push(3);
     hub.reconnect(&[&listener, &late]);
-    // The first catch-up is not over, and another of its pages reaches beyond the second connection.
+    // The first catch-up is still in progress, and another of its pages reaches beyond the second connection.
     hub.page(first, [1, 2]);
     hub.page(hub.next_catch_up(), [3]);
     hub.catch_up([1, 2, 3, 4]);
@@ -61,12 +61,12 @@ fn listener_that_joined_during_a_catch_up_gets_what_it_misses_after_the_next_los
 }
 
 #[test]
-fn row_of_an_earlier_catch_up_is_given_to_those_who_joined_since() {
+fn row_of_an_earlier_catch_up_reaches_later_listeners_too() {
     let (mut hub, listener) = Hub::reconnected();
     let first = hub.next_catch_up();
     let late = hub.listen(Listen::new().room(ROOM), true);
     hub.reconnect(&[&listener, &late]);
-    // Nothing was pushed in between, so that the first catch-up reads on to the end.
+    // Nothing was pushed in between, so the first catch-up reads to the end.
     hub.end(first, [1, 2]);
     hub.page(hub.next_catch_up(), [1, 2]);
     hub.catch_up([2]);
@@ -113,7 +113,7 @@ fn server_that_comes_and_goes_adds_no_gaps_to_a_full_queue() {
 }
 
 #[test]
-fn history_that_cannot_be_read_again_and_again_is_one_gap() {
+fn repeated_failures_to_read_a_history_are_one_gap() {
     let (mut hub, listener) = Hub::filling();
     for _ in 0..1_000 {
         hub.reconnect(&[&listener]);
@@ -126,7 +126,7 @@ fn history_that_cannot_be_read_again_and_again_is_one_gap() {
 }
 
 #[test]
-fn page_that_ends_its_connection_again_and_again_is_a_gap() {
+fn page_that_repeatedly_ends_its_connection_is_a_gap() {
     for is_pushed in [false, true] {
         let (mut hub, listener) = Hub::reconnected();
         if is_pushed {
@@ -136,7 +136,7 @@ fn page_that_ends_its_connection_again_and_again_is_a_gap() {
             hub.fail(hub.next_catch_up(), lost());
             hub.reconnect(&[&listener]);
         }
-        // The catch-up of the connections that came later.
+        // The catch-up for the later connections.
         hub.catch_up([1, 9]);
         let received = listener.received();
         assert_eq!(received[..2], ["1", "Reconnected 0 since 1000 with an error"]);
@@ -145,14 +145,14 @@ fn page_that_ends_its_connection_again_and_again_is_a_gap() {
 }
 
 #[test]
-fn page_that_is_too_large_for_the_client_is_asked_for_once() {
+fn page_too_large_for_the_client_is_requested_once() {
     let (hub, listener) = Hub::reconnected();
     hub.fail(hub.next_catch_up(), too_large());
     assert_eq!(listener.received(), ["1", "Reconnected 0 since 1000 with an error"]);
 }
 
 #[test]
-fn newest_messages_that_are_too_large_for_the_client_are_asked_for_once() {
+fn newest_messages_too_large_for_the_client_are_requested_once() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     let work = hub.next_work().unwrap();
@@ -164,7 +164,7 @@ fn newest_messages_that_are_too_large_for_the_client_are_asked_for_once() {
 }
 
 #[test]
-fn catch_up_is_not_overtaken_once_something_was_pushed_behind_it() {
+fn catch_up_is_not_replaced_once_something_was_pushed_after_it() {
     let (mut hub, listener) = Hub::reconnected();
     hub.push(3);
     hub.reconnect(&[&listener]);
@@ -175,11 +175,11 @@ fn catch_up_is_not_overtaken_once_something_was_pushed_behind_it() {
 }
 
 #[test]
-fn message_that_only_the_catch_up_of_others_saw_is_not_lost_to_those_who_joined_meanwhile() {
+fn message_only_seen_by_the_catch_up_of_others_reaches_later_listeners() {
     let (mut hub, listener) = Hub::reconnected();
     let first = hub.next_catch_up();
     let late = hub.listen(Listen::new().room(ROOM), true);
-    // Sent to both; the connection dies before it is pushed.
+    // Message 2 is sent to both, but the connection is lost before it is pushed.
     hub.end(first, [1, 2]);
     hub.reconnect(&[&listener, &late]);
     hub.catch_up([1, 2]);

@@ -1,19 +1,19 @@
-//! What is older than a listener, or was told as a gap, is not delivered behind what is newer.
+//! Messages that are older than a subscription, or that were reported as a gap, are not delivered after newer ones.
 
 use super::*;
 
-/// As [`row`], at the time of another message.
+/// A [`row`] with the time of another message.
 fn row_at(mid: i64, other: i64) -> Message {
     Message { mid, ..row(other) }
 }
 
 impl Hub {
-    /// The next catch-up, all in one page.
+    /// Completes the next catch-up in one page.
     fn catch_up_rows(&self, rows: Vec<Message>) {
         self.give(self.next_work().unwrap(), rows, None);
     }
 
-    /// A new connection, on which this listener is refused what it wants.
+    /// Makes a new connection, on which the server refuses this listener.
     fn reconnect_refused(&mut self, listener: &TestListener) {
         self.connection += 1;
         self.listeners.handle_refused(self.connection, listener.id, &error());
@@ -22,7 +22,7 @@ impl Hub {
 }
 
 #[test]
-fn message_of_the_same_millisecond_before_the_first_push_is_older_than_the_listening() {
+fn message_before_the_first_push_in_its_millisecond_is_not_caught_up() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.push(5);
@@ -33,7 +33,7 @@ fn message_of_the_same_millisecond_before_the_first_push_is_older_than_the_liste
 }
 
 #[test]
-fn message_of_the_same_millisecond_before_the_newest_is_older_than_the_listening() {
+fn message_before_the_newest_in_its_millisecond_is_not_caught_up() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest_rows(vec![row(5), row_at(4, 5), row(3)]);
@@ -43,12 +43,12 @@ fn message_of_the_same_millisecond_before_the_newest_is_older_than_the_listening
 }
 
 #[test]
-fn listening_does_not_begin_at_what_was_sent_after_the_connection_was_lost() {
+fn subscription_does_not_begin_at_a_message_sent_after_the_loss() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     let work = hub.next_work().unwrap();
     hub.listeners.handle_disconnected();
-    // Answered on the next connection, which has not granted anything yet.
+    // The answer arrives on the next connection, which has not granted anything yet.
     hub.give(work, vec![row(2), row(1)], None);
     assert!(hub.next_work().is_none());
     hub.reconnect(&[&listener]);
@@ -57,7 +57,7 @@ fn listening_does_not_begin_at_what_was_sent_after_the_connection_was_lost() {
 }
 
 #[test]
-fn what_is_older_than_deleted_messages_is_older_than_the_listening() {
+fn subscription_begins_after_the_newest_message_that_is_not_deleted() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     let work = hub.next_work().unwrap();
@@ -73,7 +73,7 @@ fn what_is_older_than_deleted_messages_is_older_than_the_listening() {
 }
 
 #[test]
-fn what_is_older_than_a_listener_that_joined_is_not_caught_up_for_it() {
+fn messages_older_than_a_later_listener_are_not_caught_up_for_it() {
     let (mut hub, listener) = Hub::filling();
     hub.reconnect(&[&listener]);
     let late = hub.listen(Listen::new().room(ROOM), true);
@@ -86,7 +86,7 @@ fn what_is_older_than_a_listener_that_joined_is_not_caught_up_for_it() {
 }
 
 #[test]
-fn overlap_of_the_history_is_not_given_to_a_listener_that_was_pushed_nothing() {
+fn overlap_is_not_delivered_to_a_listener_without_pushes() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest(&[4]);
@@ -107,11 +107,11 @@ fn message_with_an_earlier_time_than_the_last_is_caught_up_if_it_was_not_pushed(
 }
 
 #[test]
-fn message_before_the_first_push_is_older_than_the_listening_though_its_time_is_later() {
+fn message_before_the_first_push_is_not_caught_up_even_with_a_later_time() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest(&[5]);
-    // The clocks of the servers differ: these were sent after 5.
+    // The servers' clocks differ: both were sent after 5.
     hub.push_payload(&room_message_at(ROOM, 6, Some(1_000)));
     hub.push_payload(&room_message_at(ROOM, 7, Some(8_000)));
     hub.reconnect(&[&listener]);
@@ -122,12 +122,12 @@ fn message_before_the_first_push_is_older_than_the_listening_though_its_time_is_
 }
 
 #[test]
-fn where_the_listening_began_is_looked_for_over_several_pages() {
+fn beginning_of_a_subscription_is_searched_for_over_several_pages() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.push(5);
     hub.reconnect(&[&listener]);
-    // The clocks of the servers differ: 3 and 4 were sent before 5.
+    // The servers' clocks differ: 3 and 4 were sent before 5.
     let next = hub.next_catch_up();
     let query = next.query();
     hub.give(Work::CatchUp(Box::new(next)), vec![row_at(3, 6), row_at(4, 7)], query);
@@ -137,7 +137,7 @@ fn where_the_listening_began_is_looked_for_over_several_pages() {
 }
 
 #[test]
-fn where_the_listening_began_is_told_by_the_time_once_that_message_is_deleted() {
+fn beginning_of_a_subscription_is_found_by_time_if_its_message_is_deleted() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.push(5);
@@ -147,12 +147,12 @@ fn where_the_listening_began_is_told_by_the_time_once_that_message_is_deleted() 
 }
 
 #[test]
-fn what_was_missed_while_the_room_was_refused_does_not_come_behind_what_is_newer() {
+fn messages_missed_during_a_refusal_do_not_follow_newer_ones() {
     let (mut hub, listener) = Hub::filling();
     let other = hub.listen(Listen::new().room(ROOM), false);
     hub.reconnect_refused(&listener);
     hub.listeners.handle_granted(hub.connection, other.id);
-    // The room is pushed for the other's sake.
+    // The room is pushed because of the other listener.
     hub.push(4);
     hub.reconnect(&[&listener, &other]);
     hub.catch_up([1, 2, 3, 4, 5]);
@@ -160,7 +160,7 @@ fn what_was_missed_while_the_room_was_refused_does_not_come_behind_what_is_newer
 }
 
 #[test]
-fn what_was_missed_while_the_room_was_refused_comes_once_it_is_granted() {
+fn messages_missed_during_a_refusal_arrive_once_the_room_is_granted() {
     let (mut hub, listener) = Hub::filling();
     hub.reconnect_refused(&listener);
     hub.reconnect(&[&listener]);
@@ -169,7 +169,7 @@ fn what_was_missed_while_the_room_was_refused_comes_once_it_is_granted() {
 }
 
 #[test]
-fn message_of_the_last_millisecond_before_a_refusal_is_not_lost_to_a_listener_that_joined() {
+fn message_of_the_last_millisecond_before_a_refusal_reaches_a_later_listener() {
     let (mut hub, listener) = Hub::filling();
     let late = hub.listen(Listen::new().rooms(&[ROOM, 13]), true);
     hub.find_newest(&[]);
@@ -186,7 +186,7 @@ fn message_of_the_last_millisecond_before_a_refusal_is_not_lost_to_a_listener_th
 }
 
 #[test]
-fn catch_up_that_a_later_refusal_ends_is_a_gap_in_its_place() {
+fn catch_up_ended_by_a_later_refusal_is_a_gap_in_its_place() {
     let (mut hub, listener) = Hub::reconnected();
     hub.push(4);
     hub.reconnect_refused(&listener);
@@ -196,7 +196,7 @@ fn catch_up_that_a_later_refusal_ends_is_a_gap_in_its_place() {
 }
 
 #[test]
-fn refusal_behind_what_was_pushed_for_another_is_a_gap_in_its_place_too() {
+fn catch_up_ended_by_a_refusal_after_pushes_is_a_gap_in_its_place() {
     let (mut hub, listener) = Hub::filling();
     let other = hub.listen(Listen::new().room(ROOM), false);
     hub.reconnect(&[&other]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn missed_messages_come_out_of_the_history_before_what_is_new() {
+fn missed_messages_are_delivered_before_new_ones() {
     let (hub, listener) = Hub::reconnected();
     hub.push(5);
     assert_eq!(listener.received(), ["1"], "what is new waits for what was missed");
@@ -16,20 +16,20 @@ fn missed_messages_come_out_of_the_history_before_what_is_new() {
 }
 
 #[test]
-fn catch_up_that_fails_is_a_gap_in_its_place() {
+fn failed_catch_up_is_a_gap_in_its_place() {
     let (mut hub, listener) = Hub::reconnected();
     hub.push(9);
     hub.page(hub.next_catch_up(), [1, 2]);
     hub.fail(hub.next_catch_up(), error());
     assert_eq!(listener.received(), ["1", "2", "Reconnected 0 since 2000 with an error", "9"]);
-    // What was told as missing is not delivered later, out of its order.
+    // What was reported as missing is not delivered later, out of order.
     hub.reconnect(&[&listener]);
     hub.catch_up([3, 9, 10]);
     assert_eq!(listener.received(), ["10"]);
 }
 
 #[test]
-fn room_that_was_quiet_is_caught_up_from_where_the_listening_began() {
+fn quiet_room_is_caught_up_from_the_beginning_of_the_subscription() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest(&[3, 2]);
@@ -39,7 +39,7 @@ fn room_that_was_quiet_is_caught_up_from_where_the_listening_began() {
 }
 
 #[test]
-fn rows_that_do_not_fit_are_told_in_their_place() {
+fn overflow_of_rows_is_reported_in_its_place() {
     let mut hub = Hub::new();
     let listener = hub.listen_with(Listen::new().room(ROOM), true, 3);
     hub.find_newest(&[]);
@@ -58,13 +58,13 @@ fn closing_ends_a_catch_up_with_a_gap() {
     hub.push(5);
     hub.page(hub.next_catch_up(), [1, 2]);
     hub.listeners.close();
-    // How far other rooms have got is not known here, so that the gap begins where the catch-up did.
+    // The progress of other rooms is not known here, so the gap begins where the catch-up did.
     assert_eq!(listener.received(), ["1", "2", "Reconnected 0 since 1000 with an error", "5"]);
     assert!(hub.listeners.next_work().is_none());
 }
 
 #[test]
-fn refused_room_is_not_waited_for() {
+fn refused_room_does_not_delay_its_listener() {
     let (mut hub, listener) = Hub::filling();
     hub.connection += 1;
     hub.listeners.handle_refused(hub.connection, listener.id, &error());
@@ -73,7 +73,7 @@ fn refused_room_is_not_waited_for() {
 }
 
 #[test]
-fn room_is_waited_for_while_another_listener_to_it_is_undecided() {
+fn room_is_caught_up_if_another_of_its_listeners_is_granted() {
     let mut hub = Hub::new();
     let refused = hub.listen(Listen::new().rooms(&[ROOM, 13]), true);
     let granted = hub.listen(Listen::new().room(ROOM), true);
@@ -86,7 +86,7 @@ fn room_is_waited_for_while_another_listener_to_it_is_undecided() {
 }
 
 #[test]
-fn message_without_a_time_stands_where_the_one_before_it_does() {
+fn message_without_a_time_takes_that_of_the_one_before() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     let untimed = |mid| Message { mtime: None, ..row(mid) };
@@ -99,7 +99,7 @@ fn message_without_a_time_stands_where_the_one_before_it_does() {
 }
 
 #[test]
-fn history_reaches_back_though_what_was_seen_is_deleted() {
+fn history_reaches_back_even_if_the_last_message_seen_is_deleted() {
     let (hub, listener) = Hub::reconnected();
     hub.end(hub.next_catch_up(), [9]);
     let older = Work::CatchUp(Box::new(hub.next_catch_up()));
@@ -109,13 +109,13 @@ fn history_reaches_back_though_what_was_seen_is_deleted() {
 }
 
 #[test]
-fn deleted_messages_count_among_those_that_a_server_keeps() {
+fn deleted_messages_count_towards_those_a_server_keeps() {
     for (pages, received) in [(24, "1"), (25, "Reconnected 0 since 0")] {
         let mut hub = Hub::new();
         let listener = hub.listen(Listen::new().room(ROOM), true);
         hub.find_newest(&[]);
         hub.reconnect(&[&listener]);
-        // 20 rows a page, of which one is not deleted.
+        // 20 rows per page, all but one deleted.
         (1..=pages).for_each(|mid| hub.page(hub.next_catch_up(), [mid]));
         hub.end(hub.next_catch_up(), []);
         assert_eq!(listener.received()[0], received, "{pages} pages");
@@ -123,7 +123,7 @@ fn deleted_messages_count_among_those_that_a_server_keeps() {
 }
 
 #[test]
-fn push_without_a_time_tells_where_its_connection_came_in() {
+fn catch_up_ends_at_a_push_without_a_time() {
     let (mut hub, listener) = Hub::reconnected();
     hub.push_payload(&room_message_at(ROOM, 4, None));
     hub.reconnect(&[&listener]);
@@ -133,7 +133,7 @@ fn push_without_a_time_tells_where_its_connection_came_in() {
 }
 
 #[test]
-fn push_without_a_time_in_a_room_that_was_empty_is_where_a_listener_began_that_joined() {
+fn later_listener_to_an_empty_room_begins_at_a_push_without_a_time() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.find_newest(&[]);
@@ -158,7 +158,7 @@ fn room_whose_messages_have_no_time_cannot_be_caught_up() {
 }
 
 #[test]
-fn several_rooms_are_caught_up_at_once_and_each_in_its_order() {
+fn several_rooms_are_caught_up_in_parallel_and_each_in_order() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().rooms(&[1, 2, 3, 4, 5, 6]), true);
     (0..6).for_each(|_| hub.find_newest(&[]));
@@ -170,7 +170,7 @@ fn several_rooms_are_caught_up_at_once_and_each_in_its_order() {
     let mut begun: Vec<CatchUp> = (0..5).map(|_| hub.next_catch_up()).collect();
     (1..=6).for_each(|rid| hub.push_in(rid, 10 + rid));
     hub.reconnect(&[&listener]);
-    // The second catch-up of a room waits until the first is over.
+    // The second catch-up of a room waits until the first is done.
     let sixth = hub.next_catch_up();
     assert!(begun.iter().all(|catch_up| catch_up.rid != sixth.rid));
     let last = begun.remove(4);
@@ -202,14 +202,14 @@ fn gap_of_a_room_begins_with_the_last_message_of_that_room() {
 }
 
 #[test]
-fn room_whose_rows_are_held_is_read_on_before_others_begin() {
+fn room_with_held_rows_is_continued_before_others_begin() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().rooms(&[1, 2]), true);
     (0..2).for_each(|_| hub.find_newest(&[]));
     hub.reconnect(&[&listener]);
     let first = hub.next_catch_up();
     let rid = first.rid;
-    // The room was empty: whether the history reaches back is told by its last page.
+    // The room was empty, so only its last page shows whether the history reaches back.
     hub.page(first, [1]);
     let again = hub.next_catch_up();
     assert_eq!(again.rid, rid);
@@ -218,7 +218,7 @@ fn room_whose_rows_are_held_is_read_on_before_others_begin() {
 }
 
 #[test]
-fn rooms_that_are_not_granted_yet_hold_up_no_others() {
+fn rooms_without_a_grant_do_not_delay_others() {
     let mut hub = Hub::new();
     let slow = hub.listen(Listen::new().rooms(&[1, 2, 3, 4]), true);
     let fast = hub.listen(Listen::new().room(ROOM), true);
@@ -233,7 +233,7 @@ fn rooms_that_are_not_granted_yet_hold_up_no_others() {
 }
 
 #[test]
-fn history_that_is_not_given_now_is_asked_for_again_and_not_for_ever() {
+fn refused_page_is_retried_a_limited_number_of_times() {
     let (hub, listener) = Hub::reconnected();
     let busy = || Error::from_answer(ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL, "busy");
     for _ in 0..4 {

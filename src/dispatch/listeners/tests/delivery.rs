@@ -23,7 +23,7 @@ fn events_are_not_filtered() {
 }
 
 #[test]
-fn broken_push_does_not_make_its_repetition_a_duplicate() {
+fn repetition_of_an_unreadable_push_is_not_a_duplicate() {
     let hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), false);
     let mut broken = room_message(ROOM, 1);
@@ -34,7 +34,7 @@ fn broken_push_does_not_make_its_repetition_a_duplicate() {
 }
 
 #[test]
-fn duplicates_are_remembered_over_reconnects() {
+fn duplicates_are_recognised_after_a_reconnect() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.push(1);
@@ -44,7 +44,7 @@ fn duplicates_are_remembered_over_reconnects() {
 }
 
 #[test]
-fn listener_that_is_gone_gets_nothing_and_leaves_nothing_behind() {
+fn removed_listener_gets_nothing_and_leaves_nothing_behind() {
     let hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM).all_events(), true);
     hub.push(1);
@@ -57,7 +57,7 @@ fn listener_that_is_gone_gets_nothing_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn closed_client_gives_what_was_queued_and_then_the_end() {
+fn closed_client_delivers_queued_pushes_then_ends_the_queue() {
     let hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.push(1);
@@ -70,12 +70,12 @@ fn closed_client_gives_what_was_queued_and_then_the_end() {
 }
 
 #[test]
-fn pushes_that_come_together_keep_their_order_for_everybody() {
+fn pushes_of_one_read_keep_their_order_for_every_listener() {
     let hub = Hub::new();
     let listeners =
         [Listen::new().all_rooms(), Listen::new().room(1), Listen::new().rooms(&[1, 2]), Listen::new().all_rooms()]
             .map(|listen| hub.listen(listen, false));
-    // Of one room, of two in turns, of one again, and more than are kept together.
+    // Runs of one room, alternating rooms, and more pushes than one list holds.
     let rooms = [1, 1, 1, 2, 1, 2, 2, 3, 1, 1];
     let pushes: Vec<(i64, i64)> = (0..600).map(|mid| (rooms[(mid / 3 % 10) as usize], mid)).collect();
     hub.push_together(pushes[..400].iter().copied());
@@ -88,7 +88,7 @@ fn pushes_that_come_together_keep_their_order_for_everybody() {
 }
 
 #[test]
-fn what_came_before_a_listener_joined_or_left_is_not_mixed_up() {
+fn pushes_keep_their_order_while_listeners_join_and_leave() {
     let hub = Hub::new();
     let one = hub.listen(Listen::new().room(ROOM), false);
     hub.read_payload(&room_message(ROOM, 1));

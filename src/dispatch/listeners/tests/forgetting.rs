@@ -7,13 +7,13 @@ use super::*;
 const OTHER_ROOM: i64 = 13;
 
 impl Hub {
-    /// So many messages come in another room, from this one on.
+    /// Pushes `count` messages in another room, with ids from `first` on.
     fn push_elsewhere(&self, first: i64, count: i64) {
         (first..first + count).for_each(|mid| self.read_payload(&room_message(OTHER_ROOM, mid)));
         self.listeners.wake_touched();
     }
 
-    /// A message comes a moment later than what came before, and what follows another moment later.
+    /// Pushes a message a moment after the last, and lets another moment pass.
     fn push_apart(&mut self, mid: i64) {
         self.now += Duration::from_millis(10);
         self.push(mid);
@@ -25,7 +25,7 @@ impl Hub {
 fn message_just_before_the_last_is_not_delivered_again_once_it_is_forgotten() {
     let (mut hub, listener) = Hub::filling();
     let other = hub.listen(Listen::new().room(OTHER_ROOM), false);
-    // 10 and 11 come within seconds, and the memory of those before 11 is given up first.
+    // 10 and 11 arrive within seconds of each other, and 10 is forgotten before 11.
     hub.push_elsewhere(0, 65_534);
     hub.push_apart(10);
     hub.push_apart(11);
@@ -37,7 +37,7 @@ fn message_just_before_the_last_is_not_delivered_again_once_it_is_forgotten() {
 }
 
 #[test]
-fn message_with_an_earlier_time_is_caught_up_while_what_came_in_its_time_is_remembered() {
+fn message_with_an_earlier_time_is_caught_up_while_the_overlap_is_remembered() {
     let (mut hub, listener) = Hub::filling();
     let other = hub.listen(Listen::new().room(OTHER_ROOM), false);
     hub.push_elsewhere(0, 65_536);
@@ -51,7 +51,7 @@ fn message_with_an_earlier_time_is_caught_up_while_what_came_in_its_time_is_reme
 }
 
 #[test]
-fn catch_up_ends_at_the_first_push_though_it_is_forgotten() {
+fn catch_up_ends_at_the_first_push_even_if_that_is_forgotten() {
     let (mut hub, listener) = Hub::filling();
     let other = hub.listen(Listen::new().room(OTHER_ROOM), false);
     hub.reconnect(&[&listener, &other]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_does_not_fit_is_told_in_its_place() {
+fn overflow_is_reported_in_its_place() {
     let hub = Hub::new();
     let (listener, other) =
         (hub.listen_with(Listen::new().room(ROOM), false, 2), hub.listen(Listen::new().room(ROOM), false));
@@ -16,7 +16,7 @@ fn what_does_not_fit_is_told_in_its_place() {
 }
 
 #[test]
-fn gap_of_a_full_queue_stands_between_what_came_before_and_after() {
+fn overflow_gap_is_between_earlier_and_later_pushes() {
     let hub = Hub::new();
     let listener = hub.listen_with(Listen::new().room(ROOM), false, 2);
     (1..=3).for_each(|mid| hub.push(mid));
@@ -42,7 +42,7 @@ fn queue_is_bounded_by_bytes_too() {
 }
 
 #[test]
-fn reconnect_is_told_to_those_who_were_there_before() {
+fn reconnect_is_reported_only_to_earlier_listeners() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM).event("login"), false);
     hub.push(1);
@@ -54,7 +54,7 @@ fn reconnect_is_told_to_those_who_were_there_before() {
 }
 
 #[test]
-fn gap_stands_before_what_is_pushed_ahead_of_the_grant() {
+fn gap_precedes_pushes_that_arrive_before_the_grant() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.reconnect(&[]);
@@ -66,7 +66,7 @@ fn gap_stands_before_what_is_pushed_ahead_of_the_grant() {
 }
 
 #[test]
-fn refusal_is_told_with_its_error() {
+fn refusal_is_reported_with_its_error() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.push(1);
@@ -78,7 +78,7 @@ fn refusal_is_told_with_its_error() {
 }
 
 #[test]
-fn what_has_no_history_is_a_gap_though_the_rooms_are_caught_up() {
+fn events_get_a_gap_even_if_the_rooms_are_caught_up() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM).event("login"), true);
     hub.find_newest(&[]);
@@ -90,7 +90,7 @@ fn what_has_no_history_is_a_gap_though_the_rooms_are_caught_up() {
 }
 
 #[test]
-fn room_of_which_nothing_is_known_cannot_be_caught_up() {
+fn room_without_a_known_message_cannot_be_caught_up() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);
     hub.reconnect(&[&listener]);
@@ -103,7 +103,7 @@ fn room_of_which_nothing_is_known_cannot_be_caught_up() {
 }
 
 #[test]
-fn gap_stands_behind_what_was_read_before_it() {
+fn gap_follows_pushes_that_were_read_before_it() {
     let hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), false);
     hub.read_payload(&room_message(ROOM, 1));
@@ -113,7 +113,7 @@ fn gap_stands_behind_what_was_read_before_it() {
 }
 
 #[test]
-fn pushes_that_come_together_and_do_not_all_fit_are_told_in_their_place() {
+fn overflow_within_one_read_is_reported_in_its_place() {
     let hub = Hub::new();
     let (short, long) =
         (hub.listen_with(Listen::new().room(ROOM), false, 3), hub.listen(Listen::new().room(ROOM), false));

@@ -1,4 +1,4 @@
-//! Routing, queues, gaps and catch-ups, without a socket or a thread. Here stands what the tests need.
+//! Routing, queues, gaps and catch-ups, without a socket or a thread. This file has the helpers.
 
 mod again_and_again;
 mod beginnings;
@@ -21,7 +21,7 @@ use crate::rtm::{Message, MessageType, PushMethod, Target};
 
 const ROOM: i64 = 42;
 
-/// The listeners of a client, and a connection that is made anew at will.
+/// The listeners of a client, with a connection that tests can replace.
 struct Hub {
     listeners: Listeners,
     counters: Arc<Counters>,
@@ -35,7 +35,7 @@ impl Hub {
         Hub { listeners: Listeners::new(Arc::clone(&counters)), counters, connection: 1, now: Instant::now() }
     }
 
-    /// With a listener that catches the room up, which was empty, and has received message 1.
+    /// Creates a hub with a listener that catches up the room, which was empty, and has received message 1.
     fn filling() -> (Hub, TestListener) {
         let hub = Hub::new();
         let listener = hub.listen(Listen::new().room(ROOM), true);
@@ -44,7 +44,7 @@ impl Hub {
         (hub, listener)
     }
 
-    /// As [`filling`](Hub::filling), and then the connection was lost and made again.
+    /// As [`filling`](Hub::filling), with a lost and re-established connection.
     fn reconnected() -> (Hub, TestListener) {
         let (mut hub, listener) = Hub::filling();
         hub.reconnect(&[&listener]);
@@ -75,7 +75,7 @@ impl Hub {
         self.listeners.wake_touched();
     }
 
-    /// A push that is read together with others: nobody is woken yet.
+    /// Routes a push that was read together with others, without waking anybody yet.
     fn read_payload(&self, payload: &[u8]) {
         self.route(PushMethod::RoomMessage, payload);
     }
@@ -86,7 +86,7 @@ impl Hub {
         self.listeners.route(self.connection, &pushes, self.now);
     }
 
-    /// These pushes come in one read, each a room and an id.
+    /// Routes pushes that arrive in one read, each given by its room and id.
     fn push_together(&self, pushes: impl IntoIterator<Item = (i64, i64)>) {
         pushes.into_iter().for_each(|(rid, mid)| self.read_payload(&room_message(rid, mid)));
         self.listeners.wake_touched();
@@ -100,13 +100,13 @@ impl Hub {
         self.listeners.wake_touched();
     }
 
-    /// A new connection, on which these are granted what they want.
+    /// Makes a new connection, on which the server grants these listeners' subscriptions.
     fn reconnect(&mut self, listeners: &[&TestListener]) {
         self.connection += 1;
         listeners.iter().for_each(|listener| self.listeners.handle_granted(self.connection, listener.id));
     }
 
-    /// The room's newest messages are found out.
+    /// Answers the query for the room's newest messages.
     fn find_newest(&self, newest: &[i64]) {
         self.find_newest_rows(newest.iter().copied().map(row).collect());
     }
@@ -117,7 +117,7 @@ impl Hub {
         self.give(work, newest, None);
     }
 
-    /// Catch-up threads begin, as many as there is use for. Says how many.
+    /// Starts as many catch-up threads as can be used. Returns how many.
     fn start_threads(&self) -> usize {
         let started = Cell::new(0);
         let start = || {
@@ -128,7 +128,7 @@ impl Hub {
         started.get()
     }
 
-    /// What a thread would do next without waiting.
+    /// Takes what a thread would do next without waiting.
     fn next_work(&self) -> Option<Work> {
         self.listeners.tables.lock().take_work()
     }
@@ -140,7 +140,7 @@ impl Hub {
         }
     }
 
-    /// The page that was asked for has these messages, and then there is the next query.
+    /// Answers a query with these messages and the query for the next page.
     fn give(&self, work: Work, messages: Vec<Message>, next: Option<History>) {
         self.listeners.finish_work(work, Some(Ok(HistoryPage { messages, next })), self.now);
     }
@@ -149,25 +149,25 @@ impl Hub {
         self.listeners.finish_work(Work::CatchUp(Box::new(catch_up)), Some(Err(error)), self.now);
     }
 
-    /// Gives a catch-up its last page.
+    /// Answers a catch-up with its last page.
     fn end(&self, catch_up: CatchUp, mids: impl IntoIterator<Item = i64>) {
         self.give(Work::CatchUp(Box::new(catch_up)), mids.into_iter().map(row).collect(), None);
     }
 
-    /// Gives a catch-up a page behind which there is another.
+    /// Answers a catch-up with a page that another follows.
     fn page(&self, catch_up: CatchUp, mids: impl IntoIterator<Item = i64>) {
         let next = catch_up.query();
         self.give(Work::CatchUp(Box::new(catch_up)), mids.into_iter().map(row).collect(), next);
     }
 
-    /// The next catch-up is of a room of which nothing is known, so that there is no page to read.
+    /// Completes a catch-up of a room of which nothing is known, so there is no page to read.
     fn do_blind_catch_up(&self) {
         let work = self.next_work().unwrap();
         assert!(work.query().is_none());
         self.listeners.finish_work(work, None, self.now);
     }
 
-    /// The next catch-up, all in one page.
+    /// Completes the next catch-up in one page.
     fn catch_up(&self, mids: impl IntoIterator<Item = i64>) {
         self.end(self.next_catch_up(), mids);
     }
@@ -179,7 +179,7 @@ struct TestListener {
 }
 
 impl TestListener {
-    /// Everything that is there, in short.
+    /// Takes everything that is there, in short form.
     fn received(&self) -> Vec<String> {
         let take = || match self.sink.queue.try_take() {
             Taken::Push(push) => Some(in_short(&push)),

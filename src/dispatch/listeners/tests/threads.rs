@@ -1,9 +1,9 @@
-//! The threads that read histories, as far as they are counted here.
+//! The number of threads that read histories.
 
 use super::*;
 
 #[test]
-fn threads_are_as_many_as_rooms_up_to_a_bound() {
+fn number_of_threads_follows_the_rooms_up_to_a_limit() {
     let hub = Hub::new();
     let _two = hub.listen(Listen::new().rooms(&[1, 2]), true);
     assert_eq!((hub.start_threads(), hub.start_threads()), (2, 0));
@@ -12,11 +12,11 @@ fn threads_are_as_many_as_rooms_up_to_a_bound() {
 }
 
 #[test]
-fn thread_that_does_not_start_is_not_relied_upon() {
+fn failed_thread_start_is_not_counted() {
     let hub = Hub::new();
     let _listener = hub.listen(Listen::new().room(ROOM), true);
     let refused = hub.listeners.ensure_threads(|| {
-        // Another listener that begins now waits, and then has a thread started itself.
+        // Another listener that is added now waits, and then starts a thread itself.
         assert!(hub.listeners.starting_threads.try_lock().is_none());
         Err("refused")
     });
@@ -25,7 +25,7 @@ fn thread_that_does_not_start_is_not_relied_upon() {
 }
 
 #[test]
-fn one_thread_will_do_where_the_machine_refuses_more() {
+fn one_thread_suffices_if_the_system_refuses_more() {
     let hub = Hub::new();
     let _listener = hub.listen(Listen::new().room(1), true);
     hub.start_threads();
