@@ -105,8 +105,8 @@ fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
 }
 
 #[test]
-fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
-    within("server_that_asks_without_reading_the_answers_is_hung_up_on", 96 * MIB, || {
+fn connection_ends_if_the_server_sends_quests_without_reading_answers() {
+    within("connection_ends_if_the_server_sends_quests_without_reading_answers", 96 * MIB, || {
         let server = ScriptedServer::start();
         let client = eager(&server);
         let pending = client.get_room_info(1).submit();

@@ -1,4 +1,4 @@
-//! What the engine asks its driver to do.
+//! Actions that the engine requests from its driver.
 
 use std::net::SocketAddr;
 
@@ -9,58 +9,58 @@ use crate::fpnn::{Payload, PayloadReader, read_answer};
 use crate::rtm::PushMethod;
 use crate::rtm::methods::listen::SetListen;
 
-/// What the driver is to do.
+/// An action for the driver.
 #[derive(Debug)]
 pub enum Action<T> {
     /// Deliver the outcome.
     Complete(T, Outcome),
-    /// Resolve the endpoint, and come back with `Engine::handle_resolved` and this number.
+    /// Resolve the endpoint, and call `Engine::handle_resolved` with this number.
     Resolve(u64),
-    /// Begin to connect to the address.
+    /// Start connecting to the address.
     Dial(DialId, SocketAddr),
     /// Drop the connection and all dials.
     Disconnect,
-    /// Tell the user that a connection was made.
+    /// Report a new connection to the user.
     Opened(ConnectionInfo),
-    /// Tell the user that a connection ended.
+    /// Report the end of a connection to the user.
     Ended(ConnectionInfo, Option<Error>),
-    /// Sign a `setlisten`, and come back with `Engine::handle_listen_quest`.
+    /// Sign a `setlisten`, and call `Engine::handle_listen_quest`.
     AskToListen(SetListen),
-    /// The server refused a time stamp, and its clock shows this, in milliseconds since the epoch. Correct the clock that
-    /// calls are signed with, and come back with `Engine::handle_clocks_compared`.
+    /// The server refused a time stamp, and its clock shows this time, in milliseconds since the epoch. Correct the
+    /// clock that signs calls, and call `Engine::handle_clocks_compared`.
     CompareClocks { server_ms: i64 },
-    /// The server granted a listener's wish. Connections are numbered for listeners alone.
+    /// The server granted a listener's subscription. Listeners have their own numbering of connections.
     Granted { connection: u64, listener: ListenerId },
-    /// The server refused a wish that it had granted on an earlier connection.
+    /// The server refused a subscription that it had granted on an earlier connection.
     Refused { connection: u64, listener: ListenerId, error: Error },
-    /// Pushes came, one after the other. They have their answers already.
+    /// Consecutive pushes. They have been answered.
     Pushed { connection: u64, pushes: RawPushes },
 }
 
-/// Names one attempt to reach one address. Never used twice.
+/// Identifies one attempt to reach one address. Ids are never reused.
 pub type DialId = usize;
 
-/// Pushes as they came, one behind the other.
+/// The payloads of pushes, in order of arrival.
 #[derive(Debug, Default)]
 pub struct RawPushes {
     payloads: Vec<u8>,
-    /// The method of each push, and where its payload ends.
+    /// The method of each push, and the end of its payload.
     ends: Vec<(PushMethod, usize)>,
 }
 
 impl RawPushes {
-    /// Adds a push, behind the others.
+    /// Adds a push at the end.
     pub fn add(&mut self, method: PushMethod, payload: &[u8]) {
         self.payloads.extend_from_slice(payload);
         self.ends.push((method, self.payloads.len()));
     }
 
-    /// How many there are.
+    /// The number of pushes.
     pub fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// The method and the payload of each.
+    /// The method and the payload of each push.
     pub fn iter(&self) -> impl Iterator<Item = (PushMethod, &[u8])> {
         let mut start = 0;
         self.ends.iter().map(move |&(method, end)| {
@@ -70,7 +70,7 @@ impl RawPushes {
     }
 }
 
-/// How a call ended, as far as the engine knows.
+/// How a call ended, as far as the engine can tell.
 pub type Outcome = Result<RawAnswer, Error>;
 
 /// An answer, still encoded.
@@ -82,7 +82,7 @@ pub struct RawAnswer {
 }
 
 impl RawAnswer {
-    /// Whether the payload can be read at all, whatever it is the answer to.
+    /// Whether the payload can be parsed, whatever it answers.
     pub fn is_readable(&self) -> bool {
         let skip_all = |reader: &mut PayloadReader<'_>| {
             while reader.next_key()?.is_some() {

@@ -4,38 +4,38 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Growth, ReconnectPolicy, SHORTEST_DELAY};
 
-/// With the regressive policy, a lost connection is made anew after a random pause of up to this, times the jitter, so that
-/// the clients of a restarted server do not come back together. It doubles with each failure in a row.
+/// The longest random pause before a reconnect with the regressive policy, before the jitter is applied. It spreads the
+/// clients of a restarted server. It doubles with each consecutive failure,
 const LARGEST_PAUSE: Duration = Duration::from_millis(250);
-/// It doubles no more often than this.
+/// but at most this many times.
 const MOST_PAUSE_DOUBLINGS: u32 = 5;
 
-/// When the next attempt may begin.
+/// When the next attempt may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// At this time, or earlier if a call asks for it.
+    /// At this time, or earlier if a call needs a connection.
     Soon(Instant),
-    /// Not before this time. Calls are refused until then.
+    /// Not before this time. Calls fail until then.
     After(Instant),
 }
 
-/// What is remembered of past attempts, and the policy that decides on the next.
+/// The history of attempts, and the policy that decides on the next one.
 #[derive(Debug)]
 pub(super) struct Backoff {
     policy: ReconnectPolicy,
     random: fastrand::Rng,
     budget: Budget,
-    /// Attempts that failed, or whose connections did not fare better, in a row.
+    /// Consecutive attempts that failed, or whose connections counted as failed.
     failures: u32,
-    /// The one attempt that follows a loss at once was used up since the server last answered.
+    /// Whether the one immediate attempt after a loss has been used since the server last answered.
     has_returned_at_once: bool,
     last_attempt: Option<Instant>,
-    /// When the last attempt began, or its connection was lost.
+    /// When the last attempt started, or its connection was lost.
     waits_from: Option<Instant>,
 }
 
 impl Backoff {
-    /// `seed` decides what chance decides.
+    /// `seed` determines the random numbers.
     pub(super) fn new(policy: ReconnectPolicy, seed: u64) -> Backoff {
         Backoff {
             random: fastrand::Rng::with_seed(seed),
@@ -48,30 +48,31 @@ impl Backoff {
         }
     }
 
-    /// Whether the policy makes connections without being asked to.
+    /// Whether the policy reconnects on its own.
     pub(super) fn is_enabled(&self) -> bool {
         self.policy.enabled
     }
 
-    /// Failures in a row.
+    /// The number of consecutive failures.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// An attempt begins.
+    /// Records the start of an attempt.
     pub(super) fn record_attempt(&mut self, now: Instant) {
         self.budget.spend(now);
         self.last_attempt = Some(now);
         self.waits_from = Some(now);
     }
 
-    /// The attempt failed.
+    /// Records the failure of an attempt.
     pub(super) fn record_failure(&mut self) {
         self.failures = self.failures.saturating_add(1);
         self.has_returned_at_once = true;
     }
 
-    /// A connection was lost that lived for `lived`. `has_answered` says whether the server answered anything on it.
+    /// Records the loss of a connection that lived for `lived`. `has_answered` tells whether the server sent anything
+    /// on it.
     pub(super) fn record_loss(&mut self, now: Instant, lived: Duration, has_answered: bool) {
         match self.policy.growth {
             Growth::Exponential if has_answered => self.failures = 0,
@@ -83,7 +84,7 @@ impl Backoff {
         self.waits_from = Some(now);
     }
 
-    /// When the next attempt may begin, after a failure or a loss.
+    /// Decides when the next attempt may start, after a failure or a loss.
     pub(super) fn next_attempt(&mut self, now: Instant) -> Next {
         let chance = self.random.f64();
         match self.policy.growth {
@@ -96,20 +97,20 @@ impl Backoff {
         }
     }
 
-    /// When a call that asks for an attempt gets one, where the policy does not wait.
+    /// Returns when an attempt for a call may start, if the policy is not waiting.
     pub(super) fn next_for_call(&self, now: Instant) -> Instant {
         if self.policy.enabled { self.not_too_soon(now) } else { now }
     }
 
-    /// The wait counts from the beginning of the last attempt: a server that comes back must not be left alone for longer
-    /// than the longest wait, however long the attempt took to fail.
+    /// Counts the wait from the start of the last attempt. So the client never leaves a server alone for longer than
+    /// the longest wait, however long the attempt took to fail.
     fn next_exponential(&self, now: Instant, chance: f64) -> Next {
         let delay = self.shortened(exponential_delay(&self.policy, self.failures), chance);
-        // Even the first attempt after a loss comes a moment later, unless a call asks for it: a server that ends often drops
-        // its connections before it stops listening.
+        // Even the first attempt after a loss starts a moment later, unless a call needs a connection: a server that
+        // shuts down often drops its connections before it stops accepting new ones.
         let due = self.waits_from.map_or(now, |from| from + delay.max(SHORTEST_DELAY));
         let at = self.not_too_soon(due.max(now)).max(self.budget.next_at(now));
-        // Nobody is refused for the sake of the shortest delay.
+        // No call fails because of the shortest delay alone.
         if self.policy.enabled && at > now + SHORTEST_DELAY { Next::After(at) } else { Next::Soon(at) }
     }
 
@@ -127,19 +128,19 @@ impl Backoff {
     }
 }
 
-/// The wait after `failures` failures in a row, before chance shortens it.
+/// The wait after `failures` consecutive failures, before jitter.
 fn exponential_delay(policy: &ReconnectPolicy, failures: u32) -> Duration {
     let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
     doubled(policy.first_delay.max(SHORTEST_DELAY), doublings, policy.max_delay.max(SHORTEST_DELAY))
 }
 
-/// A wait that was `first` and has doubled so many times, up to `longest`.
+/// Doubles `first` the given number of times, up to `longest`.
 pub(super) fn doubled(first: Duration, doublings: u32, longest: Duration) -> Duration {
     let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
     first.saturating_mul(factor).min(longest)
 }
 
-/// The wait after `step` others, before chance shortens it.
+/// The wait after `step` earlier ones, before jitter.
 fn regressive_delay(policy: &ReconnectPolicy, steps: u32, step: u32) -> Duration {
     let delay = if step >= steps {
         policy.max_delay
@@ -149,19 +150,19 @@ fn regressive_delay(policy: &ReconnectPolicy, steps: u32, step: u32) -> Duration
     delay.max(SHORTEST_DELAY)
 }
 
-/// Bounds the attempts on a server that answers and goes away, over and over, so that no wait ever grows: some may follow
-/// each other at once, the others at a steady rate.
+/// Bounds the attempts on a server that repeatedly answers and goes away, for which no wait ever grows. A few attempts
+/// may follow each other at once, the others at a steady rate.
 #[derive(Debug)]
 struct Budget {
     interval: Duration,
-    /// When everything that was spent will have been earned again.
+    /// When the budget will be full again.
     whole_at: Option<Instant>,
 }
 
 impl Budget {
-    /// So many attempts may follow each other at once.
+    /// How many attempts may follow each other at once.
     const SIZE: u32 = 16;
-    /// One more is earned in this time, or in the policy's longest wait if that is shorter.
+    /// The time in which one more is earned, or the policy's longest wait if that is shorter.
     const INTERVAL: Duration = Duration::from_millis(500);
 
     fn new(policy: &ReconnectPolicy) -> Budget {
@@ -196,7 +197,7 @@ mod tests {
         (now, backoff.next_attempt(now))
     }
 
-    /// The wait after so many failures without jitter, in milliseconds.
+    /// The wait after `failures` failures without jitter, in milliseconds.
     fn wait(failures: u32, policy: &ReconnectPolicy) -> Option<u128> {
         match after(failures, policy.clone().jitter(0.0)) {
             (now, Next::After(at)) => Some((at - now).as_millis()),
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_off_at_most_the_jitter() {
+    fn jitter_shortens_waits_by_at_most_its_share() {
         for seed in 0..100 {
             let now = Instant::now();
             let mut backoff = Backoff::new(ReconnectPolicy::regressive().free_failures(0), seed);
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn switched_off_policy_refuses_nobody() {
+    fn disabled_policy_refuses_no_call() {
         assert_eq!(wait(1000, &ReconnectPolicy::never()), None);
     }
 
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn budget_is_earned_again_at_a_steady_rate() {
+    fn budget_recovers_at_a_steady_rate() {
         let start = Instant::now();
         let mut budget = Budget::new(&ReconnectPolicy::default());
         for _ in 0..Budget::SIZE {

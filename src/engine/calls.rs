@@ -1,4 +1,4 @@
-//! The calls in progress, each under its sequence number. It knows nothing of connections.
+//! The calls in flight, by sequence number. Knows nothing about connections.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -10,46 +10,46 @@ use slab::Slab;
 use super::timers::Timers;
 use super::token::Token;
 
-/// Below this size, the queue is not worth clearing of calls that are over.
+/// Below this length, clearing ended calls out of the queue does not pay.
 const WORTH_CLEARING: usize = 1024;
 
-/// A call on its way in.
+/// A call that enters the engine.
 #[derive(Debug)]
 pub struct NewCall<T> {
-    /// The whole frame but for its sequence number.
+    /// The whole frame, except for its sequence number.
     pub frame: Vec<u8>,
-    /// When the call's time runs out.
+    /// When the call times out.
     pub deadline: Instant,
-    /// The time that the call had, for its error.
+    /// The timeout, for the error.
     pub timeout: Duration,
-    /// Whether it waits for the next connection where others are refused or fail.
+    /// Whether the call waits for the next connection if other calls would fail.
     pub wait_for_ready: bool,
-    /// Stands for the waiting caller.
+    /// Represents the waiting caller.
     pub token: T,
 }
 
-/// One call under way.
+/// A call in flight.
 #[derive(Debug)]
 pub(super) struct InFlight<T> {
-    /// Stands for the waiting caller.
+    /// Represents the waiting caller.
     pub token: T,
-    /// When its time runs out.
+    /// When the call times out.
     pub deadline: Instant,
-    /// The time that it had.
+    /// The timeout, for the error.
     pub timeout: Duration,
-    /// Whether a failed attempt to connect leaves it waiting for the next.
+    /// Whether the call outlasts a failed attempt to connect.
     pub wait_for_ready: bool,
-    /// Whether it was sent.
+    /// Whether the call was sent.
     pub send_state: SendState,
 }
 
 impl<T> InFlight<T> {
-    /// Whether its frame went to a connection.
+    /// Whether its frame was passed to a connection.
     pub(super) fn is_sent(&self) -> bool {
         matches!(self.send_state, SendState::Sent(_))
     }
 
-    /// The memory of its frame, for the answer; none if it was not sent.
+    /// Takes the memory of its frame, to be reused for the answer. Empty if the call was not sent.
     pub(super) fn take_spare(&mut self) -> Vec<u8> {
         match &mut self.send_state {
             SendState::Sent(sent) => std::mem::take(&mut sent.spare),
@@ -61,31 +61,30 @@ impl<T> InFlight<T> {
 /// Whether a call was sent.
 #[derive(Debug)]
 pub(super) enum SendState {
-    /// Its frame waits to be sent.
+    /// The frame has not been sent.
     Queued(Vec<u8>),
-    /// Its frame went to a connection.
+    /// The frame was passed to a connection.
     Sent(Sent),
 }
 
-/// A frame that went to a connection.
+/// A frame that was passed to a connection.
 #[derive(Debug)]
 pub(super) struct Sent {
-    /// Where the frame begins in the connection's output.
+    /// The position of the frame in the connection's output.
     pub position: u64,
-    /// The frame's memory, kept for the answer.
+    /// The frame's memory, reused for the answer.
     pub spare: Vec<u8>,
 }
 
-/// All calls under way, sent or not. A live sequence number is never given out again.
-///
+/// All calls in flight, sent or not. A sequence number in use is never assigned again.
 #[derive(Debug)]
 pub(super) struct Calls<T> {
     table: Table<T>,
     timers: Timers,
     last_seq: u32,
-    /// The calls that were not sent yet, in their order. Some may be over.
+    /// The unsent calls, in order. Some may have ended.
     queue: VecDeque<u32>,
-    /// How many of them are not over.
+    /// How many of them have not ended.
     unsent: usize,
 }
 
@@ -100,22 +99,22 @@ impl<T> Calls<T> {
         }
     }
 
-    /// How many calls are under way.
+    /// The number of calls in flight.
     pub(super) fn len(&self) -> usize {
         self.table.calls.len()
     }
 
-    /// The length of the queue of unsent calls, calls that are over included.
+    /// The length of the queue of unsent calls, including ended ones.
     pub(super) fn queue_len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Whether any call waits to be sent.
+    /// Whether any call is waiting to be sent.
     pub(super) fn has_unsent(&self) -> bool {
         self.unsent > 0
     }
 
-    /// A sequence number that no call has, and that is not in use otherwise.
+    /// Returns a sequence number that neither a call nor `is_in_use` uses.
     pub(super) fn next_seq(&mut self, is_in_use: impl Fn(u32) -> bool) -> u32 {
         loop {
             self.last_seq = self.last_seq.wrapping_add(1);
@@ -125,7 +124,7 @@ impl<T> Calls<T> {
         }
     }
 
-    /// Takes a call in under `seq`. One that was not sent joins the queue.
+    /// Adds a call under `seq`. An unsent call joins the queue.
     pub(super) fn insert(&mut self, seq: u32, call: InFlight<T>) {
         if !call.is_sent() {
             self.queue.push_back(seq);
@@ -136,8 +135,8 @@ impl<T> Calls<T> {
         self.table.insert(seq, call);
     }
 
-    /// Takes the next number out of the queue, and has `send` send its frame if the call is not over, and its caller has
-    /// not given up. One that has lets the call expire.
+    /// Removes the next number from the queue. If the call has not ended and its caller has not given up, sends its
+    /// frame with `send`. A call that was given up stays until it expires.
     pub(super) fn send_next(&mut self, send: impl FnOnce(u32, Vec<u8>) -> Sent)
     where
         T: Token,
@@ -154,17 +153,17 @@ impl<T> Calls<T> {
         }
     }
 
-    /// Takes out the call that an answer belongs to: it was sent.
+    /// Removes the call that an answer belongs to. The call must have been sent.
     pub(super) fn remove_sent(&mut self, seq: u32) -> Option<InFlight<T>> {
         self.table.remove_if(seq, InFlight::is_sent)
     }
 
-    /// Takes out all calls that were sent, in their order.
+    /// Removes all sent calls, in order.
     pub(super) fn remove_all_sent(&mut self) -> Vec<InFlight<T>> {
         self.remove_where(InFlight::is_sent)
     }
 
-    /// Takes out the calls that were not sent and do not wait for the next connection, in their order.
+    /// Removes the unsent calls that do not wait for the next connection, in order.
     pub(super) fn remove_unsent_not_waiting(&mut self) -> Vec<InFlight<T>> {
         let removed = self.remove_where(|call| !call.is_sent() && !call.wait_for_ready);
         if !self.has_unsent() {
@@ -173,21 +172,20 @@ impl<T> Calls<T> {
         removed
     }
 
-    /// Takes out all calls, in their order.
+    /// Removes all calls, in order.
     pub(super) fn remove_all(&mut self) -> Vec<InFlight<T>> {
         self.queue.clear();
         self.remove_where(|_| true)
     }
 
-    /// Takes out one call whose time has run out.
+    /// Removes one call that has timed out.
     pub(super) fn pop_expired(&mut self, now: Instant) -> Option<InFlight<T>> {
         let table = &self.table;
         let seq = self.timers.pop_due(now, |seq| table.deadline_of(seq))?;
         self.remove(seq)
     }
 
-    /// Clears calls that are over out of the queue, once they are many: behind a server that does not read, calls expire
-    /// there.
+    /// Clears ended calls out of the queue once there are many. They expire there if the server does not read.
     pub(super) fn tidy_queue(&mut self) {
         let table = &self.table;
         if self.queue.len() > WORTH_CLEARING + 2 * table.calls.len() {
@@ -195,7 +193,7 @@ impl<T> Calls<T> {
         }
     }
 
-    /// When the next call expires.
+    /// When the next call times out.
     pub(super) fn next_due(&mut self) -> Option<Instant> {
         let table = &self.table;
         self.timers.next_due(|seq| table.deadline_of(seq))
@@ -216,9 +214,9 @@ impl<T> Calls<T> {
     }
 }
 
-/// The calls by their sequence numbers.
+/// The calls by sequence number.
 ///
-/// The calls themselves lie in a slab, which grows in place, and the map from sequence numbers to their places is small:
+/// The calls are stored in a slab, which grows in place, and the map from sequence numbers to slab indices is small. So
 /// many calls in flight take little memory.
 #[derive(Debug)]
 struct Table<T> {
@@ -278,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn live_sequence_numbers_are_passed_over_after_the_wrap() {
+    fn used_sequence_numbers_are_skipped_after_the_wrap() {
         let mut calls = Calls::new();
         let deadline = Instant::now();
         for seq in [u32::MAX, 0, 2] {
@@ -297,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn call_expires_at_its_deadline_and_once() {
+    fn call_expires_once_at_its_deadline() {
         let start = Instant::now();
         let mut calls = Calls::new();
         calls.insert(1, call(start + Duration::from_millis(5)));

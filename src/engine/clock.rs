@@ -1,5 +1,5 @@
-//! Finds out whether the machine's clock is wrong. An answer with 200008 says so; a `*ping` then asks the server for its time
-//! while the answer is held. This file knows neither the time of day nor how a ping is sent.
+//! Determines whether the machine's clock is wrong. If an answer carries the code 200008, a `*ping` asks the server for
+//! its time, while the answer is held. This file neither reads the clock nor sends pings.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -10,24 +10,24 @@ use crate::config::bounded;
 use crate::error::{AnswerError, DecodeError};
 use crate::fpnn::{Answer, PayloadReader, read_answer};
 
-/// The server's time is waited for no longer than this, whatever time the held calls have left: a server may not answer pings.
+/// How long to wait for the server's time, however much time the held calls have left. A server may not answer pings.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// A refusal is a code and a short text. Held answers are to take little memory.
+/// A refusal is a code and a short text, so larger answers are not held.
 const LARGEST_REFUSAL: usize = 4096;
-/// What a server says is its time, in milliseconds since the epoch: from the year 2020 to the last second that a time stamp
-/// holds. Anything else is no time of day.
+/// The times that a server may plausibly report, in milliseconds since the epoch: from the year 2020 to the last second
+/// that fits a time stamp.
 const PLAUSIBLE_MS: RangeInclusive<i64> = 1_577_836_800_000..=(u32::MAX as i64) * 1000;
 
-/// A call that the server refused for its time stamp.
+/// A call that the server refused because of its time stamp.
 #[derive(Debug)]
 pub(super) struct RefusedCall<T> {
     pub token: T,
     pub error: AnswerError,
-    /// When the call is to have its outcome.
+    /// When the call must have an outcome.
     pub deadline: Instant,
 }
 
-/// What was refused while the server is asked for its time.
+/// The refusals held while the server is asked for its time.
 #[derive(Debug)]
 pub(super) struct Refused<T> {
     pub calls: Vec<RefusedCall<T>>,
@@ -45,10 +45,10 @@ impl<T> Default for Refused<T> {
 #[derive(Debug)]
 pub(super) struct ClockCheck<T> {
     is_enabled: bool,
-    /// The question that is open, and when it was asked.
+    /// The ping that asks for the time, and when it was sent.
     ping: Option<(u32, Instant)>,
     refused: Refused<T>,
-    /// Since when calls are signed with a corrected clock, if they are.
+    /// When the clock that signs calls was last corrected.
     corrected_at: Option<Instant>,
 }
 
@@ -57,7 +57,7 @@ impl<T> ClockCheck<T> {
         ClockCheck { is_enabled, ping: None, refused: Refused::default(), corrected_at: None }
     }
 
-    /// The error in an answer, if it refuses the call for its time stamp and this is to be helped.
+    /// Returns the error in an answer if it refuses the time stamp and correction is enabled.
     pub(super) fn refusal_in(&self, answer: &RawAnswer) -> Option<AnswerError> {
         if !self.is_enabled || answer.payload.len() > LARGEST_REFUSAL {
             return None;
@@ -66,19 +66,19 @@ impl<T> ClockCheck<T> {
         self.is_refusal(&error).then_some(error)
     }
 
-    /// Whether the error says that the time stamp is off, and this is to be helped.
+    /// Whether the error refuses the time stamp and correction is enabled.
     pub(super) fn is_refusal(&self, error: &AnswerError) -> bool {
         self.is_enabled && error.code() == ErrorCode::RTM_EC_INVALID_SERVER_TIME
     }
 
-    /// Whether the clock was corrected after something was signed that had `timeout` from its beginning to `deadline`. What
-    /// waits to be sent is signed already.
+    /// Whether the clock was corrected after a quest was signed. The quest had `timeout` until `deadline`. A quest in
+    /// the queue has already been signed.
     pub(super) fn was_corrected_since(&self, deadline: Instant, timeout: Duration) -> bool {
         let began = deadline.checked_sub(bounded(timeout));
         self.corrected_at.is_some_and(|corrected| began.is_none_or(|began| began < corrected))
     }
 
-    /// Holds the outcome of a call until the server has told its time.
+    /// Holds the outcome of a call until the server reports its time.
     pub(super) fn hold_call(&mut self, call: RefusedCall<T>) {
         self.refused.calls.push(call);
     }
@@ -88,39 +88,39 @@ impl<T> ClockCheck<T> {
         self.refused.listen = Some(error);
     }
 
-    /// The `setlisten` that was refused is in flight no longer: its connection is gone.
+    /// Forgets the refused `setlisten`, whose connection is gone.
     pub(super) fn forget_listen(&mut self) {
         self.refused.listen = None;
     }
 
-    /// Whether the server is being asked for its time.
+    /// Whether a ping that asks for the time is in flight.
     pub(super) fn is_asking(&self) -> bool {
         self.ping.is_some()
     }
 
-    /// The server is being asked, by the ping `seq`.
+    /// Records that ping `seq` asks the server for its time.
     pub(super) fn record_ping(&mut self, now: Instant, seq: u32) {
         self.ping = Some((seq, now));
     }
 
-    /// How long the answer to ping `seq` took, if that is the one which asks for the time.
+    /// Returns the round-trip time of ping `seq`, if that is the one that asks for the time.
     pub(super) fn round_trip(&self, now: Instant, seq: u32) -> Option<Duration> {
         let (asked, at) = self.ping?;
         (asked == seq).then(|| now.saturating_duration_since(at))
     }
 
-    /// From now on, calls are signed with another time than before.
+    /// Records that calls are signed with a corrected clock from now on.
     pub(super) fn record_corrected(&mut self, now: Instant) {
         self.corrected_at = Some(now);
     }
 
-    /// The question is settled, or nobody will answer it: gives back everything that was held.
+    /// Ends the question, whether or not it was answered. Returns everything that was held.
     pub(super) fn finish(&mut self) -> Refused<T> {
         self.ping = None;
         std::mem::take(&mut self.refused)
     }
 
-    /// Gives back what cannot be held any longer.
+    /// Returns what cannot be held any longer.
     pub(super) fn take_late(&mut self, now: Instant) -> Refused<T> {
         if self.due_at().is_none_or(|due| now < due) {
             return Refused::default();
@@ -134,7 +134,7 @@ impl<T> ClockCheck<T> {
         Refused { calls: late, listen: None }
     }
 
-    /// When [`take_late`](ClockCheck::take_late) has something to give back.
+    /// When [`take_late`](ClockCheck::take_late) next has something to return.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let (_, asked) = self.ping?;
         let deadlines = self.refused.calls.iter().map(|call| call.deadline);

@@ -1,5 +1,5 @@
-//! One connection: its bytes in and out, its handshake, its keep-alive. It knows neither how it was made nor who waits for
-//! its answers.
+//! One connection: its input and output, its handshake, its keep-alive. It knows neither how it was made nor who waits
+//! for answers.
 
 use std::time::Instant;
 
@@ -16,15 +16,15 @@ use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Paylo
 use crate::rtm::PushMethod;
 use crate::rtm::methods::read_nothing;
 
-/// FPNN's own method that every peer answers: it shows that the peer is alive.
+/// FPNN's own method, which every peer answers. The answer shows that the peer is alive.
 const PING: MethodName<'static> = MethodName::literal("*ping");
 
-/// So many pings can wait for their answers; the oldest ones are forgotten. A server need not answer any of them.
+/// How many unanswered pings are remembered. A server need not answer any of them.
 const MOST_PINGS: usize = 8;
-/// A frame of at most this capacity lends its memory to the answer.
+/// The memory of a frame up to this capacity is reused for the answer.
 const LARGEST_SPARE: usize = 512;
 
-/// One connection to the server. A new connection is a new value.
+/// One connection to the server. Never reused for another.
 #[derive(Debug)]
 pub(super) struct Connection {
     info: ConnectionInfo,
@@ -33,37 +33,37 @@ pub(super) struct Connection {
     out: OutBuffer,
     handshake: Handshake,
     keep_alive: KeepAliveTimer,
-    /// The sequence numbers of the pings that wait for their answers.
+    /// The sequence numbers of unanswered pings.
     pings: Vec<u32>,
-    /// The system did not take all bytes of the last write.
+    /// Whether the system accepted only part of the last write.
     is_blocked: bool,
-    /// The sequence number of the `setlisten` that waits for its answer.
+    /// The sequence number of the `setlisten` in flight.
     listen_quest: Option<u32>,
-    /// The server has sent something since the handshake.
+    /// Whether the server has sent anything since the handshake.
     has_answered: bool,
 }
 
-/// What a received frame was.
+/// The meaning of a received frame.
 #[derive(Debug)]
 pub(super) enum Event<'a> {
-    /// The answer to a quest that is not one of the connection's own.
+    /// The answer to a caller's quest.
     Answer(Answer<'a>),
-    /// The server's own quest. It has its answer already.
+    /// A quest of the server's own. It has been answered.
     Quest,
-    /// A push that can be read, as far as its header says. It has its answer already.
+    /// A push with a well-formed header. It has been answered.
     Push(PushMethod, &'a [u8]),
-    /// The answer to what the server was asked to push.
+    /// The answer to a `setlisten`.
     Listened(Result<(), Error>),
-    /// The answer to the ping of this number, with the server's time if it tells one.
+    /// The answer to this ping, with the server's time if it has one.
     Pong(u32, Option<i64>),
-    /// The handshake's step under way is done.
+    /// The current step of the handshake is done.
     StepDone,
 }
 
-/// Why a connection is over.
+/// Why a connection ended.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It ended.
+    /// It was closed or lost.
     Closed(CloseReason),
     /// Its handshake failed.
     Handshake(ConnectCause),
@@ -97,7 +97,7 @@ impl Connection {
         }
     }
 
-    /// What the hooks are given about the connection.
+    /// The description of the connection for hooks.
     pub(super) fn info(&self, now: Instant) -> ConnectionInfo {
         ConnectionInfo { lived: now.saturating_duration_since(self.since), ..self.info.clone() }
     }
@@ -107,22 +107,22 @@ impl Connection {
         self.has_answered
     }
 
-    /// Begins the handshake's next step, with a quest of the number `seq`. Says whether there was one: if not, the
-    /// connection is ready for calls.
+    /// Begins the handshake's next step, with a quest numbered `seq`. Returns false if there is none, which means that
+    /// the connection is ready for calls.
     ///
     /// # Errors
     ///
-    /// The step could not begin, which ends the connection.
+    /// The step could not begin, so the connection must end.
     pub(super) fn begin_next_step(&mut self, seq: u32) -> Result<bool, ConnectCause> {
         self.handshake.begin_next(seq, &mut self.out, &mut self.decoder)
     }
 
-    /// Whether the out-buffer takes more calls.
+    /// Whether the out-buffer accepts more calls.
     pub(super) fn has_room(&self) -> bool {
         self.out.has_room()
     }
 
-    /// Puts a call's frame into the out-buffer, under its number.
+    /// Adds a call's frame to the out-buffer, with this sequence number.
     pub(super) fn send(&mut self, seq: u32, mut frame: Vec<u8>) -> Sent {
         patch_seq(&mut frame, seq);
         log::trace!("quest {seq}: {}, {} bytes", Header::method_of_quest(&frame).escape_ascii(), frame.len());
@@ -131,49 +131,49 @@ impl Connection {
         Sent { position, spare }
     }
 
-    /// Puts the quest into the out-buffer that tells the server what to push. One is in flight at most.
+    /// Adds a `setlisten` to the out-buffer. At most one is in flight.
     pub(super) fn send_listen(&mut self, seq: u32, mut frame: Vec<u8>) {
         patch_seq(&mut frame, seq);
         self.out.push(frame);
         self.listen_quest = Some(seq);
     }
 
-    /// Whatever the answer to that quest says, it comes too late.
+    /// Forgets the `setlisten` in flight. Its answer would come too late.
     pub(super) fn forget_listen(&mut self) {
         self.listen_quest = None;
     }
 
-    /// Whether any byte of what was sent has gone to the operating system.
+    /// Whether any byte of the frame has been passed to the operating system.
     pub(super) fn has_left(&self, sent: &Sent) -> bool {
         self.out.has_left(sent.position)
     }
 
-    /// Whether a quest of the connection's own waits for its answer under this number.
+    /// Whether an unanswered quest of the connection's own uses this number.
     pub(super) fn uses_seq(&self, seq: u32) -> bool {
         self.pings.contains(&seq) || self.handshake.awaits(seq) || self.listen_quest == Some(seq)
     }
 
-    /// Room for the next read.
+    /// Returns the space for the next read.
     pub(super) fn input(&mut self) -> &mut [u8] {
         self.decoder.space()
     }
 
-    /// The first `received` bytes of [`input`](Connection::input) were filled in.
+    /// Handles `received` bytes that were read into [`input`](Connection::input).
     pub(super) fn handle_received(&mut self, now: Instant, received: usize) {
         self.keep_alive.record_activity(now);
         self.decoder.advance(received);
     }
 
-    /// The server is not to be asked for a sign of life for now.
+    /// Postpones the next keep-alive ping, as if the server had sent something.
     pub(super) fn record_activity(&mut self, now: Instant) {
         self.keep_alive.record_activity(now);
     }
 
-    /// What the next whole frame was, or `None` until more bytes came.
+    /// Decodes the next frame. Returns `None` if more bytes are needed.
     ///
     /// # Errors
     ///
-    /// The connection is over.
+    /// The connection must end.
     pub(super) fn next_event(&mut self) -> Result<Option<Event<'_>>, Failure> {
         match self.decoder.next_frame()? {
             None => Ok(None),
@@ -211,21 +211,21 @@ impl Connection {
         }
     }
 
-    /// Takes the payload, `len` bytes, of the frame that [`next_event`](Connection::next_event) gave last, into the memory of
-    /// `spare` if it is small.
+    /// Takes the payload of `len` bytes of the frame that [`next_event`](Connection::next_event) returned last. Reuses
+    /// the memory of `spare` if the payload is small.
     pub(super) fn take_payload(&mut self, len: usize, spare: Vec<u8>) -> Payload {
         self.decoder.take_payload(len, spare)
     }
 
-    /// What is to be written next.
+    /// The bytes to write next.
     pub(super) fn output(&self) -> &[u8] {
         self.out.unsent()
     }
 
-    /// The first `written` bytes of [`output`](Connection::output) have left.
+    /// Handles that the first `written` bytes of [`output`](Connection::output) were written.
     pub(super) fn handle_written(&mut self, now: Instant, written: usize) {
-        // The system had no room, and has some now: the server has taken bytes, so that it is alive. Bytes that the system
-        // takes at once say nothing of the server.
+        // The system had no room and has some now, so the server has read bytes and is alive. Bytes that the system
+        // buffers at once prove nothing about the server.
         if self.is_blocked {
             self.keep_alive.record_activity(now);
         }
@@ -233,12 +233,12 @@ impl Connection {
         self.out.consume(written);
     }
 
-    /// The system takes nothing of [`output`](Connection::output) for now.
+    /// Notes that the system currently accepts nothing of [`output`](Connection::output).
     pub(super) fn handle_write_blocked(&mut self) {
         self.is_blocked = true;
     }
 
-    /// When the keep-alive has something to do.
+    /// When the keep-alive next has something to do.
     pub(super) fn keep_alive_due_at(&self) -> Option<Instant> {
         self.keep_alive.due_at()
     }
@@ -274,7 +274,7 @@ impl Connection {
     }
 }
 
-/// Takes `ping` out of the pings, and says whether it was one.
+/// Removes `ping` from the pings. Returns whether it was there.
 fn forget(pings: &mut Vec<u32>, ping: u32) -> bool {
     let at = pings.iter().position(|seq| *seq == ping);
     at.map(|at| pings.swap_remove(at)).is_some()

@@ -1,4 +1,4 @@
-//! Makes connections: it idles, waits, resolves and dials. It knows neither what a connection carries nor who asks for one.
+//! Makes connections: idles, waits, resolves and dials. It knows neither what a connection carries nor who needs one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,11 +11,11 @@ use super::backoff::{Backoff, Next};
 use super::settings::Settings;
 use crate::error::{ConnectCause, ConnectError, Error, NotConnectedError, Stage};
 
-/// The next address of a name is tried when those before it have not answered for this long (RFC 8305 calls it the
-/// connection attempt delay).
+/// How long to wait for an address of a name before the next one is tried too. RFC 8305 calls this the connection
+/// attempt delay.
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
-/// See the [module](self). It outlives the connections that it makes, since it counts their failures.
+/// See the [module](self). It outlives its connections, because it counts their failures.
 #[derive(Debug)]
 pub(super) struct Connector {
     endpoint: Arc<str>,
@@ -23,49 +23,49 @@ pub(super) struct Connector {
     backoff: Backoff,
     state: State,
     attempts: u64,
-    /// The attempt whose question to the name service is still open.
+    /// The attempt whose name lookup is still running.
     lookup: Option<u64>,
     dials: DialId,
     connections: u64,
     last_error: Option<Error>,
 }
 
-/// What the connector is doing. While there is a connection, it idles.
+/// What the connector does. While there is a connection, it is idle.
 #[derive(Debug)]
 enum State {
-    /// Nothing is under way. An attempt begins when somebody asks for one.
+    /// Nothing is in progress. An attempt starts on request.
     Idle,
-    /// An attempt is due at `until`. A call goes with it, or has it begin earlier.
+    /// An attempt is due at `until`. A call waits for it, or starts it earlier.
     Pausing { until: Instant },
-    /// The policy stays away from the server. Calls are refused that do not wait for it.
+    /// The policy waits. Calls fail unless they wait for a connection.
     Waiting { until: Instant },
-    /// The name service was asked.
+    /// A name lookup is running.
     Resolving { attempt: u64, deadline: Instant },
     /// Addresses are being tried.
     Dialing { attempt: Attempt, open: Vec<(DialId, SocketAddr)>, next_at: Instant },
 }
 
-/// What is left of an attempt once a connection is there, should its handshake fail.
+/// What is left of an attempt after one of its dials has connected. Needed if the handshake fails.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// When the time for connecting runs out.
+    /// When the attempt times out.
     pub deadline: Instant,
     untried: VecDeque<SocketAddr>,
 }
 
-/// What the connector asks for.
+/// What the connector requests.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Resolve the endpoint, under this number.
+    /// Resolve the endpoint, with this number.
     Resolve(u64),
     /// Dial the address.
     Dial(DialId, SocketAddr),
-    /// Drop the attempt: it failed.
+    /// End the attempt, which has failed.
     GiveUp(ConnectCause),
 }
 
 impl Connector {
-    /// A connector that was never connected. `seed` fixes its random numbers.
+    /// Creates a connector that has never connected. `seed` determines its random numbers.
     pub(super) fn new(settings: &Settings, seed: u64) -> Connector {
         Connector {
             endpoint: Arc::clone(&settings.endpoint),
@@ -80,7 +80,7 @@ impl Connector {
         }
     }
 
-    /// What a call waits for that waits for a connection.
+    /// Returns what a call that waits for a connection is waiting for.
     pub(super) fn stage(&self) -> Stage {
         if matches!(self.state, State::Resolving { .. }) { Stage::Resolving } else { Stage::Connecting }
     }
@@ -89,7 +89,7 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// The policy waits. The wait goes on as if nobody had asked.
+    /// The policy waits. The request does not change the wait.
     pub(super) fn connect_for_call(&mut self, now: Instant) -> Result<Option<Request>, Error> {
         match self.state {
             State::Resolving { .. } | State::Dialing { .. } => Ok(None),
@@ -105,11 +105,11 @@ impl Connector {
         }
     }
 
-    /// Has a call wait for the attempt that is under way, if one is.
+    /// Lets a call wait for the current attempt.
     ///
     /// # Errors
     ///
-    /// None is.
+    /// There is none.
     pub(super) fn join_for_call(&self, now: Instant) -> Result<(), Error> {
         match self.state {
             State::Resolving { .. } | State::Dialing { .. } => Ok(()),
@@ -118,7 +118,7 @@ impl Connector {
         }
     }
 
-    /// Begins an attempt, unless one is under way. Does not wait for the policy.
+    /// Starts an attempt, unless one is in progress. Does not wait for the policy.
     pub(super) fn connect(&mut self, now: Instant) -> Option<Request> {
         if matches!(self.state, State::Resolving { .. } | State::Dialing { .. }) {
             return None;
@@ -130,7 +130,7 @@ impl Connector {
         self.look_up()
     }
 
-    /// The name service answered the question of [`Request::Resolve`].
+    /// Handles the result of the lookup that [`Request::Resolve`] started.
     pub(super) fn handle_resolved(
         &mut self,
         now: Instant,
@@ -140,7 +140,8 @@ impl Connector {
         self.lookup = None;
         let State::Resolving { attempt: current, deadline } = self.state else { return None };
         match result {
-            // The question was that of an attempt that was given up. An answer to it is good enough; a failure does not count.
+            // The lookup belongs to an earlier attempt that was given up. Its addresses are still good, but its failure
+            // does not count.
             Err(_) if current != attempt => self.look_up(),
             Ok(addresses) if addresses.is_empty() => Some(Request::GiveUp(ConnectCause::NoAddress)),
             Ok(addresses) => {
@@ -152,14 +153,14 @@ impl Connector {
         }
     }
 
-    /// A dial reached its address. If it is still wanted, hands over what is left of the attempt: the connector
-    /// is done with the connection, and all other dials are dropped.
+    /// Handles a dial that has connected. If it is still wanted, returns the rest of the attempt. The connector is then
+    /// idle, and all other dials are dropped.
     pub(super) fn hand_over(&mut self, dial: DialId) -> Option<Attempt> {
         let State::Dialing { attempt, open, .. } = &mut self.state else { return None };
         let at = open.iter().position(|(open, _)| *open == dial)?;
         open.remove(at);
         let mut untried = std::mem::take(&mut attempt.untried);
-        // The dials that are dropped come first, should this connection fail in its handshake.
+        // If the handshake fails, the dropped dials are tried first.
         for (_, address) in open.drain(..).rev() {
             untried.push_front(address);
         }
@@ -168,7 +169,7 @@ impl Connector {
         Some(attempt)
     }
 
-    /// Takes an attempt back whose connection failed in its handshake: tries the next address, if there is one.
+    /// Resumes an attempt whose connection failed in its handshake. Tries the next address, if there is one.
     pub(super) fn resume(&mut self, now: Instant, attempt: Attempt, cause: ConnectCause) -> Request {
         if now >= attempt.deadline || attempt.untried.is_empty() {
             return Request::GiveUp(cause);
@@ -178,7 +179,7 @@ impl Connector {
         self.dial_next(now).unwrap_or(Request::GiveUp(cause))
     }
 
-    /// A dial failed.
+    /// Handles a dial that failed.
     pub(super) fn handle_dial_failed(&mut self, now: Instant, dial: DialId, error: io::Error) -> Option<Request> {
         let State::Dialing { attempt, open, .. } = &mut self.state else { return None };
         let at = open.iter().position(|(open, _)| *open == dial)?;
@@ -193,7 +194,7 @@ impl Connector {
         }
     }
 
-    /// Does what is due by now. `is_wanted` says whether a connection is wanted at the end of a wait.
+    /// Does what is due at `now`. `is_wanted` tells whether to connect at the end of a wait.
     pub(super) fn handle_timeout(&mut self, now: Instant, is_wanted: bool) -> Option<Request> {
         if self.due_at().is_none_or(|due| now < due) {
             return None;
@@ -210,7 +211,7 @@ impl Connector {
         }
     }
 
-    /// When [`handle_timeout`](Connector::handle_timeout) has something to do.
+    /// When [`handle_timeout`](Connector::handle_timeout) next has something to do.
     pub(super) fn due_at(&self) -> Option<Instant> {
         match &self.state {
             State::Idle => None,
@@ -221,7 +222,7 @@ impl Connector {
         }
     }
 
-    /// Why an attempt ended whose time ran out in `stage`.
+    /// The cause of the failure of an attempt that timed out in `stage`.
     pub(super) fn timed_out(&self, stage: Stage) -> ConnectCause {
         ConnectCause::TimedOut { timeout: self.connect_timeout, stage }
     }
@@ -231,12 +232,12 @@ impl Connector {
         self.connections + 1
     }
 
-    /// A connection is ready for calls.
+    /// Records that a connection is ready for calls.
     pub(super) fn record_connected(&mut self) {
         self.connections += 1;
     }
 
-    /// The attempt failed. To be followed by [`plan`](Connector::plan).
+    /// Records that the attempt failed. Call [`plan`](Connector::plan) next.
     pub(super) fn record_failure(&mut self, cause: ConnectCause) -> Error {
         let error = Error::Connect(ConnectError::new(Arc::clone(&self.endpoint), cause));
         self.backoff.record_failure();
@@ -245,14 +246,14 @@ impl Connector {
         error
     }
 
-    /// Takes over again: a connection that was ready has ended after `lived`. `has_answered` says whether the server
-    /// answered anything on it. To be followed by [`plan`](Connector::plan).
+    /// Takes over after the end of a ready connection, which lived for `lived`. `has_answered` tells whether the server
+    /// sent anything on it. Call [`plan`](Connector::plan) next.
     pub(super) fn take_back(&mut self, now: Instant, lived: Duration, has_answered: bool, error: Error) {
         self.backoff.record_loss(now, lived, has_answered);
         self.last_error = Some(error);
     }
 
-    /// Decides when the next attempt begins. `is_wanted` says whether a connection is wanted.
+    /// Decides when the next attempt starts. `is_wanted` tells whether a connection is wanted.
     pub(super) fn plan(&mut self, now: Instant, is_wanted: bool) {
         self.state = match self.backoff.next_attempt(now) {
             Next::Soon(at) if is_wanted => State::Pausing { until: at },
@@ -265,17 +266,17 @@ impl Connector {
         };
     }
 
-    /// Whether the client makes a new connection without being asked to.
+    /// Whether the client reconnects on its own.
     pub(super) fn comes_back(&self) -> bool {
         self.connections > 0 && self.backoff.is_enabled()
     }
 
-    /// The error of a call for which there is no connection.
+    /// The error for a call without a connection.
     fn not_connected(&self, retry_after: Option<Duration>) -> Error {
         Error::NotConnected(NotConnectedError::new(retry_after, self.last_error.clone()))
     }
 
-    /// Asks the name service, unless an earlier question is still open: a resolver that hangs must not collect threads.
+    /// Starts a lookup, unless an earlier one is still running: lookups that hang must not accumulate threads.
     fn look_up(&mut self) -> Option<Request> {
         if self.lookup.is_some() {
             return None;

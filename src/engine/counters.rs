@@ -8,10 +8,10 @@ use super::action::RawAnswer;
 
 macro_rules! counters {
     (calls: $calls:literal, $($name:ident $($kind:ident)?: $meaning:literal,)+) => {
-        /// The counters, as they are kept: by any thread, without a lock.
+        /// The counters. Any thread updates them without a lock.
         #[derive(Debug, Default)]
         pub struct Counters {
-            /// Apart from the others: callers count here, and the I/O thread nearly everywhere else.
+            /// On its own cache line: callers update it, while the I/O thread updates nearly all others.
             pub calls: CachePadded<Counter>,
             $(pub $name: kind!($($kind)?),)+
         }
@@ -78,7 +78,7 @@ counters! {
 }
 
 impl Counters {
-    /// Nobody reads this answer. One that cannot be read is counted all the same.
+    /// Counts an answer that nobody reads if it cannot be decoded.
     pub fn record_abandoned(&self, answer: &RawAnswer) {
         if !answer.is_readable() {
             self.undecodable.increment();
@@ -104,15 +104,15 @@ impl Counter {
     }
 }
 
-/// One counter that many threads count on at once, each on one of several stripes. Each stripe has a cache line of its own,
-/// so that the threads do not wait for each other.
+/// A counter that many threads update at once, each on one of several stripes. Each stripe has its own cache line, so
+/// the threads do not compete.
 #[derive(Debug, Default)]
 pub struct StripedCounter([CachePadded<Counter>; STRIPES]);
 
 const STRIPES: usize = 8;
 
 impl StripedCounter {
-    /// The stripe is any number.
+    /// Increments a stripe. `stripe` may be any number.
     pub fn increment(&self, stripe: usize) {
         self.0[stripe % STRIPES].increment();
     }

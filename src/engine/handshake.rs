@@ -10,8 +10,8 @@ use crate::fpnn::{Answer, Decoder, read_answer};
 /// One step: a quest that the server must answer before the next step begins.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// Exchanges keys. From its answer on, everything is encrypted. It is the first step, since its quest must be the
-    /// connection's first frame.
+    /// Exchanges keys. Everything from its answer on is encrypted. It must be the first step, because its quest must be
+    /// the connection's first frame.
     #[cfg(feature = "encryption")]
     ExchangeKeys(crate::fpnn::Encryption),
 }
@@ -26,16 +26,16 @@ impl Step {
     }
 }
 
-/// The steps that are left, and the one under way.
+/// The current step and the steps that follow it.
 #[derive(Debug)]
 pub(super) struct Handshake {
     steps: VecDeque<Step>,
-    /// The sequence number of the quest of the step under way.
+    /// The sequence number of the current step's quest.
     awaited: Option<u32>,
 }
 
 impl Handshake {
-    /// The steps that the settings ask for.
+    /// Creates the steps that the settings require.
     #[cfg_attr(not(feature = "encryption"), allow(unused_variables, reason = "encryption brings the only setting"))]
     pub(super) fn new(settings: &Settings) -> Handshake {
         let steps: Vec<Option<Step>> = vec![
@@ -45,7 +45,7 @@ impl Handshake {
         Handshake { steps: steps.into_iter().flatten().collect(), awaited: None }
     }
 
-    /// Begins the next step with a quest of the number `seq`. Says whether there was one.
+    /// Begins the next step with a quest numbered `seq`. Returns whether there was one.
     ///
     /// # Errors
     ///
@@ -62,38 +62,38 @@ impl Handshake {
         Ok(true)
     }
 
-    /// Whether the number `seq` belongs to the step under way.
+    /// Whether `seq` is the number of the current step's quest.
     pub(super) fn awaits(&self, seq: u32) -> bool {
         self.awaited == Some(seq)
     }
 
-    /// The answer to the step under way has come.
+    /// Handles the answer to the current step.
     ///
     /// # Errors
     ///
-    /// The step failed, and with it the connection.
+    /// The step failed, so the connection must end.
     pub(super) fn handle_answer(&mut self, answer: Answer<'_>) -> Result<(), ConnectCause> {
         self.awaited = None;
         match read_answer(answer.status, answer.flag, answer.payload, |_| Ok(())) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(ConnectCause::KeyRefused(error)),
-            // An answer that was deciphered with the wrong key has a payload that makes no sense, whatever it is.
+            // Deciphering an answer with the wrong key results in a meaningless payload.
             Err(_) => Err(ConnectCause::KeyUnreadable),
         }
     }
 
-    /// Why there is no connection when it ends in the step under way.
+    /// The cause of the failed attempt if the connection ends during the current step.
     pub(super) fn interrupted_by(reason: CloseReason) -> ConnectCause {
         ConnectCause::KeyExchange(reason)
     }
 
-    /// What a call waits for while the step is under way.
+    /// What a call waits for during the current step.
     pub(super) fn stage() -> Stage {
         Stage::KeyExchange
     }
 }
 
-/// Sends the quest in the clear. Everything after it is encrypted, in both directions.
+/// Sends the quest in plain text. Everything after it is encrypted, in both directions.
 #[cfg(feature = "encryption")]
 fn exchange_keys(
     encryption: &crate::fpnn::Encryption,

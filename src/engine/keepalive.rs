@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use crate::config::KeepAlive;
 
-/// What a due keep-alive asks for.
+/// What the keep-alive requires.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// Send a ping.
     Ping,
-    /// The peer is dead: it was silent for this long.
+    /// The peer is dead. It was silent for this long.
     Dead(Duration),
 }
 
@@ -23,28 +23,28 @@ pub(super) struct KeepAliveTimer {
 }
 
 impl KeepAliveTimer {
-    /// A timer for a connection whose peer was heard just now.
+    /// Creates a timer for a connection whose peer was heard at `now`.
     pub(super) fn new(settings: KeepAlive, now: Instant) -> KeepAliveTimer {
         KeepAliveTimer { settings, last_activity: now, pings: 0, last_ping: now }
     }
 
-    /// The peer gave a sign of life.
+    /// Records a sign of life from the peer.
     pub(super) fn record_activity(&mut self, now: Instant) {
         self.last_activity = now;
         self.pings = 0;
     }
 
-    /// When [`check`](KeepAliveTimer::check) will have something to say if the silence goes on.
+    /// When [`check`](KeepAliveTimer::check) next has a result if the silence continues.
     pub(super) fn due_at(&self) -> Option<Instant> {
         let due = match self.pings {
             0 => self.last_activity.checked_add(self.settings.interval),
-            // Counted from the ping itself: a process that was stopped for a while must give the answer its time.
+            // Counted from the ping itself: after the process was suspended, the peer must still have time to answer.
             _ => self.last_ping.checked_add(self.settings.timeout),
         };
         due.filter(|_| self.settings.enabled)
     }
 
-    /// What is due now, if anything. A ping that is asked for counts as sent.
+    /// Returns what is due now, if anything. Counts a due ping as sent.
     pub(super) fn check(&mut self, now: Instant) -> Option<Due> {
         if self.due_at().is_none_or(|due| now < due) {
             return None;
@@ -65,7 +65,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn silent_peer_is_pinged_and_then_given_up() {
+    fn silent_peer_is_pinged_then_declared_dead() {
         let start = Instant::now();
         let mut timer = KeepAliveTimer::new(KeepAlive::default(), start);
         assert_eq!(timer.check(start + 19 * SECOND), None);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn any_byte_starts_the_silence_anew() {
+    fn any_byte_restarts_the_interval() {
         let start = Instant::now();
         let mut timer = KeepAliveTimer::new(KeepAlive::default(), start);
         assert_eq!(timer.check(start + 20 * SECOND), Some(Due::Ping));

@@ -1,5 +1,5 @@
-//! The life of the engine's connections, from the first one to the end of the client, and what happens to calls on each
-//! change.
+//! The life of the engine's connections, from the first to the end of the client, and the effect of each change on
+//! calls.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use super::{Action, ConnectionInfo, DialId, Engine, RawAnswer, State, Token};
 use crate::error::{CloseReason, ConnectCause, ConnectionClosedError, Error, SystemError};
 
 impl<T: Token> Engine<T> {
-    /// The user asks for a connection. `token` is told when there is one, or why there is none.
+    /// Handles a user's request to connect. `token` gets the outcome.
     pub fn handle_connect(&mut self, now: Instant, token: T) {
         match self.state {
             State::Ready(_) => self.complete(token, Ok(RawAnswer::default())),
@@ -27,13 +27,14 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// The name service answered the question of [`Action::Resolve`].
+    /// Handles the result of the lookup that [`Action::Resolve`] started.
     pub fn handle_resolved(&mut self, now: Instant, attempt: u64, result: io::Result<Vec<SocketAddr>>) {
         let request = self.connector.handle_resolved(now, attempt, result);
         self.follow(now, request);
     }
 
-    /// A dial reached its address. Says whether its socket is wanted; all other sockets are not wanted any more then.
+    /// Handles a dial that has connected. Returns whether its socket is wanted. If it is, the driver drops all other
+    /// sockets.
     #[must_use]
     pub fn handle_dialed(&mut self, now: Instant, dial: DialId, peer: SocketAddr) -> bool {
         let Some(attempt) = self.connector.hand_over(dial) else { return false };
@@ -43,13 +44,13 @@ impl<T: Token> Engine<T> {
         true
     }
 
-    /// A dial failed.
+    /// Handles a dial that failed.
     pub fn handle_dial_failed(&mut self, now: Instant, dial: DialId, error: io::Error) {
         let request = self.connector.handle_dial_failed(now, dial, error);
         self.follow(now, request);
     }
 
-    /// Makes sure that a connection is there or under way, for a call.
+    /// Ensures that there is a connection or an attempt, for a call.
     pub(super) fn connect_for_call(&mut self, now: Instant) -> Result<(), Error> {
         match self.state {
             State::InHandshake(..) | State::Ready(_) => return Ok(()),
@@ -64,13 +65,13 @@ impl<T: Token> Engine<T> {
         Ok(())
     }
 
-    /// Whether a connection is to be made once the policy allows it.
+    /// Whether to connect once the policy allows it.
     pub(super) fn wants_connection(&self) -> bool {
         self.connector.comes_back()
             || (self.settings.auto_connect && (self.calls.has_unsent() || self.wishes.has_new()))
     }
 
-    /// Does what the connector asks for.
+    /// Does what the connector requests.
     pub(super) fn follow(&mut self, now: Instant, request: Option<Request>) {
         match request {
             None => {}
@@ -80,7 +81,7 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// Goes on to the next step of the handshake, or past the last one.
+    /// Continues with the next step of the handshake, or completes it.
     pub(super) fn continue_handshake(&mut self, now: Instant) {
         let State::InHandshake(connection, _) = &mut self.state else { return };
         let seq = self.calls.next_seq(|_| false);
@@ -110,7 +111,7 @@ impl<T: Token> Engine<T> {
         self.send_queued(now);
     }
 
-    /// The connection is over, for whatever reason but the user's wish.
+    /// Ends the connection for any reason except that the client was closed.
     pub(super) fn end_connection(&mut self, now: Instant, failure: Failure) {
         let is_listening = self.wishes.is_asking();
         self.stop_listening();
@@ -128,14 +129,14 @@ impl<T: Token> Engine<T> {
             }
             State::Ready(connection) => match failure {
                 Failure::Closed(reason) => self.lose(now, &connection, &reason),
-                // A handshake that is over cannot fail.
+                // A completed handshake cannot fail.
                 Failure::Handshake(_) => self.state = State::Ready(connection),
             },
             state => self.state = state,
         }
     }
 
-    /// A connection that carried calls is lost.
+    /// Handles the loss of a connection that carried calls.
     fn lose(&mut self, now: Instant, connection: &Connection, reason: &CloseReason) {
         let error = |may| Error::ConnectionClosed(ConnectionClosedError::new(reason.clone(), may));
         let info = connection.info(now);
@@ -149,13 +150,13 @@ impl<T: Token> Engine<T> {
         self.connector.take_back(now, info.lived, connection.has_answered(), ended.clone());
         self.connector.plan(now, self.wants_connection());
         self.actions.push_back(Action::Ended(info, Some(ended)));
-        // Calls that were not sent go with the next attempt, if there is to be one at once.
+        // Unsent calls wait for the next attempt if one may start at once.
         if (self.calls.has_unsent() || self.wishes.has_new()) && self.connect_for_call(now).is_err() {
             self.fail_unsent(&error(false));
         }
     }
 
-    /// The attempt to connect failed, and with it the calls that waited for it.
+    /// Handles the failure of an attempt. Fails the calls that waited for it.
     fn fail_attempt(&mut self, now: Instant, cause: ConnectCause) {
         self.actions.push_back(Action::Disconnect);
         self.counters.connect_failures.increment();
@@ -165,7 +166,7 @@ impl<T: Token> Engine<T> {
         self.connector.plan(now, self.wants_connection());
     }
 
-    /// Fails the calls that waited for a connection, but for those that wait for the next one too.
+    /// Fails the calls that waited for a connection, except those that also wait for the next one.
     fn fail_unsent(&mut self, error: &Error) {
         for call in self.calls.remove_unsent_not_waiting() {
             self.finish(call, Err(error.clone()));
@@ -175,12 +176,12 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// The client is closed. Every call in flight ends.
+    /// Handles the closing of the client. Ends every call in flight.
     pub fn handle_close(&mut self, now: Instant) {
         self.end(now, None);
     }
 
-    /// The driver cannot go on. Every call in flight ends.
+    /// Handles a fatal error of the driver. Ends every call in flight.
     pub fn handle_failure(&mut self, now: Instant, error: SystemError) {
         self.end(now, Some(error));
     }
@@ -207,7 +208,7 @@ impl<T: Token> Engine<T> {
     }
 }
 
-/// Whether any byte of the call has gone to the operating system, over `connection` or one that is gone.
+/// Whether any byte of the call was passed to the operating system, on `connection` or on one that is gone.
 fn has_left<T>(call: &InFlight<T>, connection: Option<&Connection>) -> bool {
     match &call.send_state {
         SendState::Queued(_) => false,

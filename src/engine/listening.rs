@@ -1,9 +1,10 @@
-//! Listening: the listeners' wishes, what the server has granted, and which `setlisten` is due. No I/O.
+//! Listening: the subscriptions of all listeners, what the server has granted, and which `setlisten` is due. Does no
+//! I/O.
 //!
-//! The client requests the union of all wishes, with at most one `setlisten` in flight. The server forgets the union with the
-//! connection, so each connection starts by requesting everything. A refused union is requested again in smaller parts, until
-//! the wishes that cannot be granted are alone; the others are not affected. A server that is busy, limits calls or does not
-//! answer is asked again a moment later, then less and less often.
+//! The client requests the union of all subscriptions, with at most one `setlisten` in flight. The server forgets the
+//! union with the connection, so each connection starts by requesting everything. A refused union is requested again in
+//! smaller parts, until each refused subscription has been requested alone; the others are not affected. If a server is
+//! busy, limits calls or does not answer, the client repeats the request after a pause that grows.
 
 mod failure;
 mod requests;
@@ -24,36 +25,36 @@ use wish::{Decision, Standing, Waiter, Wish};
 #[derive(Debug)]
 pub(super) struct Wishes<T> {
     wishes: BTreeMap<ListenerId, Wish<T>>,
-    /// When the first grants are late, of those who wait for one.
+    /// The deadlines of the first grants, for listeners that wait for one.
     deadlines: BTreeSet<(Instant, ListenerId)>,
-    /// The number of the connection, or of the last one: connections that failed in their handshake count too.
+    /// The number of the current or the last connection. Connections that failed in their handshake count too.
     connection: u64,
-    /// Of the wishes that are granted. The server pushes all of it, and every `setlisten` in flight names it: whatever
-    /// becomes of that, the server goes on pushing it.
+    /// The union of the granted subscriptions. The server pushes all of it. Every `setlisten` in flight includes it, so
+    /// the server keeps pushing it whatever the outcome.
     granted: Union,
-    /// Of the wishes that are granted or being asked for.
+    /// The union of the subscriptions that are granted or requested.
     union: Union,
-    /// Of all wishes: what a later `setlisten` may have to name.
+    /// The union of all subscriptions, which a later `setlisten` may have to contain.
     wished: Union,
     is_connected: bool,
     /// The `setlisten` in flight.
     asking: Option<Asking>,
-    /// The server may push more than the union: now, or once it grants the `setlisten` in flight.
+    /// Whether the server may push more than the union, now or after it grants the `setlisten` in flight.
     must_shrink: bool,
-    /// How many undecided wishes are asked for at once.
+    /// How many undecided subscriptions one `setlisten` adds.
     batch: usize,
-    /// The server said "not now", or nothing: when it is asked again.
+    /// When to ask again a server that is busy or did not answer.
     paused_until: Option<Instant>,
-    /// How often in a row it did.
+    /// How often in a row this has happened.
     put_off: u32,
 }
 
-/// What is to be known of a `setlisten` in flight, should it not be granted.
+/// What to know about the `setlisten` in flight if it fails.
 #[derive(Debug)]
 struct Asking {
-    /// How many wishes it asks for in addition to what is granted. Some may have been taken away since.
+    /// How many subscriptions it adds to the granted ones. Some may have been removed since.
     added: usize,
-    /// The server may push more than what is granted then.
+    /// Whether the server may push more than what is granted if it refuses.
     must_shrink_if_refused: bool,
 }
 
@@ -75,7 +76,7 @@ impl<T> Wishes<T> {
         }
     }
 
-    /// Whether nobody listens.
+    /// Whether there are no subscriptions.
     pub(super) fn is_empty(&self) -> bool {
         self.wishes.is_empty()
     }
@@ -90,23 +91,23 @@ impl<T> Wishes<T> {
         self.asking.is_some()
     }
 
-    /// Whether the `setlisten` in flight asks for more than is granted, on behalf of listeners that are all gone.
+    /// Whether the `setlisten` in flight adds subscriptions that have all been removed.
     fn is_asking_for_nobody(&self) -> bool {
         self.asking.as_ref().is_some_and(|asking| asking.added > 0)
             && !self.wishes.values().any(|wish| wish.standing == Standing::Asked)
     }
 
-    /// Whether anybody who waits for a first grant is not asked for yet.
+    /// Whether the `setlisten` in flight leaves out any subscription that waits for its first grant.
     fn has_new_behind(&self) -> bool {
         let is_behind = |wish: &Wish<T>| wish.standing == Standing::Undecided;
         self.deadlines.iter().any(|(_, id)| self.wishes.get(id).is_some_and(is_behind))
     }
 
-    /// Takes in a listener's wish. It is granted at once if others that are granted cover it.
+    /// Adds a subscription. If the granted subscriptions cover it, grants it at once.
     ///
     /// # Errors
     ///
-    /// Together with the others it would not fit a quest, and then no connection could ask for any of them.
+    /// All subscriptions together would not fit one quest, so no connection could request them all.
     pub(super) fn add(&mut self, wish: NewWish<T>, decisions: &mut Vec<Decision<T>>) -> Result<(), (T, ArgumentError)> {
         let NewWish { id, listen, deadline, timeout, wait_for_ready, token } = wish;
         self.wished.add(&listen);
@@ -127,7 +128,7 @@ impl<T> Wishes<T> {
         Ok(())
     }
 
-    /// Takes a listener's wish away. Gives back who waits for its first grant.
+    /// Removes a subscription. Returns the token of the caller that waits for its first grant.
     pub(super) fn remove(&mut self, id: ListenerId) -> Option<T> {
         let wish = self.wishes.remove(&id)?;
         self.wished.remove(&wish.listen);
@@ -138,7 +139,7 @@ impl<T> Wishes<T> {
             self.granted.remove(&wish.listen);
         }
         if let (Standing::Granted, Some(asking)) = (wish.standing, &mut self.asking) {
-            // Even if the union is the same without it: what is being asked for may cover it, and may be refused.
+            // Even if the union stays the same: the subscription that covers this one may be refused.
             asking.must_shrink_if_refused = true;
         }
         let waiter = wish.waiter?;
@@ -146,14 +147,14 @@ impl<T> Wishes<T> {
         Some(waiter.token)
     }
 
-    /// There is a new connection, which listens to nothing yet.
+    /// Begins a new connection, on which nothing is granted yet.
     pub(super) fn handle_connected(&mut self) {
         self.handle_disconnected();
         self.connection += 1;
         self.is_connected = true;
     }
 
-    /// The connection is gone, and what it listened to.
+    /// Handles the loss of the connection and of all grants.
     pub(super) fn handle_disconnected(&mut self) {
         let wishes = std::mem::take(&mut self.wishes);
         let deadlines = std::mem::take(&mut self.deadlines);
@@ -162,7 +163,7 @@ impl<T> Wishes<T> {
         self.wishes.values_mut().for_each(|wish| wish.standing = Standing::Undecided);
     }
 
-    /// The next `setlisten`, if one is due. Wishes that the server grants already are decided at once.
+    /// Returns the next `setlisten`, if one is due. Grants subscriptions that the server covers already.
     pub(super) fn next_request(&mut self, now: Instant, decisions: &mut Vec<Decision<T>>) -> Option<SetListen> {
         let is_paused = self.paused_until.is_some_and(|until| now < until);
         if !self.is_connected || self.is_asking() || is_paused {
@@ -177,14 +178,14 @@ impl<T> Wishes<T> {
         Some(self.ask(self.must_shrink))
     }
 
-    /// The `setlisten` in flight once more, if there is one: the server has not looked at it. Wishes that were taken away
-    /// meanwhile are left out.
+    /// Returns the `setlisten` in flight again, if there is one, because the server has not processed it. Leaves out
+    /// subscriptions that have been removed since.
     pub(super) fn repeat_request(&mut self) -> Option<SetListen> {
         let Asking { must_shrink_if_refused, .. } = self.asking.take()?;
         Some(self.ask(must_shrink_if_refused))
     }
 
-    /// Asks for the union.
+    /// Requests the union.
     fn ask(&mut self, must_shrink_if_refused: bool) -> SetListen {
         let added = self.wishes.values().filter(|wish| wish.standing == Standing::Asked).count();
         self.asking = Some(Asking { added, must_shrink_if_refused });
@@ -192,7 +193,7 @@ impl<T> Wishes<T> {
         self.union.to_parameters()
     }
 
-    /// The server answered the `setlisten` in flight, or never will.
+    /// Handles the answer to the `setlisten` in flight, or its failure.
     pub(super) fn handle_answer(&mut self, now: Instant, outcome: Result<(), Error>, decisions: &mut Vec<Decision<T>>) {
         let Some(asking) = self.asking.take() else { return };
         match outcome {
@@ -208,13 +209,13 @@ impl<T> Wishes<T> {
         }
     }
 
-    /// No connection came about: those who wait for their first grant wait no longer, unless they wait for the next one too.
-    /// Gives back their tokens.
+    /// Handles a failed attempt to connect. Removes the subscriptions that wait for their first grant but not for the
+    /// next connection. Returns their tokens.
     pub(super) fn fail_new(&mut self) -> Vec<T> {
         self.remove_new(|waiter| !waiter.wait_for_ready)
     }
 
-    /// The client is closed: nobody waits any more.
+    /// Removes all subscriptions that wait for their first grant, because the client was closed.
     pub(super) fn fail_all_new(&mut self) -> Vec<T> {
         self.remove_new(|_| true)
     }
@@ -225,23 +226,23 @@ impl<T> Wishes<T> {
         over.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
-    /// Whether anybody waits for a first grant.
+    /// Whether any subscription waits for its first grant.
     pub(super) fn has_new(&self) -> bool {
         !self.deadlines.is_empty()
     }
 
-    /// When there is something to do: a first grant is late, or a pause is over.
+    /// When there is something to do next: a first grant times out, or a pause ends.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|&(deadline, _)| deadline);
         [deadline, self.paused_until].into_iter().flatten().min()
     }
 
-    /// Whether a pause is over, so that [`next_request`](Wishes::next_request) has something to say.
+    /// Whether a pause has ended, so [`next_request`](Wishes::next_request) may have a result.
     pub(super) fn ends_pause(&self, now: Instant) -> bool {
         self.paused_until.is_some_and(|until| until <= now)
     }
 
-    /// Ends the wishes whose first grant did not come in time. `stage` is what they were waiting for.
+    /// Removes the subscriptions whose first grant is late. `stage` is what they were waiting for.
     pub(super) fn handle_timeout(&mut self, now: Instant, stage: Stage, decisions: &mut Vec<Decision<T>>) {
         while let Some(&(deadline, id)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
             let timeout = self.wishes.get(&id).and_then(|wish| wish.waiter.as_ref()).map(|waiter| waiter.timeout);
@@ -251,7 +252,7 @@ impl<T> Wishes<T> {
         }
     }
 
-    /// Adds undecided wishes to the union, as many as are asked for at once. Says whether it is another one now.
+    /// Adds a batch of undecided subscriptions to the union. Returns whether that changed the union.
     fn include_undecided(&mut self) -> bool {
         let mut has_grown = false;
         let undecided = self.wishes.values_mut().filter(|wish| wish.standing == Standing::Undecided);
@@ -262,7 +263,7 @@ impl<T> Wishes<T> {
         has_grown
     }
 
-    /// Says whether there was anything to grant.
+    /// Grants the requested subscriptions. Returns whether there were any.
     fn grant_asked(&mut self, decisions: &mut Vec<Decision<T>>) -> bool {
         let before = decisions.len();
         for (&id, wish) in self.wishes.iter_mut().filter(|(_, wish)| wish.standing == Standing::Asked) {

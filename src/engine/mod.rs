@@ -4,7 +4,7 @@
 //! writes its output ([`Engine::output`]), and calls again by [`Engine::next_due`] at the latest. So tests run the whole
 //! engine on simulated time, without a socket.
 //!
-//! The engine is generic over `T`, the token that represents whoever waits for the outcome of a call.
+//! The engine is generic over `T`, the token that represents the waiting caller of a call.
 
 mod action;
 mod backoff;
@@ -65,22 +65,22 @@ pub struct Engine<T> {
     connect_waiters: Vec<T>,
     wishes: Wishes<T>,
     clock: ClockCheck<T>,
-    /// When the answer to the `setlisten` in flight is late.
+    /// When the `setlisten` in flight times out.
     listen_deadline: Option<Instant>,
-    /// Bytes of frames that wait in the queue no longer, since somebody asked.
+    /// Bytes of frames that have left the queue since [`take_released`](Engine::take_released) was last called.
     released: usize,
 }
 
-/// Where the client stands.
+/// The state of the client.
 #[derive(Debug)]
 enum State {
-    /// There is no connection: the connector idles, waits, or makes one.
+    /// There is no connection. The connector is idle, waits, or makes one.
     Disconnected,
-    /// A connection is in its handshake. Should that fail, the attempt goes on.
+    /// A connection is in its handshake. If that fails, the attempt continues.
     InHandshake(Box<Connection>, Attempt),
     /// The connection carries calls.
     Ready(Box<Connection>),
-    /// The client was closed. Nothing leads out of here.
+    /// The client was closed. This state is final.
     Closed,
 }
 
@@ -100,9 +100,9 @@ impl State {
     }
 }
 
-/// What the driver asks, and the passing of time. What else it tells is in `lifecycle`, `sending` and `receiving`.
+/// Queries by the driver, and timeouts. The other inputs are in `lifecycle`, `sending` and `receiving`.
 impl<T: Token> Engine<T> {
-    /// An engine without a connection. `seed` decides what chance decides.
+    /// Creates an engine without a connection. `seed` determines its random numbers.
     pub fn new(settings: Settings, counters: Arc<Counters>, seed: u64) -> Engine<T> {
         Engine {
             counters,
@@ -120,12 +120,12 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// The next thing to do, if any. To be asked until there is none, after every `handle_*`.
+    /// Returns the next action, if any. Call this after every `handle_*` until it returns `None`.
     pub fn next_action(&mut self) -> Option<Action<T>> {
         self.actions.pop_front()
     }
 
-    /// When [`handle_timeout`](Engine::handle_timeout) has something to do, at the earliest.
+    /// The earliest time at which [`handle_timeout`](Engine::handle_timeout) has something to do.
     pub fn next_due(&mut self) -> Option<Instant> {
         let state_due = match &self.state {
             State::Disconnected => self.connector.due_at(),
@@ -137,17 +137,17 @@ impl<T: Token> Engine<T> {
         dues.into_iter().flatten().min()
     }
 
-    /// How many bytes have left the queue of unsent frames since this was asked last.
+    /// Returns how many bytes have left the queue of unsent frames since the last call.
     pub fn take_released(&mut self) -> usize {
         std::mem::take(&mut self.released)
     }
 
-    /// Whether any call is under way.
+    /// Whether any call is in flight, the engine's own question for the time included.
     pub fn has_calls(&self) -> bool {
         self.in_flight() > 0 || self.clock.is_asking()
     }
 
-    /// How many calls of callers are under way.
+    /// The number of callers' calls in flight.
     pub fn in_flight(&self) -> usize {
         self.calls.len()
     }
@@ -188,7 +188,7 @@ impl<T: Token> Engine<T> {
         self.send_queued(now);
     }
 
-    /// What a call that was not sent is waiting for.
+    /// Returns what an unsent call is waiting for.
     pub fn stage(&self) -> Stage {
         match &self.state {
             State::Disconnected => self.connector.stage(),
@@ -198,7 +198,7 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// What a call waits for while the handshake is under way.
+    /// Returns what a call is waiting for during the handshake.
     fn handshake_stage(&self) -> Stage {
         if self.wishes.is_asking() { Stage::Listening } else { Handshake::stage() }
     }

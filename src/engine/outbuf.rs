@@ -4,53 +4,53 @@ use std::collections::VecDeque;
 
 use crate::fpnn::Encryptor;
 
-/// From this many bytes on, no more calls are taken.
+/// At this many bytes, the buffer stops accepting calls.
 pub(super) const HIGH_WATER: usize = 256 * 1024;
-/// Below this many bytes, calls are taken again.
+/// Below this many bytes, it accepts calls again.
 const LOW_WATER: usize = 128 * 1024;
-/// What a large frame made of the buffer is given back above this capacity.
+/// An empty buffer with more capacity than this, left by a large frame, is freed.
 const USUAL_CAPACITY: usize = 2 * HIGH_WATER;
-/// A frame of this size becomes the buffer itself, where a smaller one is copied, and is enciphered in pieces.
+/// A frame of this size or more is enciphered in pieces, and becomes the buffer instead of being copied.
 const LARGE: usize = HIGH_WATER;
-/// What is handed over to be written at once, and so what is enciphered at once, is at most this: a third of a millisecond's work.
+/// The most that is enciphered or offered for writing at once. Takes a third of a millisecond.
 const PIECE: usize = HIGH_WATER;
 
-/// The frames that are being sent, and how far they have got. All are enciphered when they come, but for large ones and what stands
+/// The frames being sent, and the progress. Frames are enciphered when they are added, except for large ones and those
 /// behind them.
 ///
-/// A position is a count of bytes since the connection began, so that it stays valid while bytes leave.
+/// A position counts bytes since the start of the connection, so it stays valid while bytes leave.
 #[derive(Debug, Default)]
 pub(super) struct OutBuffer {
     bytes: Vec<u8>,
-    /// How many of `bytes` have left.
+    /// How many of `bytes` have been written.
     gone: usize,
-    /// How many of `bytes` may leave: they are enciphered.
+    /// How many of `bytes` are enciphered, so that they may be written.
     ready: usize,
-    /// How much behind those belongs to a frame of which a part is enciphered.
+    /// How many bytes behind `ready` belong to a partly enciphered frame.
     begun: usize,
-    /// The lengths of the frames behind all that.
+    /// The lengths of the frames that follow.
     untouched: VecDeque<usize>,
     /// The position of `bytes[0]`.
     base: u64,
-    /// The high-water mark was reached, and the low one was not since.
+    /// Whether the high-water mark was reached, and the low one has not been since.
     is_full: bool,
     encryptor: Encryptor,
 }
 
 impl OutBuffer {
-    /// From here on, frames are enciphered. Those before leave as they are.
+    /// Enciphers all frames added from now on.
     #[cfg(feature = "encryption")]
     pub(super) fn set_encryptor(&mut self, encryptor: Encryptor) {
         self.encryptor = encryptor;
     }
 
-    /// Adds one frame, and says at which position it begins. A frame that was copied comes back, for its memory.
+    /// Adds a frame, and returns its position. Also returns a frame that was copied, so that its memory can be reused.
     pub(super) fn push(&mut self, frame: Vec<u8>) -> (u64, Vec<u8>) {
         if frame.len() < LARGE {
             return (self.push_with(|bytes| bytes.extend_from_slice(&frame)), frame);
         }
         let take_over = |bytes: &mut Vec<u8>| {
-            // Little waits in front of a large frame: behind the high-water mark there is no other.
+            // Little waits in front of a large frame: above the high-water mark no other is added.
             let waiting = std::mem::replace(bytes, frame);
             bytes.reserve_exact(waiting.len());
             bytes.splice(0..0, waiting);
@@ -59,7 +59,7 @@ impl OutBuffer {
         (self.push_with(take_over), Vec::new())
     }
 
-    /// Adds the one frame that `write` appends, and says at which position it begins.
+    /// Adds the frame that `write` appends, and returns its position.
     pub(super) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         if self.gone > self.bytes.len() / 2 {
             self.forget_gone();
@@ -72,7 +72,7 @@ impl OutBuffer {
         self.base + start as u64
     }
 
-    /// Enciphers the frame that begins at `start` and ends the buffer, at once if it can.
+    /// Enciphers the frame from `start` to the end of the buffer, at once if possible.
     fn encipher_frame(&mut self, start: usize) {
         let len = self.bytes.len() - start;
         if self.ready == start && (len < LARGE || self.encryptor.is_plain()) {
@@ -84,7 +84,7 @@ impl OutBuffer {
         }
     }
 
-    /// Enciphers a piece of what is not, if nothing else is left to be written.
+    /// Enciphers the next piece, if nothing else is ready to be written.
     fn encipher_ahead(&mut self) {
         if self.ready > self.gone {
             return;
@@ -101,27 +101,27 @@ impl OutBuffer {
         self.begun -= piece;
     }
 
-    /// What is to be written next; empty only if nothing is.
+    /// The bytes to write next. Empty only if the buffer is.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.gone..self.ready.min(self.gone + PIECE)]
     }
 
-    /// How many bytes are to be written in all.
+    /// The number of bytes to write in all.
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.gone
     }
 
-    /// Whether more calls are taken: the buffer is filled to the high-water mark, then emptied to the low one.
+    /// Whether the buffer accepts calls. It fills to the high-water mark, then drains to the low one.
     pub(super) fn has_room(&self) -> bool {
         !self.is_full
     }
 
-    /// Whether any byte behind `position` has left.
+    /// Whether any byte behind `position` has been written.
     pub(super) fn has_left(&self, position: u64) -> bool {
         self.base + self.gone as u64 > position
     }
 
-    /// The first `written` bytes of [`unsent`](OutBuffer::unsent) have left.
+    /// Handles that the first `written` bytes of [`unsent`](OutBuffer::unsent) were written.
     pub(super) fn consume(&mut self, written: usize) {
         self.gone += written;
         self.is_full &= self.len() >= LOW_WATER;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn large_frame_becomes_the_buffer_behind_what_waits() {
+    fn large_frame_becomes_the_buffer_behind_waiting_bytes() {
         let mut out = OutBuffer::default();
         push(&mut out, b"gone waiting");
         out.consume(5);
@@ -169,12 +169,12 @@ mod tests {
         assert!(out.bytes.capacity() <= USUAL_CAPACITY);
     }
 
-    /// What the server decodes of these frames if they leave `step` bytes at a time.
+    /// Decodes the frames as the server would if they arrive `step` bytes at a time.
     #[cfg(feature = "encryption")]
     fn arriving(mode: crate::fpnn::CipherMode, frames: &[Vec<u8>], step: usize) -> Vec<Vec<u8>> {
         use crate::fpnn::{Decoder, Encryption, Frame, KeyExchange};
         let encryption = Encryption::from_pem(include_bytes!("tests/public_key.pem")).unwrap().mode(mode);
-        // Both directions start alike, so that the client's own decryptor serves as the server's.
+        // Both directions start alike, so the client's decryptor can act as the server's.
         let (encryptor, decryptor) = KeyExchange::begin(&encryption).unwrap().into_session();
         let (mut out, mut decoder) = (OutBuffer::default(), Decoder::new(64 << 20));
         out.set_encryptor(encryptor);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_have_left_do_not_pile_up() {
+    fn written_bytes_do_not_accumulate() {
         let mut out = OutBuffer::default();
         push(&mut out, &[0; 1000]);
         for _ in 0..1000 {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn full_buffer_takes_calls_again_once_it_has_run_low() {
+    fn full_buffer_accepts_calls_again_at_the_low_mark() {
         let mut out = OutBuffer::default();
         push(&mut out, &[0; HIGH_WATER]);
         assert!(!out.has_room());
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_outlive_the_bytes_before_them() {
+    fn positions_stay_valid_while_bytes_leave() {
         let mut out = OutBuffer::default();
         assert_eq!((push(&mut out, b"first"), push(&mut out, b"second")), (0, 5));
         out.consume(4);

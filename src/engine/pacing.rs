@@ -1,40 +1,40 @@
-//! Limits how many calls a second are sent: decides when the next call has its turn. It knows neither calls nor connections,
-//! so the turns continue over a new connection.
+//! Limits how many calls a second are sent, by deciding when the next call has its turn. It knows neither calls nor
+//! connections, so turns continue on a new connection.
 
 use std::time::{Duration, Instant};
 
-/// A turn that was missed can be made up for this long, since threads wake late. So this much time's worth of calls may
-/// go out together.
+/// How long a missed turn can be made up for, because threads wake late. So this much time's worth of calls may go out
+/// together.
 const CATCH_UP: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Gives turns at even intervals, which are a little longer than the rate alone asks for: as many calls as may go out
-/// together are kept back from each second, so that no second has more calls than the rate.
+/// Assigns turns at even intervals. The intervals are slightly longer than the rate requires, because calls may also go
+/// out together: so no second has more calls than the rate.
 #[derive(Debug)]
 pub(super) struct Pacing {
-    /// Between two turns. `None`: calls are not paced.
+    /// The time between two turns. `None`: no limit.
     interval: Option<Duration>,
-    /// The turn of the last call, at most [`CATCH_UP`] before it was sent.
+    /// The turn of the last call, at most [`CATCH_UP`] before the call was sent.
     last_turn: Option<Instant>,
 }
 
 impl Pacing {
-    /// At most `rate` calls in any second; `None` does not pace.
+    /// Limits calls to `rate` in any second, unless it is `None`.
     pub(super) fn new(rate: Option<u32>) -> Pacing {
         Pacing { interval: rate.map(interval), last_turn: None }
     }
 
-    /// Changes the rate. The next turn is counted from the last one.
+    /// Changes the rate. The next turn counts from the last one.
     pub(super) fn set_rate(&mut self, rate: Option<u32>) {
         self.interval = rate.map(interval);
     }
 
-    /// Whether calls are paced.
+    /// Whether there is a limit.
     pub(super) fn is_on(&self) -> bool {
         self.interval.is_some()
     }
 
-    /// When the next call has its turn, unless any call has it at any time.
+    /// When the next call has its turn. `None` if any time is fine.
     pub(super) fn next_turn(&self) -> Option<Instant> {
         Some(self.last_turn? + self.interval?)
     }
@@ -44,7 +44,7 @@ impl Pacing {
         self.next_turn().is_none_or(|turn| turn <= now)
     }
 
-    /// A call is sent: its turn is used.
+    /// Uses a turn for a call that is sent.
     pub(super) fn record_sent(&mut self, now: Instant) {
         if self.is_on() {
             let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
@@ -53,10 +53,10 @@ impl Pacing {
     }
 }
 
-/// The time between two turns. Rounded up: no second has more than `rate` of them. A rate of 0 counts as 1.
+/// The time between two turns, rounded up: no second has more than `rate` of them. A rate of 0 counts as 1.
 fn interval(rate: u32) -> Duration {
     let nanos = (SECOND + CATCH_UP).as_nanos().div_ceil(u128::from(rate.max(1)));
-    // Never more than 1.02 s.
+    // At most 1.02 s.
     Duration::from_nanos(nanos as u64)
 }
 
@@ -66,7 +66,7 @@ mod tests {
 
     const MILLI: Duration = Duration::from_millis(1);
 
-    /// When calls go out that are always waiting, where the clock is looked at at `times`.
+    /// The times at which calls are sent if there are always calls waiting and the clock is read at `times`.
     fn sent_at(pacing: &mut Pacing, times: impl Iterator<Item = Instant>) -> Vec<Instant> {
         let mut sent = Vec::new();
         for now in times {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn no_second_has_more_calls_than_the_rate_however_late_the_thread_wakes() {
+    fn no_second_exceeds_the_rate_however_late_the_thread_wakes() {
         let start = Instant::now();
         let mut random = fastrand::Rng::with_seed(3);
         for rate in [1, 2, 3, 7, 49, 50, 51, 100, 333, 2000, 10_000] {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn thread_that_wakes_every_few_milliseconds_uses_the_rate() {
+    fn rate_is_used_if_the_thread_wakes_every_few_milliseconds() {
         let start = Instant::now();
         for rate in [1, 10, 100, 2000, 100_000] {
             let times = (0..20_000 / 7).map(|at| start + at * 7 * MILLI);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn pause_saves_up_no_more_than_twenty_milliseconds() {
+    fn pause_saves_at_most_twenty_milliseconds_of_turns() {
         let start = Instant::now();
         let mut pacing = Pacing::new(Some(1000));
         pacing.record_sent(start);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn change_of_the_rate_counts_from_the_last_turn() {
+    fn rate_change_counts_from_the_last_turn() {
         let start = Instant::now();
         let mut pacing = Pacing::new(Some(1));
         pacing.record_sent(start);

@@ -1,4 +1,4 @@
-//! The server's own quests: how each is answered, and which pushes are passed on.
+//! Answers the server's own quests, and passes pushes on.
 
 use std::collections::VecDeque;
 
@@ -9,12 +9,12 @@ use crate::error::ProtocolError;
 use crate::fpnn::{FrameWriter, Quest};
 use crate::rtm::PushMethod;
 
-/// Answers to the server's quests may fill the out-buffer up to this. A server that goes on asking without reading them is
+/// How many bytes of answers the out-buffer may hold. A server that keeps sending quests without reading the answers is
 /// hostile.
 const MOST_UNREAD_ANSWERS: usize = 16 * 1024 * 1024;
 
-/// Answers the server's quest: a push is taken, whatever it holds and whether anybody listens;
-/// other methods there are none. A one-way quest is owed no answer.
+/// Answers a quest of the server. Pushes are acknowledged, whatever they contain and whether or not anybody listens.
+/// Other methods get an error, and one-way quests no answer.
 pub(super) fn answer_quest(
     out: &mut OutBuffer,
     quest: &Quest<'_>,
@@ -33,7 +33,7 @@ pub(super) fn answer_quest(
     if out.len() > MOST_UNREAD_ANSWERS { Err(ProtocolError::QuestFlood) } else { Ok(()) }
 }
 
-/// A push came on the connection of this number. Those that come one after the other are handed on together.
+/// Passes a push on. Consecutive pushes of one connection are passed on together.
 pub(super) fn hand_on<T>(actions: &mut VecDeque<Action<T>>, on: u64, method: PushMethod, payload: &[u8]) {
     if let Some(Action::Pushed { connection, pushes }) = actions.back_mut() {
         if *connection == on {

@@ -1,4 +1,4 @@
-//! What comes from the server: bytes, the frames that they make up, and their end.
+//! Input from the server: bytes, the frames they form, and the end of the stream.
 
 use std::io;
 use std::time::Instant;
@@ -10,12 +10,12 @@ use crate::error::{CloseReason, Error};
 use crate::fpnn::Answer;
 
 impl<T: Token> Engine<T> {
-    /// Room for the next read, while there is a connection.
+    /// Returns the space for the next read, if there is a connection.
     pub fn input(&mut self) -> Option<&mut [u8]> {
         self.state.connection_mut().map(Connection::input)
     }
 
-    /// The first `received` bytes of [`input`](Engine::input) were filled in.
+    /// Handles `received` bytes that were read into [`input`](Engine::input).
     pub fn handle_received(&mut self, now: Instant, received: usize) {
         let Some(connection) = self.state.connection_mut() else { return };
         self.counters.bytes_in.add(received as u64);
@@ -23,24 +23,24 @@ impl<T: Token> Engine<T> {
         self.handle_events(now);
     }
 
-    /// The server closed the connection.
+    /// Handles the end of the stream: the server closed the connection.
     pub fn handle_eof(&mut self, now: Instant) {
         self.end_connection(now, CloseReason::Peer.into());
     }
 
-    /// Reading or writing failed.
+    /// Handles a failed read or write.
     pub fn handle_io_error(&mut self, now: Instant, error: io::Error) {
         self.end_connection(now, CloseReason::io(error).into());
     }
 
-    /// The driver does not read for now: the silence is not the server's.
+    /// Handles that the driver has paused reading, so silence is not the server's fault.
     pub fn handle_reading_paused(&mut self, now: Instant) {
         if let Some(connection) = self.state.connection_mut() {
             connection.record_activity(now);
         }
     }
 
-    /// Handles every whole frame that has come.
+    /// Handles every complete frame received.
     fn handle_events(&mut self, now: Instant) {
         while let Some(connection) = self.state.connection_mut() {
             match connection.next_event() {

@@ -8,7 +8,7 @@ use super::{Action, Engine, RawAnswer, Token};
 use crate::error::{AnswerError, Error};
 
 impl<T: Token> Engine<T> {
-    /// The server answered a call with an error.
+    /// Handles an error answer to a call.
     pub(super) fn handle_error_answer(&mut self, now: Instant, call: InFlight<T>, answer: RawAnswer) {
         let InFlight { token, deadline, timeout, .. } = call;
         match self.clock.refusal_in(&answer) {
@@ -23,7 +23,7 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// The server refused the `setlisten` in flight for its time stamp. Until that is settled, it counts as in flight.
+    /// Handles a `setlisten` refused because of its time stamp. It counts as in flight until that is resolved.
     pub(super) fn handle_listen_refused(&mut self, now: Instant, error: AnswerError) {
         let limit = self.settings.connect_timeout;
         let was_corrected =
@@ -35,12 +35,12 @@ impl<T: Token> Engine<T> {
         self.ask_for_time(now);
     }
 
-    /// A ping was answered, with the server's time if it tells one.
+    /// Handles the answer to a ping, with the server's time if it contains one.
     pub(super) fn handle_pong(&mut self, now: Instant, seq: u32, server_ms: Option<i64>) {
         let Some(round_trip) = self.clock.round_trip(now, seq) else { return };
         match server_ms {
-            // The answer was on its way for about half of the round trip. A time stamp may be off by much more than the
-            // other half.
+            // The answer took about half of the round trip. The server accepts time stamps that are off by much more
+            // than the other half.
             Some(server_ms) => {
                 let way_back = i64::try_from((round_trip / 2).as_millis()).unwrap_or_default();
                 self.actions.push_back(Action::CompareClocks { server_ms: server_ms.saturating_add(way_back) });
@@ -52,8 +52,8 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// The outcome of [`Action::CompareClocks`]: the clock was off, and calls that begin after `now` are signed with the
-    /// server's time; or it was not, so that another try would not help.
+    /// Handles the result of [`Action::CompareClocks`]. If the clock was off, calls that begin after `now` are signed
+    /// with the server's time. If not, a retry would not help.
     pub fn handle_clocks_compared(&mut self, now: Instant, was_off: bool) {
         if !was_off {
             return self.release_refused(now);
@@ -68,13 +68,13 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// Gives back what was refused as it came: nobody will say what time it is.
+    /// Delivers the held refusals unchanged, because the server's time will not be known.
     pub(super) fn release_refused(&mut self, now: Instant) {
         let refused = self.clock.finish();
         self.give_back(now, refused);
     }
 
-    /// Gives back what cannot be held any longer.
+    /// Delivers refusals that cannot be held any longer.
     pub(super) fn check_refused(&mut self, now: Instant) {
         let refused = self.clock.take_late(now);
         self.give_back(now, refused);
@@ -89,7 +89,7 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// Asks the server for its time, unless it is being asked.
+    /// Asks the server for its time, unless a question is in flight.
     fn ask_for_time(&mut self, now: Instant) {
         if self.clock.is_asking() {
             return;

@@ -8,7 +8,7 @@ use super::{Engine, Outcome, State, Token};
 use crate::error::Error;
 
 impl<T: Token> Engine<T> {
-    /// A call comes in. It makes a connection, where that is allowed, or ends at once.
+    /// Handles a new call: sends it, queues it until it can be sent, or fails it at once.
     pub fn handle_call(&mut self, now: Instant, call: NewCall<T>) {
         if let Err(error) = self.admit(now, &call) {
             self.released += call.frame.len();
@@ -32,16 +32,16 @@ impl<T: Token> Engine<T> {
             _ => SendState::Queued(frame),
         };
         self.calls.insert(seq, InFlight { token, deadline, timeout, wait_for_ready, send_state });
-        // A call whose caller has given up must not stay in the queue: nothing would be sent past it until bytes leave.
+        // A call that was given up must not stay in the queue: no call behind it would be sent until bytes leave.
         self.send_queued(now);
     }
 
-    /// What is to be written, while there is a connection and anything to write.
+    /// The bytes to write, if there is a connection and anything to write.
     pub fn output(&self) -> Option<&[u8]> {
         self.state.connection().map(Connection::output).filter(|unsent| !unsent.is_empty())
     }
 
-    /// The first `written` bytes of [`output`](Engine::output) have left.
+    /// Handles that the first `written` bytes of [`output`](Engine::output) were written.
     pub fn handle_written(&mut self, now: Instant, written: usize) {
         let Some(connection) = self.state.connection_mut() else { return };
         self.counters.bytes_out.add(written as u64);
@@ -49,25 +49,25 @@ impl<T: Token> Engine<T> {
         self.send_queued(now);
     }
 
-    /// The system takes nothing of [`output`](Engine::output) for now.
+    /// Handles that the system currently accepts nothing of [`output`](Engine::output).
     pub fn handle_write_blocked(&mut self) {
         self.state.connection_mut().into_iter().for_each(Connection::handle_write_blocked);
     }
 
-    /// From now on, at most `rate` calls a second are sent; `None` ends the limit.
+    /// Limits calls to `rate` a second from now on; `None` removes the limit.
     pub fn handle_max_rate(&mut self, now: Instant, rate: Option<u32>) {
         self.pacing.set_rate(rate);
         self.send_queued(now);
     }
 
-    /// When a call that waits for nothing but its turn has it.
+    /// The next turn, if a call waits for nothing else.
     pub(super) fn turn_due_at(&self) -> Option<Instant> {
         let State::Ready(connection) = &self.state else { return None };
         let is_waiting = self.calls.queue_len() > 0 && self.calls.has_unsent() && connection.has_room();
         self.pacing.next_turn().filter(|_| is_waiting)
     }
 
-    /// Makes sure that a new call has a connection to wait for.
+    /// Ensures that a new call has a connection to wait for.
     fn admit(&mut self, now: Instant, call: &NewCall<T>) -> Result<(), Error> {
         if self.is_closed() {
             return Err(Error::closed(false));
@@ -81,7 +81,7 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// Moves calls from the queue to the connection, as far as it has room and they have their turn.
+    /// Moves calls from the queue to the connection, while it has room and they have their turn.
     pub(super) fn send_queued(&mut self, now: Instant) {
         let State::Ready(connection) = &mut self.state else { return };
         while self.calls.queue_len() > 0 && connection.has_room() && self.pacing.is_turn(now) {
@@ -94,7 +94,7 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// Completes a call that was taken out of the table.
+    /// Completes a call that was removed from the table.
     pub(super) fn finish(&mut self, call: InFlight<T>, outcome: Outcome) {
         if let SendState::Queued(frame) = &call.send_state {
             self.released += frame.len();

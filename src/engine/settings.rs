@@ -1,11 +1,11 @@
-//! The settings that the engine is made with.
+//! The engine's settings.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{KeepAlive, ReconnectPolicy};
 
-/// The engine's settings, checked already.
+/// The engine's settings, already checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub endpoint: Arc<str>,
@@ -13,10 +13,10 @@ pub struct Settings {
     pub auto_connect: bool,
     pub reconnect: ReconnectPolicy,
     pub keep_alive: KeepAlive,
-    /// Whether the server is asked for its time when it refuses a time stamp.
+    /// Whether to ask the server for its time when it refuses a time stamp.
     pub correct_clock: bool,
     pub max_payload: usize,
-    /// Calls a second.
+    /// Calls per second.
     pub max_rate: Option<u32>,
     #[cfg(feature = "encryption")]
     pub encryption: Option<crate::fpnn::Encryption>,

@@ -4,27 +4,27 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Instant;
 
-/// Below this size, calls that are over are not worth clearing away.
+/// Below this size, clearing ended calls does not pay.
 const WORTH_CLEARING: usize = 1024;
 
-/// Finds the call that is due next. A call that is over is cleared away when it would be the next to come due, or when
-/// more than half of the calls are over.
+/// Finds the next deadline. An ended call is removed when it would be next, or when more than half of the calls have
+/// ended.
 ///
-/// Calls mostly have the same timeout, so that their deadlines come in order: a queue of their sequence numbers is enough
-/// for those, and takes four bytes for each. Only the others go into a heap.
+/// Most calls have the same timeout, so their deadlines arrive in order. A queue of their sequence numbers suffices, at
+/// four bytes each. Only the others go into a heap.
 ///
-/// The deadlines themselves lie with the calls. Whoever asks here brings a function that finds them there, and that knows
-/// none of a call that is over.
+/// The deadlines are stored with the calls. Callers pass a function that looks them up, and returns `None` for an ended
+/// call.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     in_order: VecDeque<u32>,
-    /// No deadline in the queue is later.
+    /// The latest deadline in the queue.
     latest_in_order: Option<Instant>,
     out_of_order: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
 impl Timers {
-    /// Adds the call `seq`. `live_len` is the number of calls that are not over.
+    /// Adds the call `seq`. `live_len` is the number of calls that have not ended.
     pub(super) fn add(
         &mut self,
         deadline: Instant,
@@ -44,7 +44,7 @@ impl Timers {
         }
     }
 
-    /// Takes out a call whose deadline has come.
+    /// Removes a call whose deadline has passed.
     pub(super) fn pop_due(&mut self, now: Instant, deadline_of: impl Fn(u32) -> Option<Instant>) -> Option<u32> {
         if self.next_in_order(&deadline_of).is_some_and(|due| due <= now) {
             return self.in_order.pop_front();
@@ -53,7 +53,7 @@ impl Timers {
         if due <= now { self.out_of_order.pop().map(|Reverse((_, seq))| seq) } else { None }
     }
 
-    /// The earliest deadline of a call that is not over.
+    /// The earliest deadline of a call that has not ended.
     pub(super) fn next_due(&mut self, deadline_of: impl Fn(u32) -> Option<Instant>) -> Option<Instant> {
         let dues = [self.next_in_order(&deadline_of), self.next_out_of_order(&deadline_of)];
         dues.into_iter().flatten().min()
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// Calls whose numbers are their deadlines, in milliseconds.
+    /// Returns the deadlines of calls whose numbers are their deadlines in milliseconds.
     fn deadlines(start: Instant) -> impl Fn(u32) -> Option<Instant> + Copy {
         move |seq| Some(start + Duration::from_millis(seq.into()))
     }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_come_due_in_the_order_of_their_deadlines() {
+    fn calls_expire_in_the_order_of_their_deadlines() {
         let at = deadlines(Instant::now());
         let mut timers = Timers::default();
         add_all(&mut timers, &[30, 10, 40, 20, 50], at);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_are_over_do_not_come_due() {
+    fn ended_calls_do_not_expire() {
         let at = deadlines(Instant::now());
         let mut timers = Timers::default();
         add_all(&mut timers, &[30, 10, 40, 20], at);
@@ -121,9 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_are_over_do_not_pile_up() {
+    fn ended_calls_do_not_accumulate() {
         let start = Instant::now();
-        // Behind the first, every second one is out of order.
+        // After the first, every second call is out of order.
         let deadline = |seq: u32| start + Duration::from_secs(if seq % 2 == 0 { 60 } else { 30 });
         let mut timers = Timers::default();
         for seq in 0..100_000 {

@@ -1,8 +1,8 @@
-//! The token that represents whoever waits for the outcome of a call.
+//! The token that represents the waiting caller of a call.
 
-/// Stands for whoever waits.
+/// Represents a waiting caller.
 pub trait Token {
-    /// Asks for leave to send the call: `false` if its caller has given up meanwhile and was told that it was not sent.
-    /// Once this was true, the caller learns that the call may have left.
+    /// Asks for permission to send the call. Returns `false` if the caller has given up and was told that the call was
+    /// not sent. After `true`, the caller is told that the call may have been sent.
     fn begin_sending(&self) -> bool;
 }

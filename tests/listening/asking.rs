@@ -106,7 +106,7 @@ fn listening_connects_by_itself_and_before_any_call() {
 }
 
 #[test]
-fn every_connection_asks_again_before_any_call() {
+fn every_connection_sends_setlisten_before_any_call() {
     guarded(|| {
         let mut pair = Pair::new();
         let listener = pair.listen(Listen::new().room(ROOM).event("login"));

@@ -16,7 +16,7 @@ fn next_answer(connection: &Connection) -> Packet {
 }
 
 #[test]
-fn push_is_answered_though_nobody_listens() {
+fn push_is_answered_even_if_nobody_listens() {
     guarded(|| {
         let pair = Pair::new();
         for method in ["pushmsg", "pushgroupmsg", "pushroommsg", "pushevent", "ping"] {

@@ -1,4 +1,4 @@
-//! Handles a `setlisten` that is not granted.
+//! Handles a `setlisten` that was not granted.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use super::{Asking, Decision, ListenerId, Standing, Wishes};
 use crate::engine::backoff::doubled;
 use crate::error::{Error, Retry};
 
-/// A server that says "not now", or nothing, is asked again after this long at the earliest.
+/// The shortest pause before a server that is busy or did not answer is asked again.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// The pause doubles each time in a row, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl<T> Wishes<T> {
-    /// The server did not agree. It keeps what it granted before.
+    /// Handles a `setlisten` that was refused or not answered. The server keeps what it granted before.
     pub(super) fn handle_failure(
         &mut self,
         now: Instant,
@@ -28,12 +28,12 @@ impl<T> Wishes<T> {
         };
         self.put_off = if wait.is_some() { self.put_off.saturating_add(1) } else { 0 };
         if wait.is_none() && asking.added == 0 {
-            // There is nobody to tell, and a server that refuses this will refuse it again. With the next change it is
-            // asked for what is wanted then.
+            // No caller waits for this, and a server that refuses it will refuse it again. The next change requests the
+            // current union.
             log::debug!("the server refused a smaller subscription: {error}");
             return;
         }
-        // What was asked for in addition, and is gone, was never pushed; unless the server did what it was asked for.
+        // A subscription that was removed while requested was never pushed, unless the server did grant the request.
         self.must_shrink = asking.must_shrink_if_refused || error.may_have_executed();
         match wait {
             None => self.handle_refusal(&asked, asking.added, error, decisions),
@@ -44,12 +44,12 @@ impl<T> Wishes<T> {
         }
     }
 
-    /// How long a server is left alone that cannot say when it is to be asked again.
+    /// How long to pause if the server does not say when to ask again.
     fn pause(&self) -> Duration {
         doubled(SHORTEST_PAUSE, self.put_off, LONGEST_PAUSE)
     }
 
-    /// Takes back what was asked for in addition to what the server grants.
+    /// Makes the requested subscriptions undecided again.
     fn take_back_asked(&mut self) -> Vec<ListenerId> {
         let mut asked = Vec::new();
         for (&id, wish) in self.wishes.iter_mut().filter(|(_, wish)| wish.standing == Standing::Asked) {
@@ -60,19 +60,19 @@ impl<T> Wishes<T> {
         asked
     }
 
-    /// The server said no to one or more of those `added` wishes of which `asked` are left. They are asked for in smaller
-    /// parts, until one stands alone.
+    /// Handles a refusal of at least one of the `added` subscriptions, of which `asked` are left. They are requested in
+    /// smaller parts, until one is requested alone.
     fn handle_refusal(&mut self, asked: &[ListenerId], added: usize, error: &Error, decisions: &mut Vec<Decision<T>>) {
         match *asked {
             [] => {}
             [id] if added == 1 => self.refuse(id, error, decisions),
-            // A single one may be left of several: it need not be the one that the refusal is meant for.
+            // If only one of several is left, the refusal need not be for that one.
             _ => self.batch = (asked.len() / 2).max(1),
         }
     }
 
-    /// The server said neither yes nor no, and new listeners are told so. If it said nothing at all, they go on waiting, in
-    /// their own time.
+    /// Refuses new listeners, because the server neither granted nor refused. If it did not answer at all, they keep
+    /// waiting until their own timeouts.
     fn refuse_new(&mut self, asked: &[ListenerId], error: &Error, decisions: &mut Vec<Decision<T>>) {
         if matches!(error, Error::Timeout(_)) {
             return;
@@ -84,7 +84,7 @@ impl<T> Wishes<T> {
         }
     }
 
-    /// Refuses a wish that is not in the union, so that nothing but the wish itself has to go.
+    /// Refuses a subscription that is not in the union, so only the subscription itself has to be removed.
     fn refuse(&mut self, id: ListenerId, error: &Error, decisions: &mut Vec<Decision<T>>) {
         match self.wishes.get_mut(&id) {
             Some(wish) if wish.waiter.is_some() => {

@@ -7,11 +7,11 @@ use crate::engine::connection::Connection;
 use crate::engine::{Action, Engine, RawAnswer, State, Token};
 use crate::error::{Error, Stage, TimeoutError};
 
-/// A `setlisten` that new listeners wait behind is given up after this long.
+/// The time limit of a `setlisten` while new listeners wait behind it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<T: Token> Engine<T> {
-    /// Somebody wants to listen. It makes a connection, waits for one, or fails at once, like a call.
+    /// Handles a new listener. Like a call, it starts a connection, waits for one, or fails at once.
     pub fn handle_listen(&mut self, now: Instant, wish: NewWish<T>) {
         let refusal = match self.connect_for_call(now) {
             Err(_) if wish.wait_for_ready && !self.is_closed() => None,
@@ -36,7 +36,7 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// A listener listens no longer.
+    /// Handles the end of a listener.
     pub fn handle_unlisten(&mut self, now: Instant, listener: ListenerId) {
         if let Some(token) = self.wishes.remove(listener) {
             self.complete(token, Err(Error::closed(false)));
@@ -44,7 +44,7 @@ impl<T: Token> Engine<T> {
         self.ask_to_listen(now);
     }
 
-    /// The quest of [`Action::AskToListen`], signed.
+    /// Sends the quest of [`Action::AskToListen`], which the driver has signed.
     pub fn handle_listen_quest(&mut self, now: Instant, frame: Vec<u8>) {
         let connection = self.state.connection();
         let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
@@ -54,14 +54,14 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// The handshake's other steps are done. Says whether what is listened to is to be settled before calls are carried.
+    /// Requests the subscriptions after the handshake's other steps. Returns whether calls must wait for the answer.
     pub(in crate::engine) fn begin_listening(&mut self, now: Instant) -> bool {
         self.wishes.handle_connected();
         self.ask_to_listen(now);
         self.wishes.is_asking()
     }
 
-    /// Asks for what is wished now, if that is something else than before.
+    /// Requests the current union, if it has changed.
     pub(in crate::engine) fn ask_to_listen(&mut self, now: Instant) {
         let mut decisions = Vec::new();
         let request = self.wishes.next_request(now, &mut decisions);
@@ -69,7 +69,7 @@ impl<T: Token> Engine<T> {
         self.actions.extend(request.map(Action::AskToListen));
     }
 
-    /// The server answered the `setlisten` in flight.
+    /// Handles the answer to the `setlisten` in flight.
     pub(in crate::engine) fn handle_listen_answer(&mut self, now: Instant, outcome: Result<(), Error>) {
         self.listen_deadline = None;
         let mut decisions = Vec::new();
@@ -81,9 +81,9 @@ impl<T: Token> Engine<T> {
         self.ask_to_listen(now);
     }
 
-    /// Gives up what is late: listeners whose time is over, and a `setlisten` that is not answered. The server is asked again.
-    /// In the handshake, it is the attempt to connect that has a deadline, unless nobody waits for the answer any more: then
-    /// calls must not wait either.
+    /// Gives up on listeners that have timed out, and on a `setlisten` that was not answered in time; that is sent
+    /// again. During the handshake, the attempt to connect has its own deadline. The `setlisten` is then given up only
+    /// if no listener waits for it any more, so that calls need not wait either.
     pub(in crate::engine) fn check_listening(&mut self, now: Instant) {
         let is_up_to_the_server = self.wishes.is_asking() || matches!(self.state, State::Ready(_));
         let stage = if is_up_to_the_server { Stage::WaitingForAnswer } else { self.stage() };
@@ -100,7 +100,7 @@ impl<T: Token> Engine<T> {
         }
     }
 
-    /// The server does not answer the `setlisten` in flight.
+    /// Gives up on the `setlisten` in flight, which was not answered.
     fn give_up_listen(&mut self, now: Instant) {
         self.state.connection_mut().into_iter().for_each(Connection::forget_listen);
         self.clock.forget_listen();
@@ -108,19 +108,19 @@ impl<T: Token> Engine<T> {
         self.handle_listen_answer(now, Err(error.into()));
     }
 
-    /// When the answer to the `setlisten` in flight is late.
+    /// When the `setlisten` in flight times out.
     fn listen_answer_due_at(&self) -> Option<Instant> {
         let deadline = self.listen_deadline.filter(|_| matches!(self.state, State::Ready(_)))?;
         let limit = self.settings.connect_timeout;
         Some(if self.wishes.has_new_behind() { deadline - limit.saturating_sub(PATIENCE) } else { deadline })
     }
 
-    /// When [`check_listening`](Engine::check_listening) has something to do.
+    /// When [`check_listening`](Engine::check_listening) next has something to do.
     pub(in crate::engine) fn listening_due_at(&self) -> Option<Instant> {
         [self.wishes.next_due(), self.listen_answer_due_at()].into_iter().flatten().min()
     }
 
-    /// The connection is gone, and with it what it listened to.
+    /// Handles the loss of the connection and of everything granted on it.
     pub(in crate::engine) fn stop_listening(&mut self) {
         self.listen_deadline = None;
         self.clock.forget_listen();

@@ -14,12 +14,12 @@ use crate::rtm::methods::listen::{Listen, Subjects};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A server that refuses some rooms, unless it pushes them already, and what the listeners were told.
+/// A server that refuses some rooms unless it pushes them already, and what the listeners were told.
 struct Table {
     wishes: Wishes<u64>,
     now: Instant,
     refused_rooms: Vec<i64>,
-    /// What the server listens to on this connection.
+    /// What the server has granted on this connection.
     accepted: Option<SetListen>,
     in_flight: Option<SetListen>,
     requests: usize,
@@ -63,7 +63,7 @@ impl Table {
         }
     }
 
-    /// Sends what is due, if anything. The server has not answered yet.
+    /// Sends what is due, if anything. The server does not answer yet.
     fn send(&mut self) -> bool {
         let mut decisions = Vec::new();
         let request = self.wishes.next_request(self.now, &mut decisions);
@@ -83,7 +83,7 @@ impl Table {
         self.handle_answer(outcome);
     }
 
-    /// The server does what it is asked for, unless it refuses that.
+    /// Grants the request, unless it contains a refused room.
     fn accept(&mut self, request: SetListen) -> bool {
         let pushed = self.accepted.as_ref().map_or(&[][..], |accepted| named(&accepted.rooms));
         let is_refused = |room: &i64| self.refused_rooms.contains(room) && !pushed.contains(room);
@@ -94,7 +94,7 @@ impl Table {
         is_accepted
     }
 
-    /// Fails the request in flight, whatever the server would say.
+    /// Fails the request in flight, whatever the server's answer would be.
     fn fail(&mut self, error: Error) {
         assert!(self.in_flight.take().is_some());
         self.handle_answer(Err(error));
@@ -106,7 +106,7 @@ impl Table {
         self.note(decisions);
     }
 
-    /// Goes on until nothing is due.
+    /// Continues until nothing is due.
     fn settle(&mut self) {
         self.answer();
         while self.send() {
@@ -166,7 +166,7 @@ fn no_answer() -> Error {
 }
 
 #[test]
-fn listeners_are_asked_for_together_and_one_request_at_a_time() {
+fn listeners_share_requests_of_which_one_is_in_flight() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     assert!(table.send());
@@ -179,7 +179,7 @@ fn listeners_are_asked_for_together_and_one_request_at_a_time() {
 }
 
 #[test]
-fn listener_to_what_is_granted_already_starts_without_a_request() {
+fn listener_covered_by_the_granted_union_starts_without_a_request() {
     let mut table = Table::connected();
     table.add(1, Listen::new().rooms(&[1, 2]));
     table.settle();
@@ -189,18 +189,18 @@ fn listener_to_what_is_granted_already_starts_without_a_request() {
 }
 
 #[test]
-fn listener_to_what_is_granted_already_waits_for_no_request() {
+fn listener_covered_by_the_granted_union_waits_for_no_request() {
     let mut table = Table::connected();
     table.add(1, Listen::new().rooms(&[1, 2]));
     table.settle();
-    // One in flight.
+    // While a request is in flight.
     table.add(2, Listen::new().room(3));
     assert!(table.send());
     table.add(3, Listen::new().room(2));
     assert_eq!(table.told(3), ["started"]);
     table.add(4, Listen::new().rooms(&[2, 3]));
     assert!(table.told(4).is_empty(), "room 3 may be refused");
-    // A pause. Listener 3 alone wants room 2 now.
+    // During a pause. Only listener 3 wants room 2 now.
     table.wishes.remove(ListenerId(1));
     table.fail(not_now());
     table.add(5, Listen::new().room(2));
@@ -213,7 +213,7 @@ fn listener_to_what_is_granted_already_waits_for_no_request() {
 }
 
 #[test]
-fn nothing_is_granted_by_the_grants_of_an_earlier_connection() {
+fn grants_of_an_earlier_connection_do_not_count() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.settle();
@@ -225,7 +225,7 @@ fn nothing_is_granted_by_the_grants_of_an_earlier_connection() {
 }
 
 #[test]
-fn union_shrinks_with_the_last_who_wanted_a_thing() {
+fn union_shrinks_with_the_last_listener_to_a_room() {
     let mut table = Table::connected();
     table.add(1, Listen::new().rooms(&[1, 2]));
     table.add(2, Listen::new().room(2));
@@ -239,7 +239,7 @@ fn union_shrinks_with_the_last_who_wanted_a_thing() {
 }
 
 #[test]
-fn refused_wish_fails_its_own_listener_alone() {
+fn refused_subscription_fails_only_its_own_listener() {
     let mut table = Table::new(&[13]);
     table.wishes.handle_connected();
     table.add(1, Listen::new().room(1));
@@ -255,7 +255,7 @@ fn refused_wish_fails_its_own_listener_alone() {
 }
 
 #[test]
-fn every_connection_begins_with_the_whole_union() {
+fn every_connection_starts_with_the_whole_union() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.add(2, Listen::new().room(2));
@@ -267,7 +267,7 @@ fn every_connection_begins_with_the_whole_union() {
 }
 
 #[test]
-fn wish_that_is_refused_later_stays_for_the_next_connection() {
+fn subscription_refused_later_is_requested_on_the_next_connection() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.add(2, Listen::new().room(13));
@@ -285,7 +285,7 @@ fn wish_that_is_refused_later_stays_for_the_next_connection() {
 }
 
 #[test]
-fn refusal_of_a_wish_that_was_taken_away_meanwhile_is_not_blamed_on_another() {
+fn refusal_of_a_removed_subscription_does_not_fail_another() {
     let mut table = Table::new(&[13]);
     table.wishes.handle_connected();
     table.add(1, Listen::new().room(1));
@@ -307,7 +307,7 @@ fn loss_with_a_request_in_flight_asks_again_on_the_next_connection() {
 }
 
 #[test]
-fn first_grant_that_does_not_come_in_time_fails() {
+fn late_first_grant_fails_the_listener() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.send();
@@ -322,7 +322,7 @@ fn first_grant_that_does_not_come_in_time_fails() {
 }
 
 #[test]
-fn those_who_wait_for_their_first_grant_fail_with_the_connection() {
+fn listeners_without_a_first_grant_fail_with_the_attempt() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.settle();
@@ -334,15 +334,15 @@ fn those_who_wait_for_their_first_grant_fail_with_the_connection() {
 }
 
 #[test]
-fn wish_that_would_not_fit_a_quest_with_the_others_is_refused_alone() {
+fn only_the_subscription_that_exceeds_a_quest_is_refused() {
     let mut table = Table::connected();
     let rooms = |part: i64| Listen::new().rooms(&(part * 100_000..(part + 1) * 100_000).collect::<Vec<i64>>());
     (0..9).for_each(|part| table.add(part as u64, rooms(part)));
     table.add(9, rooms(9));
-    // Whoever wants all of the kind may go first, so that the names count all the same.
+    // A subscription to all of a kind may end first, so the names still count.
     table.add(10, Listen::new().all_rooms());
     table.add(11, rooms(9));
-    // Names that others have named make it no longer.
+    // Names that others have named add nothing.
     table.add(12, rooms(0));
     table.settle();
     for (id, told) in [(8, "started"), (9, "too many names"), (10, "started"), (11, "too many names"), (12, "started")]

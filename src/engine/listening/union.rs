@@ -1,4 +1,4 @@
-//! The union of what many listeners want, kept up to date by counting.
+//! The union of the subscriptions of many listeners, maintained by counting.
 
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::rtm::methods::listen::{Listen, SetListen, Subjects, Wanted};
 
-/// How often each thing is wanted.
+/// How many subscriptions contain each subject.
 #[derive(Debug, Default)]
 pub(super) struct Union {
     users: Counts<i64>,
@@ -20,13 +20,13 @@ pub(super) struct Union {
 struct Counts<K> {
     all: usize,
     named: FxHashMap<K, usize>,
-    /// What the names take in a `setlisten`, at most.
+    /// An upper bound for the size of the names in a `setlisten`.
     encoded_len: usize,
 }
 
-/// Something that a `setlisten` can name.
+/// A name in a `setlisten`.
 pub(super) trait Name: Clone + Eq + Hash + Ord {
-    /// How many bytes it takes there, at most.
+    /// An upper bound for its encoded size.
     fn encoded_len(&self) -> usize;
 }
 
@@ -49,7 +49,7 @@ impl<K> Default for Counts<K> {
 }
 
 impl Union {
-    /// Adds one listener's wish. Says whether the union is another one now.
+    /// Adds a subscription. Returns whether that changed the union.
     pub(super) fn add(&mut self, listen: &Listen) -> bool {
         let changes = [
             self.users.add(&listen.users),
@@ -60,7 +60,7 @@ impl Union {
         changes.contains(&true)
     }
 
-    /// Takes one listener's wish away. Says whether the union is another one now.
+    /// Removes a subscription. Returns whether that changed the union.
     pub(super) fn remove(&mut self, listen: &Listen) -> bool {
         let changes = [
             self.users.remove(&listen.users),
@@ -71,7 +71,7 @@ impl Union {
         changes.contains(&true)
     }
 
-    /// Whether a wish asks for nothing else.
+    /// Whether the union contains the whole subscription.
     pub(super) fn covers(&self, listen: &Listen) -> bool {
         self.users.covers(&listen.users)
             && self.groups.covers(&listen.groups)
@@ -79,13 +79,13 @@ impl Union {
             && self.events.covers(&listen.events)
     }
 
-    /// How many bytes all names take in a `setlisten`, at most. They count even where all of their kind is asked for: whoever
-    /// wants all may go first.
+    /// An upper bound for the size of all names in a `setlisten`. Names count even if a subscription to all of their
+    /// kind makes them redundant: that one may be removed first.
     pub(super) fn encoded_len(&self) -> usize {
         self.users.encoded_len + self.groups.encoded_len + self.rooms.encoded_len + self.events.encoded_len
     }
 
-    /// The union as the server is asked for it.
+    /// The union as parameters of a `setlisten`.
     pub(super) fn to_parameters(&self) -> SetListen {
         SetListen {
             users: self.users.to_subjects(),
@@ -109,7 +109,7 @@ impl<K: Name> Counts<K> {
                 self.encoded_len += key.encoded_len();
             }
         }
-        // What is named makes no difference while everything of the kind is asked for.
+        // Names make no difference while a subscription to all of their kind exists.
         !was_all && (self.all > 0 || has_new_name)
     }
 
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_and_the_last_who_want_a_thing_change_the_union() {
+    fn only_the_first_and_last_subscription_to_a_room_change_the_union() {
         let mut union = Union::default();
         let room = Listen::new().room(1);
         assert_eq!([union.add(&room), union.add(&room)], [true, false]);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_counts_once_however_many_want_it() {
+    fn each_name_counts_once() {
         let mut union = Union::default();
         let wishes = [Listen::new().room(1).event("login"), Listen::new().rooms(&[1, 2]).all_rooms()];
         wishes.iter().for_each(|listen| _ = union.add(listen));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn wish_is_covered_by_names_or_by_all_of_the_kind() {
+    fn subscription_is_covered_by_names_or_by_all_of_the_kind() {
         let mut union = Union::default();
         union.add(&Listen::new().rooms(&[1, 2]).all_groups().event("login"));
         for covered in [Listen::new().room(2).event("login"), Listen::new().groups(&[7, 8]), Listen::new().all_groups()]
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn names_make_no_difference_beside_all_of_their_kind() {
+    fn names_do_not_matter_next_to_all_of_their_kind() {
         let mut union = Union::default();
         assert!(union.add(&Listen::new().all_rooms()));
         assert!(!union.add(&Listen::new().room(1)));

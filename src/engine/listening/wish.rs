@@ -1,4 +1,4 @@
-//! A listener's wish, and its state on the current connection.
+//! A listener's subscription, and its state on the current connection.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,46 +6,47 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::rtm::methods::listen::Listen;
 
-/// Names one listener of a client. Numbers count up and are never used twice.
+/// Identifies one listener of a client. Ids are assigned in ascending order and never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerId(pub u64);
 
-/// A new listener's wish.
+/// The subscription of a new listener.
 #[derive(Debug)]
 pub struct NewWish<T> {
     pub id: ListenerId,
     pub listen: Arc<Listen>,
-    /// When the time of the first grant runs out.
+    /// When the first grant times out.
     pub deadline: Instant,
-    /// The time that it had, for its error.
+    /// The timeout, for the error.
     pub timeout: Duration,
-    /// Whether it waits for the next connection, through failed attempts, as calls may (`ClientBuilder::wait_for_ready`).
+    /// Whether it waits for the next connection despite failed attempts, as calls may
+    /// (`ClientBuilder::wait_for_ready`).
     pub wait_for_ready: bool,
-    /// Who waits for the first grant.
+    /// Represents the caller that waits for the first grant.
     pub token: T,
 }
 
-/// What became of a wish.
+/// A decision about a subscription.
 #[derive(Debug)]
 pub(in crate::engine) enum Decision<T> {
-    /// The server granted it. The first time, with the token of the caller that waits for it.
+    /// The server granted it. The first time, this has the token of the waiting caller.
     Granted(ListenerId, Option<T>),
-    /// The server refused a wish that it had granted on an earlier connection. The wish stays.
+    /// The server refused a subscription that it had granted on an earlier connection. The subscription stays.
     Refused(ListenerId, Error),
-    /// The first grant did not come. The wish is gone.
+    /// The first grant failed. The subscription is gone.
     Failed(T, Error),
 }
 
-/// What is known of a listener's wish.
+/// The state of a subscription.
 #[derive(Debug)]
 pub(super) struct Wish<T> {
     pub listen: Arc<Listen>,
     pub standing: Standing,
-    /// Until the first grant.
+    /// Present until the first grant.
     pub waiter: Option<Waiter<T>>,
 }
 
-/// Who waits for the first grant; see [`NewWish`].
+/// The caller that waits for the first grant; see [`NewWish`].
 #[derive(Debug)]
 pub(super) struct Waiter<T> {
     pub token: T,
@@ -54,12 +55,12 @@ pub(super) struct Waiter<T> {
     pub wait_for_ready: bool,
 }
 
-/// What the server said to a wish on this connection.
+/// The state of a subscription on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Nothing yet: it was not asked.
+    /// Not requested yet.
     Undecided,
-    /// It is being asked.
+    /// Requested.
     Asked,
     Granted,
     Refused,

@@ -1,4 +1,4 @@
-//! A clock that is off: what is held, until when, and what comes of it.
+//! A wrong clock: which refusals are held, for how long, and with what outcome.
 
 use super::super::{ListenerId, NewWish};
 use super::*;
@@ -34,7 +34,7 @@ impl Rig {
         self.receive(&bytes);
     }
 
-    /// The numbers of the quests of one method that have reached the server, beside nothing else.
+    /// Returns the numbers of the quests that have reached the server, all of one method.
     fn seen_quests(&mut self, expected: &str) -> Vec<u32> {
         let seen = self.seen().into_iter().map(|seen| match seen {
             Seen::Quest { seq: Some(seq), method } if method == expected => seq,
@@ -50,14 +50,14 @@ impl Rig {
         }
     }
 
-    /// Makes calls, has the server refuse them, and gives the number of the ping that follows.
+    /// Makes calls that the server refuses. Returns the number of the ping that follows.
     fn refuse_calls(&mut self, tokens: &[u32], timeout: Duration) -> u32 {
         tokens.iter().for_each(|&token| self.call(token, timeout));
         self.seen_quests("getroominfo").into_iter().for_each(|seq| self.refuse_time(seq));
         self.seen_one("*ping")
     }
 
-    /// What the refused calls came to.
+    /// Returns the outcomes of the refused calls.
     fn retries(&mut self) -> Vec<(u32, Retry)> {
         let retry = |(token, outcome): (u32, Outcome)| match outcome {
             Err(error) => {
@@ -95,7 +95,7 @@ fn refused_calls_are_held_and_share_one_ping() {
 }
 
 #[test]
-fn half_of_the_round_trip_is_added_to_what_the_server_says() {
+fn half_of_the_round_trip_is_added_to_the_servers_time() {
     let mut rig = Rig::online();
     let ping = rig.refuse_calls(&[1], 5 * SECOND);
     rig.pass(SECOND);
@@ -104,7 +104,7 @@ fn half_of_the_round_trip_is_added_to_what_the_server_says() {
 }
 
 #[test]
-fn clock_that_turns_out_to_be_right_changes_nothing() {
+fn correct_clock_changes_nothing() {
     let mut rig = Rig::online();
     rig.clock_is_off = false;
     let ping = rig.refuse_calls(&[1], SECOND);
@@ -113,7 +113,7 @@ fn clock_that_turns_out_to_be_right_changes_nothing() {
 }
 
 #[test]
-fn call_that_was_signed_before_the_correction_needs_no_ping_of_its_own() {
+fn call_signed_before_the_correction_needs_no_ping() {
     let mut rig = Rig::online();
     rig.call(9, SECOND);
     let late = rig.seen_one("getroominfo");
@@ -127,7 +127,7 @@ fn call_that_was_signed_before_the_correction_needs_no_ping_of_its_own() {
 }
 
 #[test]
-fn corrected_call_that_is_refused_again_is_not_worth_another_try() {
+fn corrected_call_that_is_refused_again_is_not_retried() {
     let mut rig = Rig::online();
     let ping = rig.refuse_calls(&[1], SECOND);
     rig.tell_time(ping);
@@ -139,7 +139,7 @@ fn corrected_call_that_is_refused_again_is_not_worth_another_try() {
 }
 
 #[test]
-fn clock_is_asked_for_again_when_it_is_off_again() {
+fn time_is_requested_again_if_the_clock_is_wrong_again() {
     let mut rig = Rig::online();
     for token in 1..=3 {
         let ping = rig.refuse_calls(&[token], SECOND);
@@ -150,14 +150,14 @@ fn clock_is_asked_for_again_when_it_is_off_again() {
 }
 
 #[test]
-fn server_that_tells_no_time_changes_nothing() {
+fn server_without_a_plausible_time_changes_nothing() {
     let mut rig = Rig::online();
     let ping = rig.refuse_calls(&[1], SECOND);
     rig.answer(ping);
     let ping = rig.refuse_calls(&[2], SECOND);
     rig.answer_error(ping, 20_009, "no");
     assert_eq!(rig.retries(), [(1, Retry::Never), (2, Retry::Never)]);
-    // Seconds in place of milliseconds, a time before the epoch, and one that no time stamp can hold.
+    // Seconds instead of milliseconds, a time before the epoch, and one that does not fit a time stamp.
     for ts in [0, SERVER_MS / 1000, -SERVER_MS, SERVER_MS * 1000, i64::MAX, i64::MIN] {
         let ping = rig.refuse_calls(&[3], SECOND);
         rig.answer_ping(ping, ts);
@@ -167,7 +167,7 @@ fn server_that_tells_no_time_changes_nothing() {
 }
 
 #[test]
-fn time_that_is_no_integer_is_none() {
+fn time_that_is_not_an_integer_is_none() {
     let mut rig = Rig::online();
     let ping = rig.refuse_calls(&[1], SECOND);
     let mut bytes = Vec::new();
@@ -179,7 +179,7 @@ fn time_that_is_no_integer_is_none() {
 }
 
 #[test]
-fn refused_call_is_held_no_longer_than_its_own_time() {
+fn refused_call_is_held_no_longer_than_its_timeout() {
     let mut rig = Rig::online();
     rig.refuse_calls(&[1], SECOND);
     rig.pass(SECOND - MILLI);
@@ -189,20 +189,20 @@ fn refused_call_is_held_no_longer_than_its_own_time() {
 }
 
 #[test]
-fn server_that_does_not_answer_pings_is_waited_for_two_seconds() {
+fn ping_for_the_time_is_waited_for_two_seconds() {
     let mut rig = Rig::online();
     let ping = rig.refuse_calls(&[1], 30 * SECOND);
     rig.pass(2 * SECOND - MILLI);
     assert!(rig.outcomes.is_empty());
     rig.pass(MILLI);
     assert_eq!(rig.retries(), [(1, Retry::Never)]);
-    // Its answer comes too late to say anything.
+    // The answer arrives too late to count.
     rig.tell_time(ping);
     assert!(rig.server_times.is_empty());
 }
 
 #[test]
-fn pong_of_the_keep_alive_says_nothing_of_the_clock() {
+fn keep_alive_pong_does_not_set_the_clock() {
     let mut rig = Rig::online();
     rig.pass(20 * SECOND);
     let keep_alive = rig.seen_one("*ping");
@@ -214,7 +214,7 @@ fn pong_of_the_keep_alive_says_nothing_of_the_clock() {
 }
 
 #[test]
-fn loss_and_close_give_back_what_is_held() {
+fn loss_and_close_release_held_calls() {
     let mut rig = Rig::online();
     rig.refuse_calls(&[1], SECOND);
     rig.hang_up();
@@ -227,12 +227,12 @@ fn loss_and_close_give_back_what_is_held() {
 }
 
 #[test]
-fn other_errors_pass_and_so_does_everything_without_the_correction() {
+fn other_errors_are_not_held_nor_is_any_without_correction() {
     let mut rig = Rig::online();
     rig.call(1, SECOND);
     let seq = rig.seen_one("getroominfo");
     rig.answer_error(seq, 200_010, "no");
-    // Too long for a refusal: it is not to be looked at, or kept.
+    // Too long for a refusal, so it must not be parsed or held.
     rig.call(2, SECOND);
     let seq = rig.seen_one("getroominfo");
     rig.answer_error(seq, REFUSED, &"x".repeat(10_000));
@@ -249,7 +249,7 @@ fn other_errors_pass_and_so_does_everything_without_the_correction() {
 }
 
 #[test]
-fn listening_is_asked_for_again_once_the_clock_is_corrected() {
+fn setlisten_is_repeated_once_the_clock_is_corrected() {
     let mut rig = Rig::online();
     rig.begin_to_listen(1);
     let seq = rig.seen_one("setlisten");
@@ -263,7 +263,7 @@ fn listening_is_asked_for_again_once_the_clock_is_corrected() {
 }
 
 #[test]
-fn listening_in_the_handshake_is_asked_for_again_before_any_call() {
+fn setlisten_in_the_handshake_is_repeated_before_any_call() {
     let mut rig = Rig::new();
     rig.begin_to_listen(1);
     rig.resolve(&["192.0.2.1:13315"]);
@@ -281,7 +281,7 @@ fn listening_in_the_handshake_is_asked_for_again_before_any_call() {
 }
 
 #[test]
-fn listening_that_was_asked_for_before_the_correction_is_asked_for_again_at_once() {
+fn setlisten_signed_before_the_correction_is_repeated_at_once() {
     let mut rig = Rig::online();
     rig.begin_to_listen(1);
     let listen = rig.seen_one("setlisten");
@@ -297,7 +297,7 @@ fn listening_that_was_asked_for_before_the_correction_is_asked_for_again_at_once
 }
 
 #[test]
-fn listening_fails_where_the_server_tells_no_time() {
+fn listening_fails_if_the_server_reports_no_time() {
     let mut rig = Rig::online();
     rig.begin_to_listen(1);
     let seq = rig.seen_one("setlisten");
@@ -308,7 +308,7 @@ fn listening_fails_where_the_server_tells_no_time() {
 }
 
 #[test]
-fn refused_listening_ends_with_its_connection_and_is_asked_for_on_the_next() {
+fn refused_setlisten_ends_with_its_connection_and_is_sent_on_the_next() {
     for is_ready in [true, false] {
         let mut rig = if is_ready { Rig::online() } else { Rig::new() };
         rig.begin_to_listen(1);

@@ -41,7 +41,7 @@ fn failed_attempt_fails_the_calls_that_waited_for_it() {
 }
 
 #[test]
-fn name_without_an_address_is_told() {
+fn name_without_an_address_is_reported() {
     let mut rig = Rig::new();
     rig.call(1, SECOND);
     rig.resolve(&[]);
@@ -61,7 +61,7 @@ fn every_address_is_tried() {
 }
 
 #[test]
-fn silent_address_holds_up_the_next_for_a_moment_only() {
+fn silent_address_delays_the_next_only_briefly() {
     let mut rig = Rig::new();
     rig.call(1, SECOND);
     rig.resolve(&["[2001:db8::1]:1", "192.0.2.1:1"]);
@@ -69,14 +69,14 @@ fn silent_address_holds_up_the_next_for_a_moment_only() {
     assert_eq!(rig.dials.len(), 1);
     rig.pass(MILLI);
     assert_eq!(rig.dials.len(), 2);
-    // The first one wins after all; the second is not wanted any more.
+    // The first one wins after all, and the second is dropped.
     let (first, peer) = rig.dials[0];
     assert!(rig.engine.handle_dialed(rig.now, first, peer));
     assert!(!rig.dialed());
 }
 
 #[test]
-fn last_refusal_ends_the_attempt_only_when_no_dial_is_open() {
+fn last_refusal_ends_the_attempt_only_if_no_dial_is_open() {
     let mut rig = Rig::new();
     rig.call(1, 10 * SECOND);
     rig.resolve(&["[2001:db8::1]:1", "192.0.2.1:1"]);
@@ -90,7 +90,7 @@ fn last_refusal_ends_the_attempt_only_when_no_dial_is_open() {
 }
 
 #[test]
-fn call_times_out_with_the_stage_that_its_time_went_to() {
+fn call_times_out_with_the_stage_it_was_in() {
     let mut rig = Rig::new();
     rig.call(1, SECOND);
     rig.pass(SECOND);
@@ -136,7 +136,7 @@ fn connecting_ends_at_its_own_timeout() {
 }
 
 #[test]
-fn late_name_service_does_not_fail_the_next_attempt() {
+fn late_lookup_does_not_fail_the_next_attempt() {
     let mut rig = Rig::with(|settings| settings.connect_timeout = SECOND);
     rig.call(1, 60 * SECOND);
     rig.pass(SECOND);
@@ -150,7 +150,7 @@ fn late_name_service_does_not_fail_the_next_attempt() {
 }
 
 #[test]
-fn lookups_that_hang_do_not_pile_up() {
+fn hanging_lookups_do_not_accumulate() {
     let mut rig = Rig::with(|settings| {
         settings.connect_timeout = 100 * MILLI;
         settings.reconnect = ReconnectPolicy::never();
@@ -160,7 +160,7 @@ fn lookups_that_hang_do_not_pile_up() {
         rig.pass(200 * MILLI);
     }
     assert_eq!(rig.resolves.len(), 1);
-    // What the one that hung finds in the end serves the attempt of the day.
+    // The result of the lookup that hung serves the current attempt.
     rig.call(50, SECOND);
     rig.resolve(&["192.0.2.1:1"]);
     assert!(rig.dialed());
@@ -168,7 +168,7 @@ fn lookups_that_hang_do_not_pile_up() {
 
 #[cfg(feature = "encryption")]
 #[test]
-fn failed_key_exchange_is_no_connection() {
+fn failed_key_exchange_fails_the_attempt() {
     let encryption = crate::fpnn::Encryption::from_pem(include_bytes!("public_key.pem")).unwrap();
     let mut rig = Rig::with(|settings| settings.encryption = Some(encryption));
     rig.call(1, SECOND);
@@ -190,7 +190,7 @@ fn failed_key_exchange_on_one_address_leads_to_the_next() {
     rig.call(1, SECOND);
     rig.resolve(&["[2001:db8::1]:1", "192.0.2.1:1", "192.0.2.2:1"]);
     rig.pass(250 * MILLI);
-    // The second address wins. What was dialed beside it is tried again, before what was not.
+    // The second address wins. The dropped dial is tried again before the untried address.
     assert!(rig.dialed());
     rig.hang_up();
     assert!(rig.dialed());
@@ -205,7 +205,7 @@ fn failed_key_exchange_on_one_address_leads_to_the_next() {
 }
 
 #[test]
-fn call_whose_time_is_over_is_not_sent() {
+fn expired_call_is_not_sent() {
     let mut rig = Rig::online();
     rig.call(1, Duration::ZERO);
     assert!(matches!(rig.error(), Error::Timeout(error) if error.stage() == Stage::Queued));

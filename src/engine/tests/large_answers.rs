@@ -1,4 +1,4 @@
-//! Large answers, and how long they keep the I/O thread.
+//! Large answers, and how long they occupy the I/O thread.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn large_answer_arrives_whole() {
     assert_eq!(rig.codes(), [(1, 0), (2, 0)]);
 }
 
-/// An answer with a text of `len` bytes.
+/// Creates an answer with a text of `len` bytes.
 fn answer(seq: u32, len: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut frame = FrameWriter::answer(&mut bytes, seq, 0);
@@ -29,8 +29,8 @@ fn answer(seq: u32, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// The longest that the engine's part of one turn of the I/O thread takes, which is by how much an answer of 60 MiB can delay
-/// other calls: `cargo test --release --lib turn_of_the_io_thread -- --ignored --nocapture`.
+/// Measures the longest time that the engine takes in one turn of the I/O thread, which is how long an answer of 60 MiB
+/// can delay other calls: `cargo test --release --lib turn_of_the_io_thread -- --ignored --nocapture`.
 #[cfg(feature = "encryption")]
 #[test]
 #[ignore = "a measurement, for a release build on an idle machine"]
@@ -41,7 +41,7 @@ fn no_turn_of_the_io_thread_is_long_while_a_large_answer_arrives() {
     const READING_PER_TURN: Duration = Duration::from_micros(250);
     let encrypted = |mode| {
         let encryption = Encryption::from_pem(include_bytes!("public_key.pem")).unwrap().mode(mode);
-        // Both directions start alike, so that the client's own encryptor serves as the server's.
+        // Both directions start alike, so the client's encryptor can act as the server's.
         KeyExchange::begin(&encryption).unwrap().into_session()
     };
     for (name, (mut encryptor, decryptor)) in [
@@ -76,7 +76,7 @@ fn no_turn_of_the_io_thread_is_long_while_a_large_answer_arrives() {
         let at = |percent: usize| turns[(turns.len() - 1) * percent / 100];
         let (median, most, longest) = (at(50), at(95), at(100));
         println!("{name:>8}: median {median:.2?}, 95 % within {most:.2?}, longest {longest:.2?}");
-        // A machine that runs something else may take the thread away in any one of them.
+        // On a busy machine, the thread may lose the processor in any turn.
         assert!(most <= 5 * MILLI, "{name}: {most:?}");
     }
 }

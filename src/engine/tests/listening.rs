@@ -1,4 +1,4 @@
-//! Asking for pushes, and what comes of it.
+//! Subscribing, and what happens then.
 
 use super::super::{ListenerId, NewWish};
 use super::*;
@@ -23,7 +23,7 @@ impl Rig {
         assert!(self.dialed());
     }
 
-    /// The number of the one `setlisten` that has reached the server, beside nothing else.
+    /// Returns the number of the only quest that has reached the server, a `setlisten`.
     fn seen_listen(&mut self) -> u32 {
         match &self.seen()[..] {
             [Seen::Quest { seq: Some(seq), method }] if method == "setlisten" => *seq,
@@ -43,7 +43,7 @@ impl Rig {
         self.receive(&bytes);
     }
 
-    /// A client that gives up a request after this time, and has a server that is silent but alive.
+    /// Creates a client that gives up a request after this time. Its server is silent but alive.
     fn online_with_connect_timeout(connect_timeout: Duration) -> Rig {
         let mut rig = Rig::with(|settings| {
             settings.connect_timeout = connect_timeout;
@@ -53,7 +53,7 @@ impl Rig {
         rig
     }
 
-    /// A client that listens.
+    /// Creates a client with a granted listener.
     fn listening() -> Rig {
         let mut rig = Rig::online();
         rig.listen(1, Listen::new().room(1));
@@ -66,7 +66,7 @@ impl Rig {
 }
 
 #[test]
-fn listening_begins_with_the_connection_and_calls_wait_behind_it() {
+fn calls_wait_for_the_setlisten_of_the_handshake() {
     let mut rig = Rig::new();
     rig.listen(1, Listen::new().room(1));
     rig.call(7, SECOND);
@@ -80,7 +80,7 @@ fn listening_begins_with_the_connection_and_calls_wait_behind_it() {
 }
 
 #[test]
-fn every_connection_asks_again_before_any_call() {
+fn every_connection_sends_setlisten_before_any_call() {
     let mut rig = Rig::listening();
     rig.hang_up();
     rig.pass(10 * MILLI);
@@ -94,7 +94,7 @@ fn every_connection_asks_again_before_any_call() {
 }
 
 #[test]
-fn push_is_answered_at_once_and_handed_on() {
+fn push_is_answered_at_once_and_passed_on() {
     let mut rig = Rig::listening();
     rig.push(77, "pushroommsg");
     assert_eq!(rig.seen(), [Seen::Answer { seq: 77, status: 0 }]);
@@ -102,7 +102,7 @@ fn push_is_answered_at_once_and_handed_on() {
 }
 
 #[test]
-fn push_is_answered_though_nobody_listens() {
+fn push_is_answered_even_if_nobody_listens() {
     let mut rig = Rig::online();
     for method in ["pushmsg", "pushgroupmsg", "pushroommsg", "pushevent", "ping"] {
         rig.push(77, method);
@@ -122,7 +122,7 @@ fn unknown_method_is_answered_with_an_error() {
 }
 
 #[test]
-fn payload_that_is_not_a_map_is_answered_and_not_handed_on() {
+fn payload_that_is_not_a_map_is_answered_but_not_passed_on() {
     let mut rig = Rig::listening();
     let mut bytes = Vec::new();
     FrameWriter::two_way_quest(&mut bytes, 77, MethodName::literal("pushevent")).finish();
@@ -133,7 +133,7 @@ fn payload_that_is_not_a_map_is_answered_and_not_handed_on() {
 }
 
 #[test]
-fn failed_attempt_fails_those_who_wait_to_begin() {
+fn failed_attempt_fails_waiting_listeners() {
     let mut rig = Rig::new();
     rig.listen(1, Listen::new().room(1));
     rig.resolve(&["192.0.2.1:13315"]);
@@ -142,7 +142,7 @@ fn failed_attempt_fails_those_who_wait_to_begin() {
 }
 
 #[test]
-fn failed_attempt_is_waited_through_where_the_client_waits_for_connections() {
+fn listener_that_waits_for_ready_outlasts_failed_attempts() {
     let mut rig = Rig::new();
     rig.listen_with(1, Listen::new().room(1), true);
     rig.resolve(&["192.0.2.1:13315"]);
@@ -174,20 +174,20 @@ fn loss_before_the_first_grant_waits_for_the_next_connection() {
 }
 
 #[test]
-fn server_that_does_not_answer_fails_the_new_listener_in_its_time() {
+fn unanswered_new_listener_fails_at_its_timeout() {
     let mut rig = Rig::online();
     rig.listen(1, Listen::new().room(1));
     rig.seen_listen();
     rig.pass(5 * SECOND);
     assert_eq!(rig.codes(), [(1, 20_003)]);
-    // Nobody waits for the answer any more. A moment later, the server is told that nobody listens.
+    // Nobody waits for the answer any more. Soon after, the server is told that nobody listens.
     assert_eq!(rig.seen(), []);
     rig.pass(100 * MILLI);
     rig.seen_listen();
 }
 
 #[test]
-fn calls_do_not_wait_for_the_listening_of_one_who_gave_up() {
+fn calls_do_not_wait_for_a_listener_that_timed_out() {
     let mut rig = Rig::new();
     rig.listen(1, Listen::new().room(1));
     rig.call(7, 60 * SECOND);
@@ -202,7 +202,7 @@ fn calls_do_not_wait_for_the_listening_of_one_who_gave_up() {
 }
 
 #[test]
-fn listener_behind_a_request_that_is_not_answered_is_asked_for_after_a_second() {
+fn listener_behind_an_unanswered_request_is_requested_after_a_second() {
     let mut rig = Rig::online_with_connect_timeout(30 * SECOND);
     rig.listen(1, Listen::new().room(1));
     rig.seen_listen();
@@ -217,7 +217,7 @@ fn listener_behind_a_request_that_is_not_answered_is_asked_for_after_a_second() 
 }
 
 #[test]
-fn listener_waits_through_requests_that_are_not_answered() {
+fn listener_outlasts_unanswered_requests() {
     let mut rig = Rig::online_with_connect_timeout(2 * SECOND);
     rig.listen(1, Listen::new().room(1));
     let late = rig.seen_listen();
@@ -230,8 +230,8 @@ fn listener_waits_through_requests_that_are_not_answered() {
 }
 
 #[test]
-fn listener_that_is_never_answered_ends_in_its_own_time() {
-    // With the last one, its time ends while nothing is in flight.
+fn listener_without_any_answer_ends_at_its_timeout() {
+    // The timeout of the last one ends while nothing is in flight.
     for connect_timeout in [SECOND, 2 * SECOND, 30 * SECOND, 4_950 * MILLI] {
         let mut rig = Rig::online_with_connect_timeout(connect_timeout);
         rig.listen(1, Listen::new().room(1));
@@ -243,7 +243,7 @@ fn listener_that_is_never_answered_ends_in_its_own_time() {
 }
 
 #[test]
-fn answer_that_does_not_come_in_the_handshake_fails_the_attempt() {
+fn missing_answer_in_the_handshake_fails_the_attempt() {
     let mut rig = Rig::listening();
     rig.hang_up();
     rig.pass(10 * MILLI);
@@ -257,7 +257,7 @@ fn answer_that_does_not_come_in_the_handshake_fails_the_attempt() {
 }
 
 #[test]
-fn closing_ends_those_who_wait_to_begin() {
+fn closing_ends_waiting_listeners() {
     let mut rig = Rig::online();
     rig.listen(1, Listen::new().room(1));
     rig.engine.handle_close(rig.now);
@@ -268,7 +268,7 @@ fn closing_ends_those_who_wait_to_begin() {
 }
 
 #[test]
-fn payload_is_handed_on_as_it_came() {
+fn payload_is_passed_on_unchanged() {
     let mut rig = Rig::listening();
     let mut payload = Vec::new();
     PayloadWriter::new(&mut payload).map(0);

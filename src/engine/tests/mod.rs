@@ -23,11 +23,11 @@ use crate::rtm::methods::listen::set_listen;
 use crate::rtm::{Signer, UnsignedQuest};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Any method will do.
+/// Any method name.
 const METHOD: MethodName<'static> = MethodName::literal("getroominfo");
 const MILLI: Duration = Duration::from_millis(1);
 
-/// An engine, its clock, and what it asked for.
+/// An engine, its simulated clock, and what it requested.
 struct Rig {
     engine: Engine<u32>,
     counters: Arc<Counters>,
@@ -39,13 +39,13 @@ struct Rig {
     opened: Vec<ConnectionInfo>,
     ended: Vec<(ConnectionInfo, Option<Error>)>,
     hang_ups: usize,
-    /// What was told of listeners, in words.
+    /// What listeners were told, in words.
     told: Vec<String>,
-    /// What the server said is its time.
+    /// The server's time, as the engine passed it on.
     server_times: Vec<i64>,
-    /// Whether that is another time than that of this machine.
+    /// Whether the server's time differs from this machine's.
     clock_is_off: bool,
-    /// What the engine wrote, as the server sees it.
+    /// What the engine wrote, decoded as the server does.
     server: Decoder,
 }
 
@@ -56,7 +56,7 @@ enum Seen {
     Answer { seq: u32, status: u8 },
 }
 
-/// The token of a call whose caller has given up.
+/// The token of a call that its caller has given up.
 const GIVEN_UP: u32 = u32::MAX - 1;
 
 impl super::Token for u32 {
@@ -74,7 +74,7 @@ impl Rig {
         Rig::seeded(7, change)
     }
 
-    /// A rig whose engine makes the random choices of `seed`.
+    /// Creates a rig whose engine has its random numbers determined by `seed`.
     fn seeded(seed: u64, change: impl FnOnce(&mut Settings)) -> Rig {
         let mut settings = Settings {
             endpoint: "rtm.test:13315".into(),
@@ -115,7 +115,7 @@ impl Rig {
         rig
     }
 
-    /// Does what the engine asks for, as far as it can be done without a server.
+    /// Carries out the engine's actions, as far as that needs no server.
     fn act(&mut self) {
         while let Some(action) = self.engine.next_action() {
             match action {
@@ -151,7 +151,7 @@ impl Rig {
         }
     }
 
-    /// Lets the simulated time pass, with a stop at every point at which the engine wants to be asked.
+    /// Advances the simulated time, stopping whenever the engine is due.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(due) = self.engine.next_due().filter(|due| *due <= end) {
@@ -166,7 +166,7 @@ impl Rig {
         self.make_call(token, timeout, false);
     }
 
-    /// A call that waits for the next connection.
+    /// Makes a call that waits for the next connection.
     fn waiting_call(&mut self, token: u32, timeout: Duration) {
         self.make_call(token, timeout, true);
     }
@@ -192,7 +192,7 @@ impl Rig {
         self.act();
     }
 
-    /// Lets time pass, and every attempt fail at once.
+    /// Advances the time while every attempt fails at once.
     fn fail_resolve_until(&mut self, end: Duration) {
         let mut failed = 0;
         loop {
@@ -220,7 +220,7 @@ impl Rig {
         self.act();
     }
 
-    /// Connects with a `client.connect()` of token 0, which is taken out of the outcomes.
+    /// Connects with a `client.connect()` of token 0, and removes its outcome.
     fn connect(&mut self) {
         self.engine.handle_connect(self.now, 0);
         self.act();
@@ -229,7 +229,7 @@ impl Rig {
         assert!(matches!(self.outcomes.pop(), Some((0, Ok(_)))));
     }
 
-    /// A call that is made and answered.
+    /// Makes a call that the server answers.
     fn serve_one_call(&mut self) {
         self.call(u32::MAX, SECOND);
         let seq = *self.seen_seqs().last().expect("the call was sent");
@@ -247,7 +247,7 @@ impl Rig {
         self.act();
     }
 
-    /// What has reached the server since this was asked last.
+    /// Returns what has reached the server since the last call.
     fn seen(&mut self) -> Vec<Seen> {
         while let Some(output) = self.engine.output() {
             let len = output.len().min(self.server.space().len());
@@ -267,7 +267,7 @@ impl Rig {
         seen
     }
 
-    /// The sequence numbers of the calls that have reached the server.
+    /// Returns the sequence numbers of the calls that have reached the server.
     fn seen_seqs(&mut self) -> Vec<u32> {
         let seqs = self.seen().into_iter().filter_map(|seen| match seen {
             Seen::Quest { seq, .. } => seq,
@@ -297,7 +297,7 @@ impl Rig {
         self.now - self.start
     }
 
-    /// The outcomes so far, as the token and the error's code; 0 for a result.
+    /// Returns the outcomes so far, each as the token and the error code, or 0 for a result.
     fn codes(&mut self) -> Vec<(u32, i32)> {
         let code = |outcome: Outcome| outcome.map_or_else(|error| error.code().value(), |_| 0);
         self.outcomes.drain(..).map(|(token, outcome)| (token, code(outcome))).collect()

@@ -1,13 +1,13 @@
-//! A server that is away and comes back, and what its clients make of it: promise 8 of the API.
+//! A server that goes away and comes back, and how its clients behave: promise 8 of the API.
 
 use super::*;
 
-/// A client of a server that can be reached or not.
+/// A client of a server that can be reachable or not.
 struct Outage {
     rig: Rig,
     resolved: usize,
     dialed: usize,
-    /// When each attempt began, counted from the start.
+    /// When each attempt started, counted from the start.
     attempts: Vec<Duration>,
     token: u32,
 }
@@ -25,7 +25,7 @@ impl Outage {
         self.rig.call(self.token, SECOND);
     }
 
-    /// A millisecond passes. What is dialed either answers or is refused.
+    /// Advances by a millisecond. Each dial is answered or refused.
     fn step(&mut self, is_reachable: bool) {
         self.pass(MILLI, is_reachable);
     }
@@ -47,7 +47,7 @@ impl Outage {
         }
     }
 
-    /// Asserts that the attempts kept to promise 8 in an outage that began at the start.
+    /// Asserts that the attempts kept promise 8 in an outage from the start.
     fn assert_attempts_are_bounded(&self) {
         let in_second = |second: u64| {
             let range = Duration::from_secs(second)..Duration::from_secs(second + 1);
@@ -83,7 +83,7 @@ fn call_made_two_seconds_after_the_server_is_back_succeeds() {
 }
 
 #[test]
-fn server_that_answers_once_and_goes_away_over_and_over_is_not_overrun() {
+fn server_that_repeatedly_answers_once_and_goes_away_is_not_overrun() {
     let mut outage = Outage::new(1);
     outage.rig.hang_up();
     while outage.rig.elapsed() < 20 * SECOND {

@@ -1,4 +1,4 @@
-//! A limit of calls a second.
+//! A limit on calls per second.
 
 use super::*;
 use crate::error::Stage;
@@ -11,7 +11,7 @@ fn paced(rate: u32) -> Rig {
 }
 
 impl Rig {
-    /// Lets time pass. Says when which call reached the server, counted from the start.
+    /// Advances the time. Returns which call reached the server when, counted from the start.
     fn watch(&mut self, time: Duration) -> Vec<(Duration, u32)> {
         let end = self.now + time;
         let mut seen = Vec::new();
@@ -39,7 +39,7 @@ impl Rig {
     }
 }
 
-/// Whether no second has more calls.
+/// Whether no second has more calls than the rate.
 fn is_within(rate: usize, seen: &[(Duration, u32)]) -> bool {
     seen.windows(rate + 1).all(|calls| calls[rate].0 - calls[0].0 >= SECOND)
 }
@@ -54,7 +54,7 @@ fn calls_go_out_in_order_and_at_the_rate() {
     let mut seen = Vec::new();
     for token in 1..=400 {
         rig.call(token, 60 * SECOND);
-        // The first ones come together, the last ones when others have gone.
+        // The first calls go together, the last ones as others end.
         if token > 300 {
             seen.extend(rig.watch(5 * MILLI));
         }
@@ -68,7 +68,7 @@ fn calls_go_out_in_order_and_at_the_rate() {
 }
 
 #[test]
-fn pause_is_no_excuse_for_a_second_with_more_calls_than_the_rate() {
+fn no_second_after_a_pause_exceeds_the_rate() {
     let mut rig = paced(50);
     let mut seen = Vec::new();
     for round in 0..4 {
@@ -82,7 +82,7 @@ fn pause_is_no_excuse_for_a_second_with_more_calls_than_the_rate() {
 }
 
 #[test]
-fn call_whose_time_ends_before_its_turn_was_not_sent_and_uses_no_turn() {
+fn call_that_expires_before_its_turn_is_not_sent_and_uses_no_turn() {
     let mut rig = paced(1);
     rig.call(1, 10 * SECOND);
     rig.call(2, 500 * MILLI);
@@ -97,7 +97,7 @@ fn call_whose_time_ends_before_its_turn_was_not_sent_and_uses_no_turn() {
 }
 
 #[test]
-fn call_that_a_busy_connection_keeps_waiting_does_not_blame_the_rate() {
+fn call_delayed_by_a_full_connection_does_not_report_the_rate() {
     let mut rig = paced(1_000_000);
     for token in 0..10_000 {
         rig.call(token, SECOND);
@@ -108,7 +108,7 @@ fn call_that_a_busy_connection_keeps_waiting_does_not_blame_the_rate() {
 }
 
 #[test]
-fn pings_answers_and_requests_for_pushes_do_not_wait_for_calls() {
+fn pings_answers_and_setlistens_do_not_wait_for_turns() {
     let mut rig = Rig::with(|settings| {
         settings.max_rate = Some(1);
         settings.keep_alive = KeepAlive::default().interval(100 * MILLI);
@@ -131,7 +131,7 @@ fn pings_answers_and_requests_for_pushes_do_not_wait_for_calls() {
 }
 
 #[test]
-fn change_of_the_rate_takes_effect_on_calls_that_wait_already() {
+fn rate_change_applies_to_waiting_calls() {
     let mut rig = paced(1);
     for token in 1..=300 {
         rig.call(token, 600 * SECOND);
@@ -150,7 +150,7 @@ fn change_of_the_rate_takes_effect_on_calls_that_wait_already() {
 }
 
 #[test]
-fn calls_of_before_the_limit_are_not_held_against_those_after_it() {
+fn calls_before_the_limit_do_not_count_towards_it() {
     let mut rig = Rig::online();
     for token in 1..=100 {
         rig.call(token, 600 * SECOND);
@@ -163,7 +163,7 @@ fn calls_of_before_the_limit_are_not_held_against_those_after_it() {
 }
 
 #[test]
-fn turns_go_on_over_a_new_connection() {
+fn turns_continue_on_a_new_connection() {
     let mut rig = paced(1);
     for token in 1..=2 {
         rig.waiting_call(token, 60 * SECOND);
@@ -179,7 +179,7 @@ fn turns_go_on_over_a_new_connection() {
 }
 
 #[test]
-fn engine_is_woken_once_a_turn_and_never_for_calls_that_are_over() {
+fn engine_is_due_once_a_turn_and_never_for_ended_calls() {
     let mut rig = paced(10);
     for token in 1..=100 {
         rig.call(token, SECOND);

@@ -1,10 +1,10 @@
-//! Losing a connection, and coming back.
+//! Losing a connection, and reconnecting.
 
 use super::*;
 use crate::error::CloseReason;
 
 #[test]
-fn calls_in_flight_fail_when_the_connection_goes() {
+fn calls_in_flight_fail_with_the_connection() {
     let mut rig = Rig::online();
     rig.call(1, SECOND);
     rig.seen();
@@ -17,7 +17,7 @@ fn calls_in_flight_fail_when_the_connection_goes() {
 }
 
 #[test]
-fn end_of_an_idle_connection_is_told_without_a_call() {
+fn end_of_an_idle_connection_is_reported_without_a_call() {
     let mut rig = Rig::online();
     rig.hang_up();
     let (_, Some(error)) = &rig.ended[0] else { panic!("{:?}", rig.ended) };
@@ -25,7 +25,7 @@ fn end_of_an_idle_connection_is_told_without_a_call() {
 }
 
 #[test]
-fn lost_connection_is_made_anew_without_a_call() {
+fn client_reconnects_without_a_call() {
     let mut rig = Rig::online();
     rig.pass(2 * SECOND);
     rig.hang_up();
@@ -37,7 +37,7 @@ fn lost_connection_is_made_anew_without_a_call() {
 }
 
 #[test]
-fn call_right_after_a_loss_connects_at_once_and_is_answered() {
+fn call_right_after_a_loss_reconnects_at_once() {
     let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::regressive());
     rig.connect();
     rig.pass(20 * MILLI);
@@ -51,7 +51,7 @@ fn call_right_after_a_loss_connects_at_once_and_is_answered() {
 }
 
 #[test]
-fn client_that_was_never_connected_does_not_try_by_itself() {
+fn client_that_was_never_connected_does_not_connect_on_its_own() {
     let mut rig = Rig::new();
     rig.call(1, SECOND);
     rig.fail_resolve();
@@ -60,7 +60,7 @@ fn client_that_was_never_connected_does_not_try_by_itself() {
 }
 
 #[test]
-fn regressive_policy_leaves_a_server_that_accepts_and_closes_at_once_alone_ever_longer() {
+fn regressive_policy_waits_longer_for_a_server_that_closes_at_once() {
     let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::regressive().jitter(0.0));
     rig.connect();
     let mut attempts = Vec::new();
@@ -79,7 +79,7 @@ fn regressive_policy_leaves_a_server_that_accepts_and_closes_at_once_alone_ever_
 }
 
 #[test]
-fn call_made_while_the_policy_waits_fails_at_once_and_says_for_how_long() {
+fn call_made_while_the_policy_waits_fails_at_once_with_the_remaining_wait() {
     let mut rig = Rig::with(|settings| {
         settings.reconnect = ReconnectPolicy::default().first_delay(2 * SECOND).jitter(0.0);
     });
@@ -91,7 +91,7 @@ fn call_made_while_the_policy_waits_fails_at_once_and_says_for_how_long() {
     let error = rig.error();
     assert!(matches!(&error, Error::NotConnected(error) if error.retry_after() == Some(1500 * MILLI)), "{error}");
     assert!(error.to_string().contains("could not be resolved"), "{error}");
-    // Once the wait is over, a call connects again.
+    // After the wait, a call connects again.
     rig.pass(1500 * MILLI);
     rig.call(3, SECOND);
     assert_eq!(rig.resolves.len(), 2);
@@ -108,7 +108,7 @@ fn connect_does_not_wait_for_the_policy() {
 }
 
 #[test]
-fn connection_that_lived_long_enough_clears_the_failures() {
+fn long_lived_connection_resets_the_failures() {
     let mut rig = Rig::with(|settings| {
         settings.reconnect = ReconnectPolicy::regressive().free_failures(1).jitter(0.0);
     });
@@ -125,7 +125,7 @@ fn connection_that_lived_long_enough_clears_the_failures() {
 }
 
 #[test]
-fn switched_off_policy_leaves_the_next_connection_to_a_call() {
+fn disabled_policy_leaves_reconnecting_to_calls() {
     let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::never());
     rig.connect();
     rig.hang_up();
@@ -136,10 +136,10 @@ fn switched_off_policy_leaves_the_next_connection_to_a_call() {
 }
 
 #[test]
-fn switched_off_policy_makes_no_connection_for_calls_that_have_expired() {
+fn disabled_policy_does_not_connect_for_expired_calls() {
     let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::never());
     rig.connect();
-    // More than the out-buffer takes from a server that does not read.
+    // More calls than the out-buffer accepts if the server does not read.
     for token in 0..10_000 {
         rig.call(token, SECOND);
     }
@@ -152,7 +152,7 @@ fn switched_off_policy_makes_no_connection_for_calls_that_have_expired() {
 }
 
 #[test]
-fn dead_peer_is_found_after_the_interval_and_three_tries() {
+fn dead_peer_is_detected_after_the_interval_and_three_tries() {
     let mut rig = Rig::online();
     rig.pass(35 * SECOND - MILLI);
     assert_eq!(rig.seen().len(), 3);
@@ -164,9 +164,9 @@ fn dead_peer_is_found_after_the_interval_and_three_tries() {
 }
 
 #[test]
-fn process_that_was_stopped_gives_the_server_time_to_answer() {
+fn suspended_process_gives_the_server_time_to_answer() {
     let mut rig = Rig::online();
-    // The process stood still for a minute. Then the driver's turns follow each other at once.
+    // The process is suspended for a minute. Then the driver's turns follow each other immediately.
     rig.now += 60 * SECOND;
     for _ in 0..5 {
         rig.engine.handle_timeout(rig.now);
@@ -182,7 +182,7 @@ fn process_that_was_stopped_gives_the_server_time_to_answer() {
 }
 
 #[test]
-fn loss_of_a_healthy_connection_is_no_failure() {
+fn loss_of_a_long_lived_connection_is_not_a_failure() {
     let mut rig = Rig::with(|settings| {
         settings.reconnect = ReconnectPolicy::regressive().free_failures(0).jitter(0.0);
     });
@@ -194,7 +194,7 @@ fn loss_of_a_healthy_connection_is_no_failure() {
 }
 
 #[test]
-fn lost_connection_that_was_answered_on_is_made_anew_within_ten_milliseconds() {
+fn client_reconnects_within_ten_milliseconds_if_the_server_had_answered() {
     let mut rig = Rig::online();
     rig.serve_one_call();
     rig.pass(SECOND);
@@ -204,11 +204,11 @@ fn lost_connection_that_was_answered_on_is_made_anew_within_ten_milliseconds() {
 }
 
 #[test]
-fn connection_that_ends_before_it_answers_anything_is_a_failed_attempt() {
+fn connection_lost_before_any_answer_is_a_failed_attempt() {
     let mut rig = Rig::online();
     rig.pass(10 * SECOND);
     rig.hang_up();
-    // The first attempt after a loss is made at once all the same.
+    // The first attempt after a loss still starts at once.
     rig.pass(10 * MILLI);
     rig.resolve(&["192.0.2.1:1"]);
     rig.dialed();
@@ -225,7 +225,7 @@ fn connection_that_ends_before_it_answers_anything_is_a_failed_attempt() {
 }
 
 #[test]
-fn connection_that_answered_starts_the_waits_anew() {
+fn answered_connection_resets_the_waits() {
     let mut rig = Rig::new();
     for failures in 0..5 {
         rig.call(failures, SECOND);
@@ -261,14 +261,14 @@ fn refused_calls_neither_make_attempts_nor_lengthen_the_wait() {
 }
 
 #[test]
-fn callers_see_the_connection_gone_before_they_are_told_that_it_is() {
+fn connection_is_gone_before_callers_hear_of_it() {
     let mut rig = Rig::online();
     rig.call(1, SECOND);
     rig.engine.handle_eof(rig.now);
     assert!(matches!(rig.engine.next_action(), Some(Action::Disconnect)));
 }
 #[test]
-fn answered_pings_keep_an_idle_connection_for_good() {
+fn answered_pings_keep_an_idle_connection_open() {
     let mut rig = Rig::online();
     for _ in 0..20 {
         rig.pass(20 * SECOND);
@@ -286,7 +286,7 @@ fn idle_client_without_a_connection_is_never_due() {
 }
 
 #[test]
-fn closing_a_connection_is_told_without_an_error() {
+fn closing_the_client_is_reported_without_an_error() {
     let mut rig = Rig::online();
     rig.pass(SECOND);
     rig.engine.handle_close(rig.now);

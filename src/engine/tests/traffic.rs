@@ -32,7 +32,7 @@ fn late_answer_is_counted_and_dropped() {
 }
 
 #[test]
-fn second_answer_to_one_call_is_dropped() {
+fn second_answer_to_a_call_is_dropped() {
     let mut rig = Rig::online();
     rig.call(1, SECOND);
     let seqs = rig.seen_seqs();
@@ -43,7 +43,7 @@ fn second_answer_to_one_call_is_dropped() {
 }
 
 #[test]
-fn deadlines_of_different_lengths_expire_each_on_time() {
+fn timeouts_of_different_lengths_expire_on_time() {
     let mut rig = Rig::online();
     for (token, millis) in [(1, 300), (2, 100), (3, 200)] {
         rig.call(token, millis * MILLI);
@@ -81,7 +81,7 @@ fn server_quest_with_the_number_of_a_call_does_not_end_it() {
 }
 
 #[test]
-fn server_that_asks_without_reading_the_answers_is_hung_up_on() {
+fn connection_ends_if_the_server_sends_quests_without_reading_answers() {
     let mut rig = Rig::online();
     let mut bytes = Vec::new();
     for seq in 0..500 {
@@ -112,21 +112,21 @@ fn hostile_bytes_close_the_connection_after_the_good_answers_before_them() {
 }
 
 #[test]
-fn server_that_stops_reading_fills_the_buffer_to_its_mark_and_no_further() {
+fn server_that_stops_reading_fills_the_buffer_only_to_its_mark() {
     let mut rig = Rig::online();
     for token in 1..=10_000 {
         rig.call(token, SECOND);
     }
     let buffered = rig.engine.output().unwrap().len();
     assert!(buffered < super::super::outbuf::HIGH_WATER + 1024, "{buffered} bytes");
-    // What waits in the queue was not sent, and says so.
+    // Calls left in the queue were not sent, and their errors say so.
     rig.pass(SECOND);
     let unsent = rig.outcomes.iter().filter(|(_, outcome)| !outcome.as_ref().unwrap_err().may_have_executed());
     assert!(unsent.count() > 5000);
 }
 
 #[test]
-fn expired_calls_leave_nothing_behind_in_the_queue_of_a_server_that_never_reads() {
+fn expired_calls_are_cleared_if_the_server_never_reads() {
     let mut rig = Rig::online();
     let mut unasked = Vec::new();
     FrameWriter::answer(&mut unasked, 4_000_000_000, 0).finish();
@@ -135,7 +135,7 @@ fn expired_calls_leave_nothing_behind_in_the_queue_of_a_server_that_never_reads(
         if token % 1000 == 0 {
             rig.pass(2 * MILLI);
             rig.outcomes.clear();
-            // It sends, so that it counts as alive.
+            // The server sends, so it counts as alive.
             rig.receive(&unasked);
         }
     }
@@ -154,19 +154,19 @@ fn server_that_takes_bytes_slowly_is_alive() {
     for token in 0..10_000 {
         rig.call(token, 3600 * SECOND);
     }
-    // The system takes a little whenever the server has made room, and never all of it.
+    // The system accepts a little whenever the server has made room, but never everything.
     for _ in 0..20 {
         rig.engine.handle_written(rig.now, 100);
         rig.pass(20 * SECOND);
     }
     assert_eq!(rig.ended.len(), 0);
-    // Nor is the last of it a reason to wait for ever.
+    // The last bytes must not wait forever either.
     rig.pass(36 * SECOND);
     assert_eq!(rig.ended.len(), 1);
 }
 
 #[test]
-fn server_that_takes_all_that_is_offered_after_a_while_is_alive() {
+fn server_that_reads_everything_after_a_while_is_alive() {
     let mut rig = Rig::online();
     for token in 0..20_000 {
         rig.call(token, 3600 * SECOND);
@@ -181,7 +181,7 @@ fn server_that_takes_all_that_is_offered_after_a_while_is_alive() {
 }
 
 #[test]
-fn bytes_that_the_system_takes_at_once_are_no_sign_of_life() {
+fn bytes_buffered_by_the_system_are_no_sign_of_life() {
     let mut rig = Rig::online();
     for token in 0..36 {
         rig.call(token, 3600 * SECOND);
@@ -192,7 +192,7 @@ fn bytes_that_the_system_takes_at_once_are_no_sign_of_life() {
 }
 
 #[test]
-fn pings_that_are_never_answered_do_not_pile_up() {
+fn unanswered_pings_do_not_accumulate() {
     let mut rig = Rig::online();
     let mut unasked = Vec::new();
     FrameWriter::answer(&mut unasked, 4_000_000_000, 0).finish();
@@ -209,7 +209,7 @@ fn pings_that_are_never_answered_do_not_pile_up() {
 }
 
 #[test]
-fn server_is_not_silent_while_nobody_reads() {
+fn paused_reading_does_not_count_as_silence() {
     let mut rig = Rig::online();
     for _ in 0..100 {
         rig.engine.handle_reading_paused(rig.now);
@@ -230,7 +230,7 @@ fn queue_is_sent_in_order_once_the_server_reads_again() {
 }
 
 #[test]
-fn released_bytes_are_those_that_came_in() {
+fn every_queued_byte_is_released() {
     let mut rig = Rig::online();
     let frame = UnsignedQuest::new(METHOD).frame_len();
     for token in 1..=10_000 {
@@ -241,7 +241,7 @@ fn released_bytes_are_those_that_came_in() {
 }
 
 #[test]
-fn call_that_was_given_up_holds_up_no_other() {
+fn abandoned_call_does_not_delay_others() {
     let mut rig = Rig::online();
     rig.call(GIVEN_UP, SECOND);
     rig.call(1, SECOND);

@@ -59,7 +59,7 @@ fn waiting_call_ends_at_its_own_deadline_without_having_been_sent() {
 }
 
 #[test]
-fn unsent_call_that_waits_outlives_its_connection_and_a_sent_one_does_not() {
+fn unsent_waiting_call_outlives_its_connection_but_a_sent_one_does_not() {
     let mut rig = Rig::online();
     for token in 1..=10_000 {
         rig.waiting_call(token, 60 * SECOND);
@@ -74,12 +74,12 @@ fn unsent_call_that_waits_outlives_its_connection_and_a_sent_one_does_not() {
 }
 
 #[test]
-fn switched_off_policy_makes_attempts_while_a_call_waits() {
+fn disabled_policy_makes_attempts_while_a_call_waits() {
     let mut rig = Rig::with(|settings| settings.reconnect = ReconnectPolicy::never());
     rig.waiting_call(1, SECOND);
     rig.fail_resolve_until(800 * MILLI);
     assert_eq!(rig.resolves.len(), 5, "after 50, 150, 350 and 750 ms");
-    // No call is refused because of a wait.
+    // No call fails because of a wait.
     rig.call(2, SECOND);
     assert_eq!(rig.resolves.len(), 6);
 }

@@ -10,15 +10,15 @@ enum Step {
     Remove(prop::sample::Index),
     Send,
     Answer,
-    /// The server says "not now".
+    /// The server is busy.
     PutOff,
-    /// The answer does not come, whether the server does what it is asked for or not.
+    /// The answer is lost, whether or not the server granted the request.
     LoseAnswer(bool),
-    /// Time passes, until something is due.
+    /// Time passes until something is due.
     Wait,
-    /// The server answers, until nothing is due.
+    /// The server answers until nothing is due.
     Settle,
-    /// From now on the server refuses these rooms, unless it pushes them already.
+    /// From now on, the server refuses these rooms unless it pushes them already.
     Refuse(Vec<i64>),
     Reconnect,
 }
@@ -57,7 +57,7 @@ impl Table {
         self.note(decisions);
     }
 
-    /// Checks that the server pushes what is granted, and will whatever becomes of the `setlisten` in flight.
+    /// Checks that the server pushes what is granted, and will do so whatever the outcome of the `setlisten` in flight.
     fn check_granted(&self) -> Result<(), TestCaseError> {
         let granted = self.wishes.wishes.values().filter(|wish| wish.standing == Standing::Granted);
         let listens = granted.map(|wish| &wish.listen);
@@ -72,7 +72,7 @@ impl Table {
         Ok(())
     }
 
-    /// Goes on until nothing is due, and checks that the server pushes the union of what is granted.
+    /// Continues until nothing is due, then checks that the server pushes exactly the union of what is granted.
     fn settle_and_check(&mut self, live: &BTreeMap<u64, Listen>) -> Result<(), TestCaseError> {
         self.settle();
         while self.wishes.next_due().is_some() {

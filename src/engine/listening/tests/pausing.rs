@@ -1,9 +1,9 @@
-//! A server that says "not now", or nothing.
+//! A server that is busy or does not answer.
 
 use super::*;
 
 #[test]
-fn pause_is_over_though_nothing_is_left_to_ask_for() {
+fn pause_ends_even_if_nothing_is_left_to_request() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     assert!(table.send());
@@ -15,7 +15,7 @@ fn pause_is_over_though_nothing_is_left_to_ask_for() {
 }
 
 #[test]
-fn request_without_an_answer_is_made_again() {
+fn unanswered_request_is_repeated() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.settle();
@@ -28,7 +28,7 @@ fn request_without_an_answer_is_made_again() {
 }
 
 #[test]
-fn busy_server_is_asked_again_a_moment_later() {
+fn busy_server_is_asked_again_after_a_pause() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.settle();
@@ -44,7 +44,7 @@ fn busy_server_is_asked_again_a_moment_later() {
 }
 
 #[test]
-fn server_that_is_always_busy_is_asked_less_and_less_often() {
+fn server_that_stays_busy_is_asked_less_and_less_often() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.settle();
@@ -58,7 +58,7 @@ fn server_that_is_always_busy_is_asked_less_and_less_often() {
     };
     let pauses = [(); 7].map(|()| put_off(&mut table));
     assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
-    // Once it has granted something, all is forgotten.
+    // A grant resets the pause.
     table.settle();
     table.add(2, Listen::new().room(2));
     assert_eq!(put_off(&mut table), 100);

@@ -1,9 +1,9 @@
-//! Listeners that go: in the end the server pushes the union of what is granted, no more.
+//! After listeners have left, the server pushes only the union of what is still granted.
 
 use super::*;
 
 impl Table {
-    /// Listener 1 has room 1. A wish for rooms 1 and 13 is asked for, and listener 1 goes.
+    /// Listener 1 has room 1. A subscription to rooms 1 and 13 is requested, and listener 1 leaves.
     fn with_a_wish_that_covers_one_that_has_gone() -> Table {
         let mut table = Table::new(&[13]);
         table.wishes.handle_connected();
@@ -22,7 +22,7 @@ impl Table {
 }
 
 #[test]
-fn wish_that_goes_while_one_that_covers_it_is_refused_is_not_pushed_for() {
+fn subscription_removed_while_a_larger_one_is_refused_is_not_pushed() {
     let mut table = Table::with_a_wish_that_covers_one_that_has_gone();
     table.settle();
     assert_eq!(table.told(2), ["failed"]);
@@ -30,7 +30,7 @@ fn wish_that_goes_while_one_that_covers_it_is_refused_is_not_pushed_for() {
 }
 
 #[test]
-fn wish_that_goes_while_one_that_covers_it_is_put_off_is_not_pushed_for() {
+fn subscription_removed_while_a_larger_one_is_postponed_is_not_pushed() {
     let mut table = Table::with_a_wish_that_covers_one_that_has_gone();
     table.fail(not_now());
     assert_eq!(table.told(2), ["failed"]);
@@ -39,7 +39,7 @@ fn wish_that_goes_while_one_that_covers_it_is_put_off_is_not_pushed_for() {
 }
 
 #[test]
-fn wish_that_goes_before_one_is_refused_is_not_pushed_for() {
+fn subscription_removed_before_a_refusal_is_not_pushed() {
     let mut table = Table::new(&[13]);
     table.wishes.handle_connected();
     table.add(1, Listen::new().room(1));
@@ -51,7 +51,7 @@ fn wish_that_goes_before_one_is_refused_is_not_pushed_for() {
 }
 
 #[test]
-fn wish_that_goes_while_it_is_refused_takes_no_shrinking_with_it() {
+fn subscription_removed_while_it_is_refused_does_not_prevent_shrinking() {
     let mut table = Table::new(&[13]);
     table.wishes.handle_connected();
     table.add(1, Listen::new().room(1));
@@ -67,7 +67,7 @@ fn wish_that_goes_while_it_is_refused_takes_no_shrinking_with_it() {
 }
 
 #[test]
-fn refused_wish_that_has_gone_needs_no_other_request() {
+fn removed_subscription_that_was_refused_needs_no_request() {
     let mut table = Table::new(&[13]);
     table.wishes.handle_connected();
     table.add(1, Listen::new().room(1));
@@ -80,7 +80,7 @@ fn refused_wish_that_has_gone_needs_no_other_request() {
 }
 
 #[test]
-fn new_wish_that_is_not_answered_is_asked_for_again() {
+fn unanswered_new_subscription_is_requested_again() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     assert!(table.send());
@@ -91,7 +91,7 @@ fn new_wish_that_is_not_answered_is_asked_for_again() {
 }
 
 #[test]
-fn wish_that_may_have_been_granted_without_an_answer_is_not_pushed_for_when_it_goes() {
+fn subscription_possibly_granted_without_an_answer_is_not_pushed_once_removed() {
     for fails_with in [no_answer(), Error::decode_failed("setlisten", DecodeError::NotAMap)] {
         let mut table = Table::connected();
         table.add(1, Listen::new().room(1));
@@ -108,7 +108,7 @@ fn wish_that_may_have_been_granted_without_an_answer_is_not_pushed_for_when_it_g
 }
 
 #[test]
-fn server_that_refuses_to_listen_to_less_is_not_asked_for_ever() {
+fn server_that_refuses_a_smaller_union_is_not_asked_forever() {
     let mut table = Table::connected();
     for id in 1..=3 {
         table.add(id, Listen::new().room(id as i64));
