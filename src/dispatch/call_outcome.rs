@@ -20,7 +20,7 @@ pub(crate) enum CallOutcome {
 }
 
 impl CallOutcome {
-    /// What `outcome` counts as. If the caller has given up waiting, the call counts as timed out.
+    /// Classifies `outcome`. A call whose caller has given up waiting counts as timed out.
     pub(crate) fn of(outcome: &Outcome, is_awaited: bool) -> CallOutcome {
         match outcome {
             _ if !is_awaited => CallOutcome::TimedOut,
@@ -35,7 +35,7 @@ impl CallOutcome {
         }
     }
 
-    /// The counter of calls that ended so.
+    /// Returns the counter of calls with this outcome.
     pub(crate) fn counter(self, counters: &Counters) -> &Counter {
         match self {
             CallOutcome::Answered => &counters.answered,

@@ -1,5 +1,5 @@
-//! The callback threads, which run the user's code and contain its panics. They run jobs and know nothing else about
-//! them.
+//! The callback threads, which run the user's code and contain its panics. They know nothing about the jobs that they
+//! run.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -17,10 +17,10 @@ use crate::error::SystemError;
 /// How long dropping the last client waits for callbacks that are still running.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Runs callbacks where the user wants them.
+/// The user's executor, which runs callbacks.
 pub(crate) type Executor = Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
-/// Names the callback threads of one client.
+/// Identifies the callback threads of one client.
 type Id = u64;
 
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
@@ -30,7 +30,7 @@ thread_local! {
     static RUNNING: RefCell<Vec<Id>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Marks this thread as one that runs a job, until it is dropped.
+/// Marks this thread as running a job, until it is dropped.
 struct Running;
 
 impl Running {
@@ -42,13 +42,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A thread that is ending may have dropped this list before its last client.
+        // An ending thread may have dropped this list before its last client.
         let _ = RUNNING.try_with(|running| running.borrow_mut().pop());
     }
 }
 
-/// Something to run on a callback thread. Closures are jobs; a job that was allocated before there was anything to run
-/// has a type of its own.
+/// Something to run on a callback thread. Closures are jobs. A job that is allocated before its input arrives has its
+/// own type.
 pub(crate) trait Job: Send {
     /// Runs the job. Calls to the user's code are [`contained`].
     fn run(self: Box<Self>);
@@ -81,18 +81,18 @@ impl Drop for Queued {
     }
 }
 
-/// What the threads take from their queue at a time.
+/// What a thread takes from the queue at a time.
 pub(super) enum Work {
     One(Queued),
-    /// Jobs that came together, for a single thread.
+    /// Jobs that were submitted together, for a single thread.
     Many(Vec<Queued>),
 }
 
-/// Runs the user's code. A panic in it is logged, and ends here.
+/// Runs the user's code. Catches and logs a panic.
 pub(super) fn contained(what: &str, code: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
         log::error!("{what} panicked: {}", panic_text(&*payload));
-        // Dropping the panic's payload runs the user's code too. If that panics in turn, its payload is leaked.
+        // Dropping the panic's payload also runs the user's code. If that panics too, its payload is leaked.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
         std::mem::forget(dropped);
     }
@@ -106,7 +106,7 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// Takes jobs in.
+/// Submits jobs to the callback threads.
 #[derive(Clone)]
 pub(crate) struct Callbacks {
     work: Sender<Work>,
@@ -115,7 +115,8 @@ pub(crate) struct Callbacks {
 }
 
 impl Callbacks {
-    /// Starts `count` threads named `rtm-callback`. With an executor, a single one does nothing but hand the jobs on.
+    /// Starts `count` threads named `rtm-callback`. With an executor, starts a single one, which only passes jobs to
+    /// it.
     ///
     /// # Errors
     ///
@@ -131,7 +132,7 @@ impl Callbacks {
             let run = move || {
                 let _alive = alive;
                 let _running = Running::enter(id);
-                // What an executor has captured is dropped on this thread, and may be a client.
+                // Dropped on this thread. What the executor has captured may include a client.
                 let executor = executor;
                 for work in queue {
                     match work {
@@ -146,21 +147,21 @@ impl Callbacks {
         Ok((Callbacks { work, is_single_thread: count == 1, id }, CallbackThreads { ended }))
     }
 
-    /// Without a thread, for models: the other end has the jobs, and dropping one runs it.
+    /// Creates a handle without a thread, for models. The receiver gets the jobs, and runs a job by dropping it.
     #[cfg(all(loom, test))]
     pub(super) fn in_model() -> (Callbacks, Receiver<Work>) {
         let (work, queue) = unbounded();
         (Callbacks { work, is_single_thread: true, id: 0 }, queue)
     }
 
-    /// Hands in a job. Never blocks.
+    /// Submits a job. Never blocks.
     pub(super) fn submit(&self, job: Box<dyn Job>) {
-        // The threads live as long as a job can be handed in. Were they gone, dropping the job would run it.
+        // The threads live as long as a job can be submitted. If they had ended, dropping the job would run it.
         let _ = self.work.send(Work::One(self.queued(job)));
     }
 
-    /// Hands in jobs that came together, in their order. Never blocks. A single thread is woken once for all of them;
-    /// several share them.
+    /// Submits several jobs, in order. Never blocks. A single thread is woken once for all of them; several threads
+    /// share them.
     pub(crate) fn submit_all(&self, jobs: &mut Vec<Box<dyn Job>>) {
         if self.is_single_thread && jobs.len() > 1 {
             let _ = self.work.send(Work::Many(jobs.drain(..).map(|job| self.queued(job)).collect()));
@@ -173,7 +174,7 @@ impl Callbacks {
         Queued { job: Some(job), id: self.id }
     }
 
-    /// Whether this thread is running one of these callbacks now.
+    /// Whether this thread is running a callback of this client now.
     pub(crate) fn is_running_here(&self) -> bool {
         RUNNING.try_with(|running| running.borrow().contains(&self.id)).unwrap_or(false)
     }
@@ -191,8 +192,8 @@ fn is_inside_callback() -> bool {
     RUNNING.try_with(|running| !running.borrow().is_empty()).unwrap_or(false)
 }
 
-/// The other end of the callback threads. Dropped after everything that can hand in a job, it waits for what is under
-/// way, though not for long, and not inside a callback, which would wait for itself.
+/// Waits for the callback threads when dropped, which must happen after everything that can submit a job. The wait is
+/// short, and is skipped inside a callback, which would wait for itself.
 pub(crate) struct CallbackThreads {
     ended: Receiver<Infallible>,
 }
@@ -200,7 +201,7 @@ pub(crate) struct CallbackThreads {
 impl Drop for CallbackThreads {
     fn drop(&mut self) {
         if !is_inside_callback() {
-            // Nothing is ever sent: the channel ends with the last thread.
+            // Nothing is ever sent; the channel disconnects when the last thread ends.
             let _ = self.ended.recv_timeout(JOIN_TIMEOUT);
         }
     }
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn job_that_an_executor_drops_runs_once() {
+    fn job_dropped_by_an_executor_runs_once() {
         let (ran, runs) = unbounded();
         let (callbacks, threads) = Callbacks::start(1, Some(Box::new(drop))).unwrap();
         callbacks.submit(Box::new(move || _ = ran.send(is_inside_callback())));
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_are_handed_in_together_run_in_order_and_once() {
+    fn jobs_submitted_together_run_once_and_in_order() {
         for executor in [None, Some(Box::new(|job: Box<dyn FnOnce() + Send>| job()) as Executor), Some(Box::new(drop))]
         {
             let (ran, runs) = unbounded();
@@ -239,10 +240,10 @@ mod tests {
     }
 
     #[test]
-    fn several_threads_share_the_jobs_that_are_handed_in_together() {
+    fn several_threads_share_jobs_submitted_together() {
         let (callbacks, threads) = Callbacks::start(2, None).unwrap();
         let (there, meeting) = crossbeam_channel::bounded(0);
-        // Each of them waits for the other.
+        // Each job waits for the other.
         let send = Box::new(move || there.send(()).unwrap());
         let receive = Box::new(move || meeting.recv().unwrap());
         callbacks.submit_all(&mut vec![send, receive]);

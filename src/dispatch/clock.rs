@@ -3,26 +3,26 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Time stamps count whole seconds, and what a server says is late by some part of the round trip. A server that
-/// refuses a time stamp which is closer to its own time than this does so for another reason.
+/// Time stamps count whole seconds, and a server's time is late by part of the round trip. If a server refuses a time
+/// stamp closer to its own time than this, it has another reason.
 const WORTH_CORRECTING_MS: i64 = 2_000;
 
-/// The server's clock, as far as the client knows it.
+/// The server's clock, as far as it is known.
 #[derive(Debug, Default)]
 pub(crate) struct ServerClock {
-    /// How far it is ahead of the machine's clock, in milliseconds.
+    /// How far the server's clock is ahead of the machine's, in milliseconds.
     offset_ms: AtomicI64,
     was_corrected: AtomicBool,
 }
 
 impl ServerClock {
-    /// Seconds since the epoch, as the server counts them. The server refuses what is beyond the range.
+    /// Returns the server's time in seconds since the epoch, limited to the range of a time stamp.
     pub(crate) fn unix_time(&self) -> u32 {
         self.unix_time_at(machine_time_ms())
     }
 
-    /// The server's clock shows `server_ms`, in milliseconds since the epoch. Says whether the time stamps made so far
-    /// were off, so that later ones are another matter.
+    /// Takes over the server's time `server_ms`, in milliseconds since the epoch. Returns whether time stamps have been
+    /// wrong so far.
     pub(crate) fn correct(&self, server_ms: i64) -> bool {
         self.correct_at(machine_time_ms(), server_ms)
     }
@@ -39,7 +39,7 @@ impl ServerClock {
             return false;
         }
         self.offset_ms.store(offset_ms, Ordering::Relaxed);
-        // One warning informs the operator. Later changes come from setting the machine's clock, or from servers that disagree.
+        // One warning is enough. Later changes come from setting the machine's clock, or from servers that disagree.
         let is_first = !self.was_corrected.swap(true, Ordering::Relaxed);
         let level = if is_first { log::Level::Warn } else { log::Level::Info };
         log::log!(level, "calls are signed with the server's time: this machine's clock is {}", Deviation(offset_ms));
@@ -47,7 +47,7 @@ impl ServerClock {
     }
 }
 
-/// Milliseconds since the epoch; before it, less than zero.
+/// Milliseconds since the epoch. Negative before it.
 fn machine_time_ms() -> i64 {
     let (since_epoch, sign) = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since_epoch) => (since_epoch, 1),
@@ -56,7 +56,7 @@ fn machine_time_ms() -> i64 {
     i64::try_from(since_epoch.as_millis()).map_or(i64::MAX, |ms| sign * ms)
 }
 
-/// How far the machine's clock is from a clock that is this many milliseconds ahead of it.
+/// Displays how far off the machine's clock is, compared with a clock that is this many milliseconds ahead.
 struct Deviation(i64);
 
 impl std::fmt::Display for Deviation {
@@ -74,7 +74,7 @@ mod tests {
     const MACHINE_MS: i64 = 1_700_000_000_999;
 
     #[test]
-    fn machine_time_is_used_until_the_server_tells_another() {
+    fn machine_time_is_used_until_it_is_corrected() {
         let clock = ServerClock::default();
         assert_eq!(clock.unix_time_at(MACHINE_MS), 1_700_000_000);
         for (off_by, direction) in [(90_000, "90.0 s behind"), (-90_000, "90.0 s ahead"), (0, "0.0 s behind")] {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_that_is_right_is_left_alone() {
+    fn correct_clock_is_not_changed() {
         let clock = ServerClock::default();
         assert!(!clock.correct_at(MACHINE_MS, MACHINE_MS + 1_999));
         assert_eq!(clock.unix_time_at(MACHINE_MS), 1_700_000_000);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn time_out_of_range_is_cut_to_it() {
+    fn time_out_of_range_is_clamped() {
         let clock = ServerClock::default();
         assert_eq!((clock.unix_time_at(-5), clock.unix_time_at(i64::MAX)), (0, u32::MAX));
         assert!(clock.correct_at(-5, MACHINE_MS));

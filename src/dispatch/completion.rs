@@ -1,4 +1,4 @@
-//! The way back to the caller. It delivers exactly one outcome: dropping it undelivered delivers an error.
+//! Returns outcomes to callers. A completion delivers exactly one outcome: if it is dropped, it delivers an error.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::undelivered::ChargedOutcome;
 use crate::engine::{Outcome, Token};
 use crate::error::{Error, Stage, TimeoutError};
 
-/// An abandoned answer of at most this many bytes is looked at by the I/O thread, a larger one by a callback thread.
+/// The I/O thread checks an abandoned answer of up to this many bytes itself; a callback thread checks a larger one.
 const LOOKED_AT_HERE: usize = 64 * 1024;
 
 /// Where the outcome goes.
@@ -35,9 +35,9 @@ pub(crate) struct Completion {
 struct Open {
     shared: Arc<Shared>,
     route: OpenRoute,
-    /// The permit to be in flight, once the call has it.
+    /// The in-flight permit, once the call has it.
     permit: Option<Permit>,
-    /// Connecting uses the same way back, but does not count as a call.
+    /// Whether this is a call. Connecting uses the same path, but does not count as one.
     is_counted: bool,
     timer: CallTimer,
 }
@@ -47,19 +47,19 @@ enum OpenRoute {
     Callback { callback: Callback, permit: Option<Permit>, run: CallbackRun },
 }
 
-/// A callback that has not run to its end. A shutdown waits until this is dropped.
+/// Represents a callback that has not finished. A shutdown waits until this is dropped.
 struct CallbackRun {
     state: Arc<ClientState>,
 }
 
 impl Completion {
-    /// A completion for a call.
+    /// Creates a completion for a call.
     pub(crate) fn new(shared: Arc<Shared>, route: Route, timer: CallTimer) -> Completion {
         shared.state.counters.calls.increment();
         Completion::open(shared, route, true, timer)
     }
 
-    /// A completion for something that does not count as a call.
+    /// Creates a completion for something that does not count as a call.
     pub(crate) fn uncounted(shared: Arc<Shared>, route: Route) -> Completion {
         Completion::open(shared, route, false, CallTimer::NONE)
     }
@@ -74,9 +74,9 @@ impl Completion {
         Completion { open: Some(Open { shared, route, permit: None, is_counted, timer }) }
     }
 
-    /// Takes what permits the call needs for a frame of `bytes` bytes. A call with a callback never waits for them, any
-    /// other does until `deadline`. The permit to be in flight goes back when the outcome is delivered; that of a
-    /// callback when the callback begins.
+    /// Acquires the permits for a call with a frame of `bytes` bytes. A call with a callback never waits for them; any
+    /// other waits until `deadline`. The in-flight permit is released when the outcome is delivered, that of a callback
+    /// when the callback begins.
     ///
     /// # Errors
     ///
@@ -103,8 +103,8 @@ impl Completion {
         Ok(())
     }
 
-    /// Whether a thread waits for the outcome, or will. Callbacks run in the order of their outcomes, threads need
-    /// none.
+    /// Whether a thread waits for the outcome, or will. Callbacks run in the order of their outcomes; for threads, the
+    /// order does not matter.
     pub(crate) fn goes_to_a_thread(&self) -> bool {
         matches!(&self.open, Some(Open { route: OpenRoute::Reply(_), .. }))
     }
@@ -116,7 +116,7 @@ impl Completion {
         }
     }
 
-    /// Like [`complete`](Completion::complete), but a callback is added to those that are to be handed in together.
+    /// Like [`complete`](Completion::complete), but adds a callback to those that are submitted together.
     pub(crate) fn complete_with(mut self, outcome: Outcome, due_callbacks: &mut Vec<Box<dyn Job>>) {
         if let Some(open) = self.open.take() {
             open.deliver(outcome, |_, callback| due_callbacks.push(callback));
@@ -124,7 +124,7 @@ impl Completion {
     }
 }
 
-/// A completion is dropped when its client ends with the call on its way.
+/// Happens when the client ends with the call in flight.
 impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
@@ -137,7 +137,7 @@ impl Token for Completion {
     fn begin_sending(&self) -> bool {
         match &self.open {
             Some(Open { route: OpenRoute::Reply(sender), .. }) => sender.begin_sending(),
-            // Nobody gives up waiting for a callback.
+            // No caller gives up on a callback.
             _ => true,
         }
     }
@@ -171,7 +171,7 @@ impl Open {
     }
 }
 
-/// Nobody reads an abandoned answer, and yet one that makes no sense is counted.
+/// Checks an abandoned answer, which nobody reads, so that undecodable ones are counted.
 fn look_at(outcome: Outcome, shared: &Shared) {
     let Ok(answer) = outcome else { return };
     if answer.payload.len() <= LOOKED_AT_HERE {
@@ -192,7 +192,7 @@ fn count(shared: &Shared, timer: CallTimer, outcome: &Outcome, is_awaited: bool)
 }
 
 impl Callback {
-    /// The one allocation has room for the outcome, so that the I/O thread allocates nothing to deliver it.
+    /// Allocates the callback with space for the outcome, so the I/O thread allocates nothing to deliver it.
     pub(crate) fn new(code: impl FnOnce(Outcome, &ClientState) + Send + 'static) -> Callback {
         Callback(Box::new(WithRoom { code, delivery: None }))
     }
@@ -203,9 +203,9 @@ trait Deliver: Send {
     fn with_outcome(self: Box<Self>, delivery: Delivery) -> Box<dyn Job>;
 }
 
-/// An outcome on its way to a callback, and the permit that goes back when the callback begins.
+/// An outcome on its way to a callback, with the permit that is released when the callback begins.
 ///
-/// It must not hold on to the queue of the callback threads, since it may lie in an event loop for long after they have
+/// It must not hold the sender of the callback threads: it may stay in an event loop long after these threads have
 /// nothing else to do.
 struct Delivery {
     outcome: ChargedOutcome,
@@ -229,7 +229,7 @@ impl<F: FnOnce(Outcome, &ClientState) + Send> Job for WithRoom<F> {
     fn run(self: Box<Self>) {
         let WithRoom { code, delivery } = *self;
         let Some(Delivery { outcome, permit, run }) = delivery else { return };
-        // The callback may make calls with callbacks of their own.
+        // The callback may itself make calls with callbacks.
         permit.into_iter().for_each(|permit| run.state.permits.release(permit));
         contained("a callback", || code(outcome.take(), &run.state));
     }

@@ -15,7 +15,7 @@ pub(crate) type OnConnected = Box<dyn Fn(&ConnectionInfo) + Send + Sync>;
 /// `ClientBuilder::on_closed`.
 pub(crate) type OnClosed = Box<dyn Fn(&ConnectionInfo, Option<&Error>) + Send + Sync>;
 
-/// What happened to the connection.
+/// A change of the connection.
 pub(crate) enum Event {
     Opened(ConnectionInfo),
     Ended(ConnectionInfo, Option<Error>),
@@ -31,7 +31,7 @@ pub(crate) struct Hooks {
 #[derive(Default)]
 struct Waiting {
     events: VecDeque<Event>,
-    /// A job is under way that runs the hooks; with several callback threads it must be the only one.
+    /// Whether a job that runs the hooks is scheduled. There must be only one, even with several callback threads.
     is_running: bool,
 }
 
@@ -62,17 +62,17 @@ impl Hooks {
         }
     }
 
-    /// Drops the hooks on a callback thread: they may have captured anything, a client included.
+    /// Drops the hooks on a callback thread, because they may have captured anything, including a client.
     pub(crate) fn retire(self: Arc<Hooks>, callbacks: &Callbacks) {
         callbacks.submit(Box::new(move || self.drop_contained()));
     }
 
-    /// Dropping the hooks drops what they captured, which runs the user's code.
+    /// Drops the hooks. This runs the user's code, because it drops what they captured.
     fn drop_contained(self: Arc<Hooks>) {
         contained("dropping a connection hook", || drop(self));
     }
 
-    /// Runs the hooks for every event that waits.
+    /// Runs the hooks for every waiting event.
     fn run_waiting(&self) {
         while let Some(event) = self.next_event() {
             contained("a connection hook", || self.run(&event));

@@ -1,8 +1,8 @@
-//! The way back: from the I/O thread to blocked callers, to `Pending`s and to the user's callbacks.
+//! Delivers outcomes: from the I/O thread to blocked callers, to `Pending`s and to the user's callbacks.
 //!
 //! Three rules hold here. An outcome is delivered exactly once, on every path. The I/O thread never runs the user's
 //! code and never blocks on it. Replies to blocking calls do not pass through the callback threads, so a callback may
-//! make one.
+//! make blocking calls.
 
 mod call_outcome;
 mod callbacks;

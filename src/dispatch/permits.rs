@@ -1,30 +1,29 @@
-//! Back-pressure: how many calls may be in flight, how many callbacks may wait for their turn, and how many bytes may
-//! wait to be sent.
+//! Back-pressure: limits the calls in flight, the callbacks waiting to run, and the bytes waiting to be sent.
 
 use std::time::Instant;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// How many permits there are.
+/// The limits of a client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Calls in flight; the same number limits callbacks that have not begun.
+    /// Calls in flight. The same number limits callbacks that have not begun.
     pub calls: usize,
-    /// Bytes of frames that wait to be sent. Below the limit one more frame is admitted, whatever its size.
+    /// Bytes of frames waiting to be sent. Below the limit one more frame is admitted, whatever its size.
     pub unsent_bytes: usize,
 }
 
 /// What a permit allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PermitClass {
-    /// To be in flight, until the outcome is there.
+    /// Being in flight, until there is an outcome.
     InFlight,
-    /// To have a callback waiting, until it begins. Apart from the other, so that a callback that blocks takes no room
-    /// from calls that have none.
+    /// Having a callback wait, until it begins. Counted separately, so that a blocking callback takes no room from
+    /// calls without one.
     Callback,
 }
 
-/// A permit. It goes back with [`Permits::release`].
+/// A permit. Must be returned with [`Permits::release`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit that is dropped is never given back"]
 pub(crate) struct Permit(PermitClass);
@@ -36,7 +35,7 @@ pub(crate) struct CallbackPermits {
     pub callback: Permit,
 }
 
-/// What is in use of [`Limits`].
+/// How much of the [`Limits`] is in use.
 #[cfg(feature = "metrics")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InUse {
@@ -44,16 +43,16 @@ pub(crate) struct InUse {
     pub(crate) in_flight: usize,
     /// Callbacks that have not begun.
     pub(crate) callbacks: usize,
-    /// Bytes of frames that wait to be sent.
+    /// Bytes of frames waiting to be sent.
     pub(crate) unsent_bytes: usize,
 }
 
-/// Why a call got no permit.
+/// Why a permit could not be acquired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AcquireError {
-    /// Too many calls are in flight, or too many callbacks wait.
+    /// Too many calls in flight, or too many callbacks waiting.
     NoPermit,
-    /// Too many bytes wait to be sent.
+    /// Too many bytes waiting to be sent.
     SendBufferFull,
     /// The client was closed.
     Closed,
@@ -64,9 +63,9 @@ pub(crate) enum AcquireError {
 pub(crate) struct Permits {
     limits: Limits,
     usage: Mutex<Usage>,
-    /// Signals that a call may go on, or has to give up.
+    /// Notified when a waiting call may proceed or must give up.
     room: Condvar,
-    /// Signals that nothing is in flight.
+    /// Notified when nothing is in flight.
     idle: Condvar,
 }
 
@@ -75,7 +74,7 @@ struct Usage {
     in_flight: usize,
     callbacks: usize,
     unsent_bytes: usize,
-    /// How many threads wait for a permit.
+    /// The number of threads that wait for a permit.
     waiting: usize,
     is_closed: bool,
 }
@@ -102,19 +101,19 @@ impl Permits {
         Permits { limits, usage: Mutex::default(), room: Condvar::new(), idle: Condvar::new() }
     }
 
-    /// How many calls are in flight.
+    /// The number of calls in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.usage.lock().in_flight
     }
 
-    /// What is in use now.
+    /// Returns what is in use now.
     #[cfg(feature = "metrics")]
     pub(crate) fn in_use(&self) -> InUse {
         let Usage { in_flight, callbacks, unsent_bytes, .. } = *self.usage.lock();
         InUse { in_flight, callbacks, unsent_bytes }
     }
 
-    /// Takes the permits of a call with a callback and a frame of `bytes` bytes, if there are any now.
+    /// Acquires the permits for a call with a callback and a frame of `bytes` bytes, without waiting.
     pub(crate) fn try_acquire_with_callback(&self, bytes: usize) -> Result<CallbackPermits, AcquireError> {
         let mut usage = self.usage.lock();
         if !usage.is_closed && usage.callbacks >= self.limits.calls {
@@ -125,7 +124,7 @@ impl Permits {
         Ok(CallbackPermits { in_flight, callback: Permit(PermitClass::Callback) })
     }
 
-    /// Takes a permit for a call with a frame of `bytes` bytes as soon as there is one, until `deadline`.
+    /// Acquires a permit for a call with a frame of `bytes` bytes. Waits for one until `deadline`.
     pub(crate) fn acquire_by(&self, bytes: usize, deadline: Instant) -> Result<Permit, AcquireError> {
         let mut usage = self.usage.lock();
         let mut is_too_late = false;
@@ -140,7 +139,7 @@ impl Permits {
         }
     }
 
-    /// Gives a permit back.
+    /// Releases a permit.
     pub(crate) fn release(&self, permit: Permit) {
         let mut usage = self.usage.lock();
         match permit.0 {
@@ -161,7 +160,7 @@ impl Permits {
         }
     }
 
-    /// Notes that frames of `bytes` bytes no longer wait to be sent.
+    /// Releases `bytes` bytes of frames, which no longer wait to be sent.
     pub(crate) fn release_bytes(&self, bytes: usize) {
         let mut usage = self.usage.lock();
         let was_full = usage.unsent_bytes >= self.limits.unsent_bytes;
@@ -171,14 +170,14 @@ impl Permits {
         }
     }
 
-    /// Gives out no more permits, and turns away the threads that wait for one.
+    /// Grants no more permits, and turns away waiting threads.
     pub(crate) fn close(&self) {
         let mut usage = self.usage.lock();
         usage.is_closed = true;
         self.notify_waiting(usage);
     }
 
-    /// After [`close`](Permits::close): waits until nothing is in flight. Says whether that was so by `deadline`.
+    /// Waits until nothing is in flight, after [`close`](Permits::close). Returns whether that happened by `deadline`.
     pub(crate) fn wait_until_idle(&self, deadline: Instant) -> bool {
         let mut usage = self.usage.lock();
         while usage.in_flight > 0 {
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_let_in_over_the_limit() {
+    fn no_permit_exceeds_the_limit() {
         let permits = permits(1);
         let permit = now(&permits, 10).unwrap();
         assert_eq!(now(&permits, 10), Err(AcquireError::NoPermit));
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_callbacks_take_no_room_from_other_calls() {
+    fn waiting_callbacks_do_not_use_permits_of_other_calls() {
         let permits = permits(1);
         let first = permits.try_acquire_with_callback(0).unwrap();
         permits.release(first.in_flight);
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn full_send_buffer_has_an_error_of_its_own_until_bytes_are_sent() {
+    fn full_send_buffer_has_its_own_error_until_bytes_are_sent() {
         let permits = permits(10);
         assert!(now(&permits, 1000).is_ok());
         assert_eq!(now(&permits, 1), Err(AcquireError::SendBufferFull));
@@ -262,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_budget_is_overdrawn_by_one_frame_however_many_threads_try() {
+    fn byte_limit_is_exceeded_by_one_frame_at_most() {
         let permits = Arc::new(permits(1000));
         assert!(now(&permits, 999).is_ok());
         let threads: Vec<_> = (0..8)
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn waiter_gets_the_permit_that_is_released() {
+    fn waiter_gets_a_released_permit() {
         let permits = Arc::new(permits(1));
         let permit = now(&permits, 0).unwrap();
         let waiter = wait_on_a_thread(&permits);
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_sends_the_waiters_away() {
+    fn closing_turns_waiters_away() {
         let permits = Arc::new(permits(0));
         let waiter = wait_on_a_thread(&permits);
         await_waiters(&permits);
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_is_when_the_last_permit_is_back() {
+    fn permits_are_idle_once_the_last_is_released() {
         let permits = Arc::new(permits(2));
         let (first, second) = (now(&permits, 0).unwrap(), now(&permits, 0).unwrap());
         permits.close();

@@ -1,46 +1,46 @@
-//! How far a call has got, agreed on by the I/O thread and a caller that gives up by itself.
+//! The progress of a call, agreed on between the I/O thread and a caller that gives up.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The call may have left.
+/// The call may have been sent.
 const SENT: u8 = 1;
 /// The caller has given up.
 const GIVEN_UP: u8 = 2;
-/// The outcome is there, or about to be.
+/// The outcome has been delivered, or is about to be.
 const DELIVERED: u8 = 4;
 
 /// The progress of one call.
 #[derive(Debug, Default)]
 pub(super) struct Progress(AtomicU8);
 
-/// How far a call had got when its caller gave up.
+/// The progress of a call when its caller gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GaveUp {
-    /// It was not sent, and will not be.
+    /// The call was not sent, and will not be.
     Unsent,
-    /// It may have left.
+    /// The call may have been sent.
     Sent,
 }
 
 impl Progress {
-    /// The call is about to be sent. Says whether it may be: its caller has not given up.
+    /// Begins to send the call. Returns false if its caller has given up, so that it must not be sent.
     pub(super) fn begin_sending(&self) -> bool {
         self.0.compare_exchange(0, SENT, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The outcome is about to be delivered. Says whether its caller still waits for it.
+    /// Begins to deliver the outcome. Returns whether the caller still waits for it.
     pub(super) fn deliver(&self) -> bool {
         self.0.fetch_or(DELIVERED, Ordering::AcqRel) & GIVEN_UP == 0
     }
 
-    /// The caller gives up. Says too whether the outcome is on its way all the same.
+    /// Gives up on behalf of the caller. The second value tells whether the outcome is about to be delivered anyway.
     pub(super) fn give_up(&self) -> (GaveUp, bool) {
         let before = self.0.fetch_or(GIVEN_UP, Ordering::AcqRel);
         let gave_up = if before & SENT == 0 { GaveUp::Unsent } else { GaveUp::Sent };
         (gave_up, before & DELIVERED != 0)
     }
 
-    /// Makes this the progress of another call, for a caller that got the outcome of the one before.
+    /// Resets the progress for another call, after the caller has received the previous outcome.
     pub(super) fn restart(&self) {
         self.0.store(0, Ordering::Release);
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn call_that_was_given_up_is_not_sent() {
+    fn abandoned_call_is_not_sent() {
         let progress = Progress::default();
         assert_eq!(progress.give_up(), (GaveUp::Unsent, false));
         assert!(!progress.begin_sending());
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn call_that_may_have_left_is_told_so() {
+    fn abandoned_call_may_have_been_sent() {
         let progress = Progress::default();
         assert!(progress.begin_sending());
         assert_eq!(progress.give_up(), (GaveUp::Sent, false));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn outcome_on_its_way_is_waited_for() {
+    fn imminent_outcome_is_reported_on_giving_up() {
         let progress = Progress::default();
         assert!(progress.begin_sending() && progress.deliver());
         assert_eq!(progress.give_up(), (GaveUp::Sent, true));

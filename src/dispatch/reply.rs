@@ -1,7 +1,7 @@
 //! The channel through which one outcome reaches its receiver: a blocked caller, or a `Pending`.
 //!
-//! A blocking call uses the crossbeam channel that its thread keeps, so it allocates none. A `Pending` may be one of
-//! tens of thousands that a thread holds, so it gets a `oneshot` channel, which takes a fraction of the memory.
+//! A blocking call uses its thread's own crossbeam channel, so it allocates nothing. A thread may hold tens of
+//! thousands of `Pending`s, so each uses a `oneshot` channel, which takes a fraction of the memory.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use super::progress::{GaveUp, Progress};
 use super::undelivered::ChargedOutcome;
 use crate::engine::Outcome;
 
-/// An outcome that is about to be delivered when its caller gives up is waited for a little longer.
+/// How long a caller that gives up waits for an outcome that is about to be delivered.
 const IMMINENT: Duration = Duration::from_millis(50);
 
 thread_local! {
     static SPARE: Cell<Option<CallReply>> = const { Cell::new(None) };
 }
 
-/// Where a blocking call waits for its outcome.
+/// The receiving end of a blocking call.
 pub(crate) struct CallReply {
     sender: Sender<ChargedOutcome>,
     receiver: Receiver<ChargedOutcome>,
     progress: Arc<Progress>,
 }
 
-/// Where a `Pending` waits for its outcome.
+/// The receiving end of a `Pending`.
 pub(crate) struct PendingReply {
     receiver: oneshot::Receiver<ChargedOutcome>,
     progress: Arc<Progress>,
 }
 
-/// The end through which an outcome is delivered.
+/// The sending end.
 pub(crate) struct ReplySender {
     channel: Channel,
     progress: Arc<Progress>,
@@ -45,7 +45,7 @@ enum Channel {
 }
 
 impl CallReply {
-    /// This thread's channel, which it keeps from one blocking call to the next, or a new one.
+    /// Takes this thread's channel, which is kept between blocking calls, or creates one.
     pub(crate) fn of_this_thread() -> CallReply {
         SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
             let (sender, receiver) = bounded(1);
@@ -61,11 +61,11 @@ impl CallReply {
     ///
     /// # Errors
     ///
-    /// It has not come, and the call was given up.
+    /// There is no outcome, and the call was given up.
     pub(crate) fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
         let receive = |deadline| self.receiver.recv_deadline(deadline).ok();
         let outcome = wait_or_give_up(deadline, &self.progress, receive)?;
-        // Only a channel whose one outcome was taken is clean: into any other it may still come.
+        // A channel may be reused only after its outcome was taken. Into any other, the outcome may still arrive.
         self.progress.restart();
         let _ = SPARE.try_with(|spare| spare.set(Some(self)));
         Ok(outcome.take())
@@ -73,7 +73,7 @@ impl CallReply {
 }
 
 impl PendingReply {
-    /// A channel for one outcome.
+    /// Creates a channel for one outcome.
     pub(crate) fn new() -> (ReplySender, PendingReply) {
         let (sender, receiver) = oneshot::channel();
         let progress = Arc::<Progress>::default();
@@ -81,7 +81,7 @@ impl PendingReply {
         (sender, PendingReply { receiver, progress })
     }
 
-    /// Takes the outcome if it is there.
+    /// Takes the outcome if it has arrived.
     pub(crate) fn try_take(&self) -> Option<Outcome> {
         self.receiver.try_recv().ok().map(ChargedOutcome::take)
     }
@@ -90,7 +90,7 @@ impl PendingReply {
     ///
     /// # Errors
     ///
-    /// It has not come, and the call was given up.
+    /// There is no outcome, and the call was given up.
     pub(crate) fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
         let receive = |deadline| self.receiver.recv_deadline(deadline).ok();
         wait_or_give_up(deadline, &self.progress, receive).map(ChargedOutcome::take)
@@ -122,11 +122,11 @@ impl ReplySender {
         self.progress.deliver()
     }
 
-    /// Delivers the outcome, and wakes whoever waits for it. Never blocks.
+    /// Delivers the outcome, and wakes the waiting thread. Never blocks.
     ///
     /// # Errors
     ///
-    /// The receiver is gone. The outcome comes back.
+    /// The receiver is gone. Returns the outcome.
     pub(super) fn send(self, outcome: ChargedOutcome) -> Result<(), ChargedOutcome> {
         match self.channel {
             Channel::Call(sender) => sender.try_send(outcome).map_err(crossbeam_channel::TrySendError::into_inner),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn outcome_that_came_before_the_wait_is_there() {
+    fn outcome_sent_before_the_wait_is_received() {
         let (sender, reply) = PendingReply::new();
         assert!(reply.try_take().is_none());
         assert!(sender.send(outcome()).is_ok());
@@ -176,12 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn call_that_was_not_sent_is_not_said_to_have_been_though_its_outcome_is_on_the_way() {
+    fn unsent_call_is_reported_unsent_even_with_an_imminent_outcome() {
         for is_sent in [false, true] {
             let reply = CallReply::of_this_thread();
             let sender = reply.sender();
             assert!(!is_sent || sender.begin_sending());
-            // Held up between this and the outcome itself.
+            // The I/O thread is interrupted here, before it sends the outcome itself.
             assert!(sender.is_awaited());
             let gave_up = reply.wait(Instant::now()).map(drop).unwrap_err();
             assert_eq!(gave_up, if is_sent { GaveUp::Sent } else { GaveUp::Unsent });
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn channel_that_is_used_again_begins_unsent() {
+    fn reused_channel_starts_unsent() {
         let first = CallReply::of_this_thread();
         let sender = first.sender();
         assert!(sender.begin_sending() && sender.is_awaited());

@@ -1,4 +1,4 @@
-//! What every call of a client needs on its way out and back.
+//! The state that every call of a client needs.
 
 use std::sync::Arc;
 
@@ -15,22 +15,23 @@ use super::unfinished::UnfinishedCallbacks;
 use crate::engine::Counters;
 use crate::error::Stage;
 
-/// The state that the callers, the I/O thread and every call under way share.
+/// The state shared by callers, the I/O thread and every call in flight.
 pub(crate) struct Shared {
     pub state: Arc<ClientState>,
     pub call_metrics: CallMetrics,
     pub callbacks: Callbacks,
     pub listeners: Arc<Listeners>,
     pub undelivered: Arc<Undelivered>,
-    /// What calls are signed with, wherever they are signed.
+    /// The clock that calls are signed with.
     pub clock: ServerClock,
 }
 
-/// The part of [`Shared`] that a `Pending` or a callback needs when the client may be long gone. It keeps no thread alive.
+/// The part of [`Shared`] that a `Pending` or a callback may need long after the client is gone. It keeps no thread
+/// alive.
 pub(crate) struct ClientState {
     pub permits: CachePadded<Permits>,
     pub unfinished_callbacks: CachePadded<UnfinishedCallbacks>,
     pub counters: Arc<Counters>,
-    /// What calls that were not sent are waiting for now.
+    /// What unsent calls are waiting for at the moment.
     pub unsent_stage: Mutex<Stage>,
 }

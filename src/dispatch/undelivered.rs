@@ -1,4 +1,4 @@
-//! Counts the bytes of answers that nobody has taken yet, and says when there are too many to continue reading.
+//! Counts the bytes of answers that nobody has taken yet, and determines when reading must pause.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use crate::engine::Outcome;
 
-/// An answer of up to this many bytes is not counted. It reuses the memory of its call.
+/// Answers of up to this many bytes are not counted, because they reuse the memory of their calls.
 const SMALL: usize = 512;
 
-/// The bytes of one client.
+/// The count of one client.
 pub(crate) struct Undelivered {
     limit: usize,
     bytes: AtomicUsize,
-    /// The I/O thread has stopped reading and waits to be woken.
+    /// Whether the I/O thread has stopped reading and waits to be woken.
     is_paused: AtomicBool,
     resume: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -29,34 +29,34 @@ pub(super) struct Charge {
 #[derive(Debug)]
 pub(super) struct ChargedOutcome {
     outcome: Outcome,
-    /// Boxed: few outcomes have one, and every call in flight has room for it.
+    /// Boxed, because few outcomes have one, and every call in flight has space for it.
     charge: Option<Box<Charge>>,
 }
 
 impl Undelivered {
-    /// More than `limit` bytes are too many.
+    /// Creates a count with a limit of `limit` bytes.
     pub(crate) fn new(limit: usize) -> Undelivered {
         Undelivered { limit, bytes: AtomicUsize::new(0), is_paused: AtomicBool::new(false), resume: OnceLock::new() }
     }
 
-    /// Sets the function that the thread that takes an answer calls when reading may continue after
-    /// [`must_pause`](Self::must_pause).
+    /// Sets the function to call when reading may resume after [`must_pause`](Self::must_pause). The thread that takes
+    /// an answer calls it.
     pub(crate) fn on_resume(&self, resume: impl Fn() + Send + Sync + 'static) {
-        // Only the I/O thread asks for it, and once.
+        // Set once, for the I/O thread.
         let _ = self.resume.set(Box::new(resume));
     }
 
-    /// Whether nothing more may be read now.
+    /// Whether reading must pause now.
     pub(crate) fn must_pause(&self) -> bool {
         if self.bytes.load(Ordering::SeqCst) <= self.limit {
             return false;
         }
-        // First the flag, then the check; a thread that takes an answer does the opposite.
+        // Sets the flag before it checks again. A thread that takes an answer does these in the opposite order.
         self.is_paused.store(true, Ordering::SeqCst);
         self.bytes.load(Ordering::SeqCst) > self.limit
     }
 
-    /// How many bytes nobody has taken yet.
+    /// The number of bytes that nobody has taken yet.
     #[cfg(feature = "metrics")]
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_pauses_above_the_limit_and_goes_on_when_answers_are_taken() {
+    fn reading_pauses_above_the_limit_until_answers_are_taken() {
         let undelivered = Arc::new(Undelivered::new(2_000));
         let resumed = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&resumed);

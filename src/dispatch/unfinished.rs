@@ -1,4 +1,4 @@
-//! Counts the callbacks that have not finished, for a shutdown that waits for them.
+//! Counts unfinished callbacks, for a shutdown that waits for them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 #[derive(Debug, Default)]
 pub(crate) struct UnfinishedCallbacks {
     count: AtomicUsize,
-    /// Held by a thread that checks the count before a wait, and by the one that ends the wait.
+    /// Held while checking the count before a wait, and while ending the wait.
     waiting: Mutex<()>,
     none_left: Condvar,
 }
@@ -20,16 +20,16 @@ impl UnfinishedCallbacks {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One callback has run to its end.
+    /// Records that one callback has finished.
     pub(super) fn finish(&self) {
-        // What the callback did is seen by a shutdown that has waited for it.
+        // A shutdown that has waited for the callback sees what it did.
         if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             drop(self.waiting.lock());
             self.none_left.notify_all();
         }
     }
 
-    /// Waits until all have run. Says whether they had by `deadline`.
+    /// Waits until all callbacks have finished. Returns whether they had by `deadline`.
     pub(crate) fn wait_for_all(&self, deadline: Instant) -> bool {
         let is_none_left = || self.count.load(Ordering::Acquire) == 0;
         let mut waiting = self.waiting.lock();

@@ -1,5 +1,5 @@
-//! Calls by method and outcome, and their durations. The thread that delivers the outcome records them: the I/O thread,
-//! or the caller's for calls that never get that far.
+//! Counts calls by method and outcome, and times them. The thread that delivers the outcome records it: the I/O thread,
+//! or the caller's if the call does not get that far.
 
 use std::num::NonZeroU64;
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use crate::rtm::methods::NAMES;
 
 const CALLS: &str = "rtm_calls_total";
 const DURATION: &str = "rtm_call_duration_seconds";
-/// Stands for every method that the library has no function for: names are free text, and labels must be few.
+/// The label for methods that the library has no function for. Names are free text, but labels must be few.
 const OTHER: &str = "other";
 const OUTCOMES: usize = CallOutcome::Closed as usize + 1;
 
@@ -23,35 +23,35 @@ const OUTCOMES: usize = CallOutcome::Closed as usize + 1;
 #[derive(Debug)]
 pub(crate) struct CallMetrics(Option<Box<Recorded>>);
 
-/// There is a recorder.
+/// The metrics, if there is a recorder.
 #[derive(Debug)]
 struct Recorded {
     pid: i32,
     endpoint: String,
     client: Option<String>,
-    /// Calls are timed from here, so that their timers are small.
+    /// The time that timers count from, so that they are small.
     origin: Instant,
-    /// In the order of [`NAMES`]; the last one is for all other methods.
+    /// In the order of [`NAMES`]. The last one counts all other methods.
     methods: [MethodMetrics; NAMES.len() + 1],
 }
 
-/// The metrics of one method, each registered when it is needed for the first time.
+/// The metrics of one method, each registered on first use.
 #[derive(Debug, Default)]
 struct MethodMetrics {
     calls: [OnceLock<Counter>; OUTCOMES],
     duration: OnceLock<Histogram>,
 }
 
-/// A method's place among the metrics, if there is a recorder.
+/// The index of a method's metrics, if there is a recorder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MethodLabel(Option<u8>);
 
-/// A call's method and when it was made, if there is a recorder. Eight bytes, since tens of thousands may be in flight:
-/// the place of the method, counted from 1, and below [`METHOD_SHIFT`] the microseconds since the origin.
+/// A call's method and start, if there is a recorder. Takes only eight bytes, because tens of thousands of calls may be
+/// in flight: the index of the method, counted from 1, and below [`METHOD_SHIFT`] the microseconds since the origin.
 #[derive(Debug)]
 pub(crate) struct CallTimer(Option<NonZeroU64>);
 
-/// Leaves 2,000 years for the microseconds.
+/// Leaves enough bits for 2,000 years of microseconds.
 const METHOD_SHIFT: u32 = 56;
 
 impl CallMetrics {
@@ -70,13 +70,13 @@ impl CallMetrics {
         })))
     }
 
-    /// Finds the place of a method.
+    /// Finds the index of a method.
     pub(crate) fn method_label(&self, method: &str) -> MethodLabel {
         MethodLabel(self.0.as_ref().map(|_| NAMES.binary_search(&method).unwrap_or(NAMES.len()) as u8))
     }
 
-    /// A call of `method` was made whose time of `timeout` runs out at `deadline`. So it is known when that was,
-    /// without another look at the clock.
+    /// Starts timing a call of `method` that times out at `deadline`, after `timeout`. These determine its start, so
+    /// there is no need to read the clock.
     pub(crate) fn start(&self, method: MethodLabel, deadline: Instant, timeout: Duration) -> CallTimer {
         let (Some(recorded), MethodLabel(Some(method))) = (&self.0, method) else { return CallTimer::NONE };
         let left = deadline.saturating_duration_since(recorded.origin);
@@ -116,16 +116,16 @@ fn method_name(method: usize) -> Label {
 }
 
 impl CallTimer {
-    /// Of a call that nobody records.
+    /// The timer of a call that is not recorded.
     pub(crate) const NONE: CallTimer = CallTimer(None);
 
-    /// For a call that was made so long after the origin.
+    /// Creates a timer for a call that started this long after the origin.
     fn new(method: u8, started: Duration) -> CallTimer {
         let micros = started.as_micros() as u64 & ((1 << METHOD_SHIFT) - 1);
         CallTimer(NonZeroU64::new(((u64::from(method) + 1) << METHOD_SHIFT) | micros))
     }
 
-    /// The method's place, and how long after the origin the call was made.
+    /// Returns the method's index, and how long after the origin the call started.
     fn read(self) -> Option<(usize, Duration)> {
         let packed = self.0?.get();
         let method = (packed >> METHOD_SHIFT) as usize - 1;
@@ -148,15 +148,15 @@ impl CallOutcome {
         }
     }
 
-    /// Whether the call's time says something of the server. A call that was turned away here takes none, and would
-    /// make an outage look fast.
+    /// Whether the call's duration says something about the server. A call that was rejected locally takes no time, and
+    /// would make an outage look fast.
     fn has_duration(self) -> bool {
         use CallOutcome::{Answered, ConnectionClosed, Refused, TimedOut};
         matches!(self, Answered | Refused | TimedOut | ConnectionClosed)
     }
 }
 
-/// The time of a call, in seconds. The clock is read by whoever records it, if anybody does.
+/// The duration of a call, in seconds. Reads the clock only when a recorder asks for the value.
 struct Elapsed {
     origin: Instant,
     started: Duration,

@@ -1,4 +1,4 @@
-//! What is recorded of calls without the feature `metrics`: nothing.
+//! Call metrics without the feature `metrics`: nothing is recorded.
 
 use std::time::{Duration, Instant};
 

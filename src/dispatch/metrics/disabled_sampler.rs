@@ -1,4 +1,4 @@
-//! What is sampled without the feature `metrics`: nothing.
+//! The sampler without the feature `metrics`: nothing is sampled.
 
 use std::time::Instant;
 

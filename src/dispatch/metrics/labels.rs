@@ -1,4 +1,4 @@
-//! The labels that all metrics of a client carry, and whether anybody records them.
+//! The labels of all metrics of a client, and the check for a recorder.
 
 use std::cell::Cell;
 
@@ -7,7 +7,7 @@ use metrics::{Gauge, IntoF64, Label};
 use super::ClientLabels;
 
 impl ClientLabels<'_> {
-    /// The labels, for a metric with `more` of its own.
+    /// Returns the labels for a metric that has `more` labels of its own.
     pub(super) fn with(&self, more: impl IntoIterator<Item = Label>) -> Vec<Label> {
         let pid = Label::new("pid", self.pid.to_string());
         let endpoint = Label::new("endpoint", self.endpoint.to_owned());
@@ -16,7 +16,8 @@ impl ClientLabels<'_> {
     }
 }
 
-/// Whether a recorder is behind this gauge. The facade does not tell; but it asks a value for its number only then.
+/// Whether there is a recorder behind this gauge. The facade does not say, but it converts a value only if there is
+/// one.
 pub(super) fn is_recorded(gauge: &Gauge) -> bool {
     let was_asked = Cell::new(false);
     gauge.increment(Probe(&was_asked));
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recorder_is_told_from_none() {
+    fn recorder_is_detected() {
         let gauge = || is_recorded(&metrics::gauge!("rtm_calls_in_flight"));
         assert!(!gauge());
         let recorder = PrometheusBuilder::new().build_recorder();

@@ -1,8 +1,8 @@
 //! A client's metrics, through the facade `metrics` (feature `metrics`). `docs/metrics.md` lists them.
 //!
-//! Calls are recorded when their outcome is there; the I/O thread samples everything else. A client that is built
-//! without a recorder records nothing, reads no clock and allocates nothing for it. Without the feature, the same types
-//! are empty, so no other code has to check for it.
+//! Calls are recorded when they have an outcome; the I/O thread samples everything else. A client built without a
+//! recorder records nothing, reads no clock and allocates nothing for metrics. Without the feature, the same types are
+//! empty, so no other code has to check for it.
 
 #[cfg(feature = "metrics")]
 mod calls;
@@ -24,7 +24,7 @@ pub(crate) use disabled_sampler::Sampler;
 #[cfg(feature = "metrics")]
 pub(crate) use sampler::Sampler;
 
-/// What tells a client's metrics from those of other clients in the same process.
+/// What distinguishes a client's metrics from those of other clients in the same process.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "nothing is labelled without metrics"))]
 pub(crate) struct ClientLabels<'a> {

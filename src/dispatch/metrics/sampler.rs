@@ -1,4 +1,4 @@
-//! Publishes the counters of `Client::stats`, and how full everything is, once a second on the I/O thread.
+//! Publishes the counters of `Client::stats` and the levels of queues, once a second on the I/O thread.
 //!
 //! Clients with the same labels share their metrics. So each client adds its own changes, and subtracts its share from
 //! the gauges when it ends.
@@ -12,10 +12,10 @@ use super::labels::is_recorded;
 use crate::dispatch::shared::Shared;
 use crate::engine::Stats;
 
-/// How much time is between two samples.
+/// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A metric: its name, its unit, its meaning, and where its value comes from.
+/// A metric: its name, its unit, its description, and how to read its value.
 type Spec<S> = (&'static str, Unit, &'static str, fn(&S) -> u64);
 
 const COUNTERS: [Spec<Stats>; 13] = [
@@ -60,7 +60,7 @@ const GAUGES: [Spec<Levels>; 7] = [
     }),
 ];
 
-/// How full everything is.
+/// The levels of queues and limits.
 #[derive(Debug, Default)]
 struct Levels {
     in_flight: u64,
@@ -76,7 +76,7 @@ struct Levels {
 #[derive(Debug)]
 pub(crate) struct Sampler(Option<Box<Recorded>>);
 
-/// There is a recorder.
+/// The metrics, if there is a recorder.
 #[derive(Debug)]
 struct Recorded {
     counters: [Published<Counter>; COUNTERS.len()],
@@ -108,12 +108,12 @@ impl Sampler {
         Sampler(Some(Box::new(Recorded { counters, gauges, next: None })))
     }
 
-    /// When [`publish`](Sampler::publish) has something to do.
+    /// When [`publish`](Sampler::publish) next has something to do.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.0.as_ref().and_then(|recorded| recorded.next)
     }
 
-    /// Publishes what has changed, if it is time.
+    /// Publishes changes if a sample is due.
     pub(crate) fn publish(&mut self, now: Instant, shared: &Shared, is_connected: bool) {
         let Some(recorded) = &mut self.0 else { return };
         if recorded.next.is_none_or(|next| next <= now) {
@@ -122,7 +122,7 @@ impl Sampler {
         }
     }
 
-    /// Publishes the counters for the last time. From here on, the client is in no gauge.
+    /// Publishes the counters a last time, and removes the client's share from the gauges.
     pub(crate) fn finish(self, shared: &Shared) {
         if let Some(mut recorded) = self.0 {
             recorded.publish(&shared.state.counters.read(0), &Levels::default());

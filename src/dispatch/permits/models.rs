@@ -1,4 +1,4 @@
-//! Every order in which two waiters, a release and a close can meet.
+//! Models every order in which two waiters, a release and a close can interleave.
 
 use super::*;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ fn permits(calls: usize) -> Arc<Permits> {
     Arc::new(Permits::new(Limits { calls, unsent_bytes: 100 }))
 }
 
-/// A thread that waits for a permit and gives it back. Its outcome is whether it got one.
+/// Starts a thread that waits for a permit and releases it. Returns whether it got one.
 fn waiter(permits: &Arc<Permits>) -> JoinHandle<bool> {
     let permits = Arc::clone(permits);
     thread::spawn(move || match permits.acquire_by(0, later()) {
@@ -43,7 +43,7 @@ fn every_waiter_gets_its_permit() {
 }
 
 #[test]
-fn waiters_for_the_send_buffer_go_on_once_it_is_sent() {
+fn waiters_for_the_send_buffer_continue_once_it_is_sent() {
     loom::model(|| {
         let permits = permits(9);
         let permit = permits.acquire_by(100, later()).unwrap();
@@ -55,7 +55,7 @@ fn waiters_for_the_send_buffer_go_on_once_it_is_sent() {
 }
 
 #[test]
-fn close_turns_every_waiter_away_and_then_all_is_idle() {
+fn close_turns_every_waiter_away_until_idle() {
     loom::model(|| {
         let permits = permits(1);
         let permit = permits.acquire_by(0, later()).unwrap();

@@ -14,7 +14,7 @@ const ALL: [CallOutcome; OUTCOMES] = [
     CallOutcome::Closed,
 ];
 
-/// What is rendered after `calls`, each a method and an outcome, and each made when the client was built.
+/// Renders the metrics after `calls`, each a method and an outcome, and all made when the client was built.
 fn rendered(calls: &[(&str, CallOutcome)]) -> Vec<String> {
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
@@ -39,7 +39,7 @@ fn without_a_recorder_no_call_is_timed() {
 }
 
 #[test]
-fn call_is_timed_from_when_it_was_made() {
+fn call_is_timed_from_its_start() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = metrics::with_local_recorder(&recorder, || CallMetrics::new(&LABELS));
     let origin = metrics.0.as_ref().unwrap().origin;
@@ -65,7 +65,7 @@ fn calls_are_counted_by_method_and_outcome() {
 }
 
 #[test]
-fn times_are_those_of_calls_that_met_the_server_or_ran_out() {
+fn only_calls_that_reached_the_server_or_timed_out_have_durations() {
     let lines = rendered(&ALL.map(|outcome| ("getroominfo", outcome)));
     let value = |name: &str| {
         let prefix = series(name, r#"method="getroominfo""#) + " ";
