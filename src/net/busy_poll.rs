@@ -1,19 +1,19 @@
-//! Decides whether the I/O thread polls for work ("looks") before it sleeps. Waking a sleeping thread takes the system
-//! longer than a fast server takes to answer; a look that finds nothing wastes processor time.
+//! Decides whether the I/O thread polls for work ("looks") before it sleeps. Waking a sleeping thread takes longer than
+//! a fast server takes to answer, but a look that finds nothing wastes processor time.
 //!
-//! Recent waits decide. After a look that finds nothing the thread sleeps, and the more looks have failed, the more
-//! sleeps must be short before the next look. So a long wait costs at most one look, and a server that is always slow
-//! costs none.
+//! The decision depends on recent waits. After a look that finds nothing, the thread sleeps. The more looks have
+//! failed, the more short sleeps must follow before the next look. So a long wait costs at most one look, and a server
+//! that is always slow costs none.
 
 use std::time::Duration;
 
-/// A sleep of up to this many times the length of a look might have been saved by looking: it contains the time that
-/// the system took to wake the thread.
+/// A sleep of up to this many times the length of a look could have been saved by a look, because it includes the time
+/// it took to wake the thread.
 const SHORT_SLEEP: u32 = 4;
-/// After so many short sleeps there is another look, however many failed.
+/// The most short sleeps between two looks, however many looks have failed.
 const MOST_SKIPPED: u32 = 63;
-/// With more calls than these under way there is no look: while the thread sleeps, calls and answers gather that go out
-/// and come in together, which saves more than the wake costs.
+/// With more calls in flight than this, there is no look. While the thread sleeps, calls and answers accumulate, and
+/// then travel together. That saves more than the wake costs.
 const FEW_CALLS: usize = 16;
 
 /// See the [module](self).
@@ -24,36 +24,36 @@ pub(super) struct BusyPoll {
     for_commands: Record,
 }
 
-/// What the thread waits for. A caller may think for a while between calls whose answers come at once.
+/// What the thread waits for. These are separate because a caller may pause between calls that are answered at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitingFor {
     /// Calls are in flight.
     Answers,
-    /// None is: only a caller can give the thread work.
+    /// No calls are in flight, so only a caller can create work.
     Commands,
 }
 
-/// How looking has fared lately.
+/// The results of recent looks.
 #[derive(Debug)]
 struct Record {
-    /// How many short sleeps a failed look was followed by, the last time.
+    /// How many short sleeps the last failed look required.
     penalty: u32,
-    /// How many of them are still to come.
+    /// How many of them are left.
     skips: u32,
 }
 
 impl BusyPoll {
-    /// Looks for at most `limit` at a time; for a limit of zero, never.
+    /// Creates the state for looks of up to `limit`. A limit of zero disables them.
     pub(super) fn new(limit: Duration) -> BusyPoll {
         BusyPoll {
             limit,
             for_answers: Record { penalty: 0, skips: 0 },
-            // An idle client does not look, not even once.
+            // An idle client must never look, not even once.
             for_commands: Record { penalty: 0, skips: 1 },
         }
     }
 
-    /// How long to look now, if at all, with so many calls under way.
+    /// How long to look now, if at all, with `calls` calls in flight.
     pub(super) fn look(&self, what: WaitingFor, calls: usize) -> Option<Duration> {
         let record = match what {
             WaitingFor::Answers => &self.for_answers,
@@ -62,19 +62,19 @@ impl BusyPoll {
         (record.skips == 0 && calls <= FEW_CALLS && !self.limit.is_zero()).then_some(self.limit)
     }
 
-    /// Whether it matters how long the thread sleeps.
+    /// Whether the length of sleeps matters.
     pub(super) fn is_on(&self) -> bool {
         !self.limit.is_zero()
     }
 
-    /// The thread looked, and found work in time or not.
+    /// Records a look. `has_paid` tells whether it found work in time.
     pub(super) fn record_look(&mut self, what: WaitingFor, has_paid: bool) {
         let record = self.record(what);
         record.penalty = if has_paid { record.penalty / 2 } else { (2 * record.penalty + 1).min(MOST_SKIPPED) };
         record.skips = if has_paid { 0 } else { record.penalty };
     }
 
-    /// The thread slept without a look before.
+    /// Records a sleep without a look before it.
     pub(super) fn record_sleep(&mut self, what: WaitingFor, slept: Duration) {
         if slept <= self.limit * SHORT_SLEEP {
             let record = self.record(what);
@@ -99,7 +99,8 @@ mod tests {
     const SHORT: Duration = Duration::from_micros(120);
     const LONG: Duration = Duration::from_millis(1);
 
-    /// How many of `waits` waits begin with a look, if each look has the same result and each sleep the same length.
+    /// Counts how many of `waits` waits begin with a look, if all looks have the same result and all sleeps the same
+    /// length.
     fn looks(busy_poll: &mut BusyPoll, what: WaitingFor, has_paid: bool, slept: Duration, waits: u32) -> u32 {
         let mut looks = 0;
         for _ in 0..waits {
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_that_pay_go_on() {
+    fn looks_that_pay_continue() {
         assert_eq!(looks(&mut BusyPoll::new(LIMIT), Answers, true, SHORT, 100), 100);
     }
 
@@ -124,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn looks_that_never_pay_become_rare_however_short_the_sleeps() {
+    fn looks_that_never_pay_become_rare() {
         let looks = looks(&mut BusyPoll::new(LIMIT), Answers, false, SHORT, 10_000);
         assert!((1..200).contains(&looks), "{looks} looks");
     }
 
     #[test]
-    fn looking_begins_again_once_waits_are_short() {
+    fn looking_resumes_once_waits_are_short() {
         let mut busy_poll = BusyPoll::new(LIMIT);
         looks(&mut busy_poll, Answers, false, LONG, 1_000);
         looks(&mut busy_poll, Answers, true, SHORT, 2);
@@ -143,21 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn callers_that_think_between_calls_do_not_end_the_looks_for_answers() {
+    fn pauses_between_calls_do_not_end_the_looks_for_answers() {
         let mut busy_poll = BusyPoll::new(LIMIT);
         looks(&mut busy_poll, Commands, false, LONG, 1_000);
         assert_eq!(looks(&mut busy_poll, Answers, true, SHORT, 100), 100);
     }
 
     #[test]
-    fn crowd_of_calls_is_not_looked_for() {
+    fn many_calls_prevent_looks() {
         let busy_poll = BusyPoll::new(LIMIT);
         assert_eq!(busy_poll.look(Answers, FEW_CALLS), Some(LIMIT));
         assert_eq!(busy_poll.look(Answers, FEW_CALLS + 1), None);
     }
 
     #[test]
-    fn limit_of_zero_turns_it_off() {
+    fn limit_of_zero_disables_looks() {
         assert_eq!(looks(&mut BusyPoll::new(Duration::ZERO), Answers, true, Duration::ZERO, 100), 0);
     }
 }

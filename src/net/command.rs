@@ -1,4 +1,4 @@
-//! The way to the I/O thread: a queue of commands, and a waker for a sleeping thread.
+//! Commands to the I/O thread: a queue, and a waker for when the thread sleeps.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,25 +11,25 @@ use super::sleep::SleepFlag;
 use crate::dispatch::Completion;
 use crate::engine::{ListenerId, NewCall, NewWish};
 
-/// What the I/O thread is asked to do.
+/// A command for the I/O thread.
 pub(crate) enum Command {
     /// Make this call.
     Call(NewCall<Completion>),
-    /// Send at most so many calls a second.
+    /// Limit the number of calls per second.
     SetMaxRate(Option<u32>),
     /// Connect, if there is no connection.
     Connect(Completion),
-    /// Ask the server for pushes.
+    /// Subscribe a listener to pushes.
     Listen(NewWish<Completion>),
-    /// Stop asking for these pushes.
+    /// End a listener's subscription.
     Unlisten(ListenerId),
-    /// The name service has answered.
+    /// A name lookup has ended.
     Resolved { attempt: u64, result: io::Result<Vec<SocketAddr>> },
     /// End the connection and every call in flight, then stop.
     Close,
 }
 
-/// The callers' end of the queue. The queue itself has no bound: calls are counted before they get here.
+/// The callers' end of the queue. The queue is unbounded, because calls are counted before they are sent here.
 #[derive(Clone)]
 pub(crate) struct CommandSender {
     queue: Sender<Command>,
@@ -47,7 +47,7 @@ struct Sleep {
     waker: Waker,
 }
 
-/// Both ends of a new queue.
+/// Creates a queue.
 pub(super) fn command_queue(waker: Waker) -> (CommandSender, CommandQueue) {
     let (sender, receiver) = unbounded();
     let sleep = Arc::new(Sleep { flag: SleepFlag::new(), waker });
@@ -55,18 +55,18 @@ pub(super) fn command_queue(waker: Waker) -> (CommandSender, CommandQueue) {
 }
 
 impl CommandSender {
-    /// Hands in a command.
+    /// Sends a command.
     ///
     /// # Errors
     ///
-    /// The I/O thread has stopped. The command comes back.
+    /// The I/O thread has stopped. Returns the command.
     pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
         self.queue.send(command).map_err(|refused| refused.0)?;
         self.wake();
         Ok(())
     }
 
-    /// Wakes the thread if it sleeps, so that it sees what was changed before this.
+    /// Wakes the thread if it sleeps. It then sees everything that happened before this call.
     pub(crate) fn wake(&self) {
         if self.sleep.flag.take() {
             if let Err(error) = self.sleep.waker.wake() {
@@ -77,24 +77,24 @@ impl CommandSender {
 }
 
 impl CommandQueue {
-    /// The next command, if any.
+    /// Takes the next command, if there is one.
     pub(super) fn next(&self) -> Option<Command> {
         self.queue.try_recv().ok()
     }
 
-    /// Whether there is no command now.
+    /// Whether the queue is empty now.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// From here on, a command wakes the thread. Says whether it may sleep: nothing has come before.
+    /// Makes later commands wake the thread. Returns whether the queue is empty, so that the thread may sleep.
     #[must_use]
     pub(super) fn fall_asleep(&self) -> bool {
         self.sleep.flag.set();
         self.queue.is_empty()
     }
 
-    /// From here on, commands are seen without a wake. Call it before draining the queue.
+    /// Makes later commands not wake the thread. Call it before draining the queue.
     pub(super) fn wake_up(&self) {
         self.sleep.flag.clear();
     }

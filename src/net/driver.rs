@@ -1,4 +1,4 @@
-//! The I/O thread's loop: events and commands go into the engine, and the engine's actions are carried out.
+//! The I/O thread's loop: passes events and commands to the engine, and carries out its actions.
 
 use std::io;
 use std::sync::Arc;
@@ -17,28 +17,28 @@ use crate::engine::{Action, DialId, Engine, Outcome};
 use crate::error::{Stage, SystemError};
 use crate::rtm::methods::listen::SetListen;
 
-/// The waker's token. Dials count up from 1.
+/// The waker's token. Dials have tokens from 1 on.
 pub(super) const WAKER: Token = Token(0);
 
 const EVENTS: usize = 64;
-/// Neither a server that sends without a pause nor a large call may keep commands and deadlines waiting: a turn that
-/// has taken so long does not read or write again.
+/// How long a turn may take before it stops reading and writing. Otherwise a server that sends continuously, or a large
+/// call, would delay commands and deadlines.
 const IO_PER_TURN: Duration = Duration::from_micros(250);
-/// At most so many callbacks are handed in together, lest the first of them wait for the last.
+/// How many callbacks are submitted together. With more, the first would wait for the last.
 const CALLBACKS_TOGETHER: usize = 64;
-/// Nor must callers that call without a pause keep the socket waiting.
+/// How many commands a turn takes. Otherwise callers that call continuously would delay the socket.
 const COMMANDS_PER_TURN: usize = 4096;
 
-/// Makes the signed quest that asks for pushes.
+/// Creates a signed `setlisten` quest.
 pub(crate) type SignListen = Box<dyn Fn(&SetListen) -> Vec<u8> + Send>;
 
-/// Everything that the I/O thread owns.
+/// The state of the I/O thread.
 pub(super) struct Driver {
     pub poll: Poll,
     pub engine: Engine<Completion>,
     pub endpoint: Arc<str>,
     pub commands: CommandQueue,
-    /// Handed to threads that resolve names.
+    /// Cloned for threads that resolve names.
     pub sender: CommandSender,
     pub shared: Arc<Shared>,
     pub hooks: Arc<Hooks>,
@@ -50,11 +50,11 @@ pub(super) struct Driver {
     pub busy_poll: BusyPoll,
     pub sampler: Sampler,
     pub yielding: Yielding,
-    /// Outcomes for threads that wait, while the engine's actions are carried out.
+    /// Outcomes for waiting threads, collected while the engine's actions are carried out.
     pub replies: Vec<(Completion, Outcome)>,
-    /// Callbacks that are to be handed in together.
+    /// Callbacks to submit together.
     pub due_callbacks: Vec<Box<dyn Job>>,
-    /// Bytes came, and none left since then, which would have acknowledged them.
+    /// Whether bytes have arrived and none were sent since, which would have acknowledged them.
     pub owes_acknowledgement: bool,
 }
 
@@ -89,7 +89,7 @@ impl Driver {
         }
     }
 
-    /// An event of a dial: it has succeeded, failed, or neither.
+    /// Handles an event of a dial, which may have succeeded, failed, or neither.
     fn check_dial(&mut self, token: Token, now: Instant) {
         let Some(at) = self.dials.iter().position(|dial| dial.token() == token) else { return };
         match self.dials[at].check_connected() {
@@ -150,7 +150,7 @@ impl Driver {
         }
     }
 
-    /// Says whether the queue was emptied.
+    /// Takes commands from the queue. Returns whether it is empty.
     fn take_commands(&mut self, now: Instant) -> bool {
         for _ in 0..COMMANDS_PER_TURN {
             match self.commands.next() {
@@ -167,18 +167,18 @@ impl Driver {
         false
     }
 
-    /// Does what the engine asks for.
+    /// Carries out the engine's actions.
     fn act(&mut self, now: Instant) {
         while let Some(action) = self.engine.next_action() {
-            // Callbacks that are due before it are handed in before it.
+            // Keep the order: earlier callbacks are submitted before this action.
             if !matches!(action, Action::Complete(..)) || self.due_callbacks.len() == CALLBACKS_TOGETHER {
                 self.shared.callbacks.submit_all(&mut self.due_callbacks);
             }
             self.act_on(action, now);
         }
         self.shared.callbacks.submit_all(&mut self.due_callbacks);
-        // The last first: a thread with several calls waits for the oldest. If that came first, the thread would wake for it,
-        // perhaps take this one's processor, and sleep again for the next.
+        // Last to first: a thread with several calls waits for the oldest. If that outcome came first, the thread would
+        // wake, perhaps take this thread's processor, and sleep again for the next outcome.
         while let Some((completion, outcome)) = self.replies.pop() {
             completion.complete(outcome);
         }
@@ -200,7 +200,7 @@ impl Driver {
                 Err(error) => self.engine.handle_dial_failed(now, dial as DialId, error),
             },
             Action::Disconnect => {
-                // Before any call learns that it ended.
+                // Before any call learns that the connection ended.
                 self.is_connected.store(false, Ordering::Release);
                 self.connection = None;
                 self.dials.clear();
@@ -236,7 +236,7 @@ impl Driver {
         }
         let sender = self.sender.clone();
         let deliver = move |result| {
-            // A client that was closed meanwhile ignores it.
+            // If the client has been closed, the result is ignored.
             let _ = sender.send(Command::Resolved { attempt, result });
         };
         if let Err(error) = resolve::in_background(Arc::clone(&self.endpoint), deliver) {
@@ -244,7 +244,7 @@ impl Driver {
         }
     }
 
-    /// Tells the callers' side what it needs to know.
+    /// Publishes what callers need to know.
     fn publish(&mut self, now: Instant) {
         self.shared.listeners.wake_touched();
         let stage = self.engine.stage();
@@ -285,7 +285,7 @@ impl Driver {
                 let until = Instant::now() + limit;
                 let until = self.next_due().map_or(until, |due| due.min(until));
                 let has_found = self.look(events, until)?;
-                // Work that came late was not worth a look: this thread shares its processor with others.
+                // Work that arrived late did not justify the look, because this thread shares its processor.
                 self.busy_poll.record_look(what, has_found && Instant::now() <= until);
                 if has_found { Ok(()) } else { self.sleep(events) }
             }
@@ -299,12 +299,12 @@ impl Driver {
         }
     }
 
-    /// When the next turn has something to do, whatever comes.
+    /// The time of the next turn, if no event or command comes first.
     fn next_due(&mut self) -> Option<Instant> {
         [self.engine.next_due(), self.sampler.next_due()].into_iter().flatten().min()
     }
 
-    /// Looks for events and commands, again and again, until a time. Says whether there are any.
+    /// Looks for events and commands repeatedly until `until`. Returns whether there are any.
     fn look(&mut self, events: &mut Events, until: Instant) -> io::Result<bool> {
         loop {
             self.yielding.yield_to_callers(self.engine.in_flight());
@@ -326,7 +326,7 @@ impl Driver {
         let may_sleep = self.commands.fall_asleep() && !self.has_input();
         let timeout = if may_sleep {
             self.acknowledge();
-            // The turn may have taken long: read the clock again.
+            // The turn may have taken long, so read the clock again.
             self.next_due().map(|due| due.saturating_duration_since(Instant::now()))
         } else {
             Some(Duration::ZERO)
@@ -336,26 +336,25 @@ impl Driver {
         polled
     }
 
-    /// A server that gathers small answers into one segment (Nagle's algorithm) keeps the next ones until we
-    /// acknowledge the last, which the system delays while we send nothing. So acknowledge before a sleep if answers
-    /// are still due.
+    /// With Nagle's algorithm, the server holds back small answers until the last segment is acknowledged. The system
+    /// delays the acknowledgement while we send nothing. So acknowledge before a sleep if answers are still due.
     fn acknowledge(&mut self) {
         if std::mem::take(&mut self.owes_acknowledgement) && self.engine.has_calls() {
             self.connection.iter().for_each(Socket::acknowledge);
         }
     }
 
-    /// Whether a read may find something, and is wanted.
+    /// Whether a read may find something and reading is not paused.
     fn has_input(&self) -> bool {
         self.connection.as_ref().is_some_and(Socket::is_readable) && !self.shared.undelivered.must_pause()
     }
 
-    /// Whether there is something to write, and the system may take it.
+    /// Whether there is something to write and the system may accept it.
     fn has_output(&self) -> bool {
         self.connection.as_ref().is_some_and(Socket::is_writable) && self.engine.output().is_some()
     }
 
-    /// Fails the commands that are still in the queue, as any later one fails.
+    /// Handles the commands left in the queue, which fail because the client is closed.
     fn refuse_the_rest(mut self) {
         let now = Instant::now();
         self.shared.state.permits.close();
@@ -367,7 +366,7 @@ impl Driver {
     }
 }
 
-/// However the thread ends, marks the client as closed and not connected, so that no caller waits for room.
+/// However the thread ends, marks the client as closed and disconnected, so that no caller waits for room.
 struct CloseGuard {
     shared: Arc<Shared>,
     is_connected: Arc<AtomicBool>,

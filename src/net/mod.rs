@@ -1,4 +1,4 @@
-//! The I/O thread: it owns the poll, the sockets and the engine. Nobody else touches them.
+//! The I/O thread, which alone owns the poll, the sockets and the engine.
 
 mod busy_poll;
 mod command;
@@ -28,8 +28,8 @@ use busy_poll::BusyPoll;
 use driver::{Driver, WAKER};
 use yielding::Yielding;
 
-/// How long closing waits for the thread. The thread never blocks, so this expires only on a machine that
-/// does not schedule it.
+/// How long closing waits for the thread. The thread never blocks, so this expires only if the system does not schedule
+/// it.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The callers' side of a running I/O thread.
@@ -45,7 +45,7 @@ impl IoThread {
     ///
     /// # Errors
     ///
-    /// The operating system refused the thread, or what it needs to poll.
+    /// The operating system refused the thread or a resource for polling.
     pub(crate) fn start(
         settings: Settings,
         shared: Arc<Shared>,
@@ -91,11 +91,11 @@ impl IoThread {
         Ok(IoThread { commands: sender, is_connected, ended, handle: Mutex::new(Some(handle)) })
     }
 
-    /// Hands in a command.
+    /// Sends a command.
     ///
     /// # Errors
     ///
-    /// The thread has stopped. The command comes back.
+    /// The thread has stopped. Returns the command.
     pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
         self.commands.send(command)
     }
@@ -104,10 +104,10 @@ impl IoThread {
         self.is_connected.load(Ordering::Acquire)
     }
 
-    /// Stops the thread and waits for its end, within bounds. Does nothing the second time.
+    /// Stops the thread, and waits for its end up to a limit. A second call does nothing.
     pub(crate) fn stop(&self) {
         let _ = self.commands.send(Command::Close);
-        // Nothing is ever sent: the channel ends with the thread, which has nothing left to do then but to end.
+        // Nothing is ever sent; the channel disconnects when the thread is about to end.
         if self.ended.recv_timeout(JOIN_TIMEOUT) == Err(RecvTimeoutError::Disconnected) {
             if let Some(handle) = self.handle.lock().take() {
                 let _ = handle.join();

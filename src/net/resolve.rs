@@ -5,12 +5,12 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
 
-/// The endpoint as an address, if it is a literal one.
+/// Parses the endpoint as an address, if it is one.
 pub(super) fn literal(endpoint: &str) -> Option<SocketAddr> {
     endpoint.parse().ok()
 }
 
-/// Looks the endpoint up and hands the result to `deliver`, on a thread of its own.
+/// Resolves the endpoint on its own thread, and passes the result to `deliver`.
 ///
 /// # Errors
 ///

@@ -1,37 +1,37 @@
-//! The flag that says whether the I/O thread sleeps. It saves the wake for commands that arrive while the thread is
+//! The flag that tells whether the I/O thread sleeps. It avoids wakes for commands that arrive while the thread is
 //! awake.
 
 use std::sync::atomic::Ordering;
 
 use crate::sync::AtomicBool;
 
-/// Set while the thread sleeps, or is about to. The sender that clears it wakes the thread: one wake for each sleep,
-/// however many commands come, and none while the thread is awake.
+/// Set while the thread sleeps or is about to. The sender that clears it wakes the thread. So there is one wake per
+/// sleep, however many commands arrive, and none while the thread is awake.
 ///
-/// A sender adds its command first and looks at the flag then; the thread sets the flag first and looks at the queue
-/// then. So at least one of them sees the other.
+/// A sender first adds its command, then checks the flag. The thread first sets the flag, then checks the queue. So at
+/// least one of them sees the other.
 #[derive(Debug)]
 pub(super) struct SleepFlag {
     is_asleep: AtomicBool,
 }
 
 impl SleepFlag {
-    /// The flag of a thread that is awake.
+    /// Creates the flag of a thread that is awake.
     pub(super) fn new() -> SleepFlag {
         SleepFlag { is_asleep: AtomicBool::new(false) }
     }
 
-    /// The thread is about to sleep: it must look once more whether there is something to do.
+    /// Sets the flag before a sleep. The thread must then check the queue once more.
     pub(super) fn set(&self) {
         self.is_asleep.store(true, Ordering::SeqCst);
     }
 
-    /// The thread is awake: it must look after this what there is to do.
+    /// Clears the flag after a sleep. The thread must then check the queue.
     pub(super) fn clear(&self) {
         self.is_asleep.store(false, Ordering::SeqCst);
     }
 
-    /// There is something to do. Returns whether the caller has to wake the thread for it.
+    /// Announces work. Returns whether the caller must wake the thread.
     #[must_use]
     pub(super) fn take(&self) -> bool {
         self.is_asleep.load(Ordering::SeqCst) && self.is_asleep.swap(false, Ordering::SeqCst)
@@ -47,7 +47,7 @@ mod models {
     use loom::sync::{Condvar, Mutex};
     use loom::thread;
 
-    /// The thread, its queue, of which the number of commands is enough, and its waker.
+    /// The thread, its waker, and its queue, represented by the number of commands.
     struct Model {
         flag: SleepFlag,
         queued: AtomicUsize,
@@ -73,7 +73,7 @@ mod models {
             }
         }
 
-        /// Turns of the thread until it has had so many commands.
+        /// Runs turns of the thread until it has taken `commands` commands.
         fn run_until(&self, commands: usize) {
             let mut done = 0;
             loop {

@@ -1,4 +1,4 @@
-//! Non-blocking sockets: dials under way, and the one connection.
+//! Non-blocking sockets: dials in progress, and the connection.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Begins to connect. The socket is registered once, for both directions, under `token`.
+    /// Starts connecting. The socket is registered once, for both directions, under `token`.
     pub(super) fn dial(address: SocketAddr, token: Token, registry: &Registry) -> io::Result<Socket> {
         let mut stream = TcpStream::connect(address)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
@@ -28,17 +28,17 @@ impl Socket {
         self.token
     }
 
-    /// Whether the socket is connected by now, and to which peer. Call it after a writable event.
+    /// Returns the peer if the socket is connected. Call it after a writable event.
     pub(super) fn check_connected(&mut self) -> io::Result<Option<SocketAddr>> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
         }
         match self.stream.peer_addr() {
-            // A socket that dials a free port of this machine may get that very port, and connect to itself.
+            // A socket that connects to a free local port may be assigned that very port, and so connect to itself.
             Ok(peer) if self.stream.local_addr()? == peer => Err(io::ErrorKind::ConnectionRefused.into()),
             Ok(peer) => {
                 self.stream.set_nodelay(true)?;
-                // What arrived with the connection may have had its event already.
+                // Data that arrived with the connection may already have had its event.
                 self.is_readable = true;
                 self.is_writable = true;
                 Ok(Some(peer))
@@ -48,7 +48,7 @@ impl Socket {
         }
     }
 
-    /// Notes an event.
+    /// Records an event.
     pub(super) fn note(&mut self, event: &Event) {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.is_writable |= event.is_writable() || event.is_write_closed() || event.is_error();
@@ -59,12 +59,12 @@ impl Socket {
         self.is_readable
     }
 
-    /// Whether a write may be taken.
+    /// Whether a write may be accepted.
     pub(super) fn is_writable(&self) -> bool {
         self.is_writable
     }
 
-    /// Reads once; `None` when nothing is there until the next event.
+    /// Reads once. Returns `None` if there is nothing to read before the next event.
     pub(super) fn read(&mut self, space: &mut [u8]) -> io::Result<Option<usize>> {
         if !self.is_readable {
             return Ok(None);
@@ -74,14 +74,14 @@ impl Socket {
         read
     }
 
-    /// Sends the acknowledgement that the system is delaying, if the system can.
+    /// Sends an acknowledgement that the system is delaying, if the system supports that.
     pub(super) fn acknowledge(&self) {
-        // Were it refused, the acknowledgement would come a little later.
+        // If this fails, the acknowledgement is only sent a little later.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = socket2::SockRef::from(&self.stream).set_tcp_quickack(true);
     }
 
-    /// Writes once; `None` when no more is taken until the next event.
+    /// Writes once. Returns `None` if nothing is accepted before the next event.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         if !self.is_writable {
             return Ok(None);
@@ -92,7 +92,7 @@ impl Socket {
     }
 }
 
-/// Repeats what a signal interrupted, and turns "would block" into `None`.
+/// Repeats an operation that a signal interrupted, and turns "would block" into `None`.
 fn settled(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match operation() {
