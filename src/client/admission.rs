@@ -1,4 +1,4 @@
-//! A call on its way in: its permits, its signature, and the I/O thread's queue.
+//! Admits a call: acquires its permits, signs it, and adds it to the I/O thread's queue.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::error::{ArgumentError, Error};
 use crate::net::Command;
 use crate::rtm::{Request, UnsignedQuest, next_salt};
 
-/// What can be set on one call, and where it is counted.
+/// The options of one call, and its label for metrics.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallOptions {
     pub timeout: Duration,
@@ -19,14 +19,14 @@ pub(super) struct CallOptions {
 }
 
 impl CallOptions {
-    /// Those that the client itself has for its calls.
+    /// Returns the client's own options.
     pub(super) fn new<T>(inner: &Inner, request: &Request<T>) -> CallOptions {
         let label = inner.shared.call_metrics.method_label(request.answer.method());
         CallOptions { timeout: inner.quest_timeout, wait_for_ready: inner.wait_for_ready, label }
     }
 }
 
-/// A call that has its permits and is to be sent.
+/// A call that has its permits and can be sent.
 pub(super) struct Admitted {
     quest: UnsignedQuest,
     options: CallOptions,
@@ -34,7 +34,7 @@ pub(super) struct Admitted {
     pub completion: Completion,
 }
 
-/// Submits a call. Its outcome goes to `route`, whatever it is.
+/// Submits a call. `route` gets the outcome, also if it cannot be sent.
 pub(super) fn make(
     inner: &Inner,
     quest: Result<UnsignedQuest, ArgumentError>,
@@ -47,7 +47,7 @@ pub(super) fn make(
     }
 }
 
-/// Gets the call its permits. If it gets none, its outcome goes to `route`.
+/// Acquires the permits of a call. On failure, `route` gets the outcome.
 pub(super) fn admit(
     shared: &Arc<Shared>,
     quest: Result<UnsignedQuest, ArgumentError>,
@@ -71,7 +71,7 @@ pub(super) fn admit(
 }
 
 impl Admitted {
-    /// Signs the call, and hands it to the I/O thread.
+    /// Signs the call and passes it to the I/O thread.
     pub(super) fn send(self, inner: &Inner) {
         let Admitted { quest, options, deadline, completion } = self;
         let CallOptions { timeout, wait_for_ready, .. } = options;

@@ -1,4 +1,4 @@
-//! Who may not speak in a room: the functions of a client.
+//! Bans: the functions of a client.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! [`ClientBuilder`]: every setting of a client, and how it is made of them.
+//! [`ClientBuilder`]: the settings of a client, and how it is built from them.
 
 mod check;
 

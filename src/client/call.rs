@@ -1,4 +1,4 @@
-//! [`Call`] and [`Pending`]: one call, in the three ways to make it.
+//! [`Call`] and [`Pending`]: one call, and the three ways to make it.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -14,8 +14,8 @@ use crate::net::SignListen;
 use crate::rtm::methods::listen::set_listen;
 use crate::rtm::{AnswerReader, Request, Signer, next_salt};
 
-/// The I/O thread ends a call at its deadline. If the machine does not schedule it, the caller gives up this much
-/// later.
+/// The I/O thread ends a call at its deadline. If the system does not schedule that thread, the caller gives up this
+/// much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
 
 /// A call that has not been made yet: [`call`](Call::call) it, give it a [`callback`](Call::callback), or
@@ -230,7 +230,7 @@ pub struct Pending<T> {
     deadline: Instant,
     timeout: Duration,
     answer: AnswerReader<T>,
-    // Not everything that calls share: a `Pending` may outlive its client, and must not keep the callback threads alive.
+    // Only part of the shared state: a `Pending` may outlive its client, and must not keep the callback threads alive.
     state: Arc<ClientState>,
 }
 
@@ -301,7 +301,7 @@ impl<T> Pending<T> {
     }
 }
 
-/// An answer that has already arrived counts like one that nobody takes.
+/// Counts an answer that has already arrived as abandoned.
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         if let Some(Ok(abandoned)) = self.reply.take().and_then(|reply| reply.try_take()) {
@@ -318,11 +318,11 @@ impl<T> fmt::Debug for Pending<T> {
 }
 
 /// Submits a call for a thread that does not keep the client alive. If the client is dropped while the call waits for
-/// room, the call ends.
+/// permits, the call fails.
 ///
 /// # Errors
 ///
-/// There is no client any more.
+/// The client is gone.
 pub(super) fn submit_for<T>(client: &Weak<Inner>, request: Request<T>) -> Result<Pending<T>, Error> {
     let upgrade = || client.upgrade().ok_or_else(|| Error::closed(false));
     let (options, shared) = {
@@ -341,12 +341,12 @@ pub(super) fn submit_for<T>(client: &Weak<Inner>, request: Request<T>) -> Result
     Ok(Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, state: Arc::clone(&shared.state) })
 }
 
-/// Makes the quests with which the I/O thread asks for pushes. They are signed when they are sent, like calls.
+/// Creates the function with which the I/O thread signs each `setlisten`, when it is sent.
 pub(super) fn listen_signer(signer: Arc<Signer>, shared: Arc<Shared>) -> SignListen {
     Box::new(move |listen| set_listen(listen).sign(&signer, next_salt(), shared.clock.unix_time()))
 }
 
-/// Reads the result, or the error, from what the I/O thread handed over.
+/// Decodes the result or the error from what the I/O thread delivered.
 fn decode<T>(outcome: Outcome, reader: &AnswerReader<T>, state: &ClientState) -> Result<T, Error> {
     let answer = outcome?;
     let result = reader.read(answer.status, answer.flag, &answer.payload);
@@ -360,7 +360,7 @@ fn deadline_after(timeout: Duration) -> Instant {
     Instant::now() + bounded(timeout)
 }
 
-/// The I/O thread did not end the call in time, so the caller gives up.
+/// The error of a call that the I/O thread did not end in time, so the caller gave up.
 fn timed_out(timeout: Duration, gave_up: GaveUp, state: &ClientState) -> Error {
     let stage = match gave_up {
         GaveUp::Unsent => *state.unsent_stage.lock(),

@@ -1,7 +1,6 @@
 //! The threads `rtm-catch-up`, which read the histories of rooms for listeners that fill gaps.
 //!
-//! They run as long as there are such listeners. They do not keep the client alive, not even while a call waits for
-//! room.
+//! They run while there are such listeners. They do not keep the client alive, not even while a call waits for permits.
 
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -14,7 +13,7 @@ use crate::error::SystemError;
 use crate::rtm::RoomId;
 use crate::rtm::methods::history::{History, get_room_message};
 
-/// Starts the threads that are of use and do not run yet.
+/// Starts the threads that can be used and do not run yet.
 pub(super) fn ensure_threads(inner: &Arc<Inner>) -> Result<(), SystemError> {
     let listeners = &inner.shared.listeners;
     listeners.ensure_threads(|| {

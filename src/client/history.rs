@@ -120,9 +120,9 @@ impl Client {
 pub struct RoomMessages<'a> {
     client: &'a Client,
     rid: RoomId,
-    /// What is left of the page that came last.
+    /// The rest of the current page.
     page: vec::IntoIter<Result<Message, DecodeError>>,
-    /// What to ask for then; `None` at the end.
+    /// The query for the next page; `None` at the end.
     next: Option<RawQuery>,
 }
 

@@ -1,4 +1,4 @@
-//! The two infos of a room: the functions of a client.
+//! The public and private info of a room: the functions of a client.
 
 use super::{Call, Client};
 use crate::rtm::RoomId;

@@ -15,11 +15,11 @@ use crate::rtm::methods::listen::Listen;
 
 /// The default limit of a listener's queue.
 const USUAL_QUEUE: usize = 4096;
-/// The I/O thread ends the wait for the server's consent at its deadline. If the machine does not schedule it, the
-/// caller ends it this much later.
+/// The I/O thread ends the wait for a grant at its deadline. If the system does not schedule that thread, the caller
+/// gives up this much later.
 const BACKSTOP: Duration = Duration::from_millis(3);
-/// How long `start` waits for the newest messages of the rooms of a listener that fills gaps. A room that is not known
-/// by the next reconnect gets a gap.
+/// How long `start` waits to learn the newest messages of a listener's rooms. A room that is still unknown at the next
+/// reconnect gets a gap.
 const NEWEST_WAIT: Duration = Duration::from_millis(500);
 
 /// # Listening
@@ -206,7 +206,7 @@ impl Listening<'_> {
             return self.subscribe(&sink).map(ListenGuard::new);
         }
         let sink = Sink::new(queue);
-        // First of all: a refused thread must not leave a subscription behind.
+        // First, because a thread that fails to start must not leave a subscription behind.
         sink.run_on_thread(handler).map_err(Error::System)?;
         self.subscribe(&sink).map(ListenGuard::new)
     }
@@ -219,7 +219,7 @@ impl Listening<'_> {
         Ok(())
     }
 
-    /// Subscribes, and waits until the server has agreed. On failure, nothing is left behind.
+    /// Subscribes, and waits for the grant. Leaves nothing behind on failure.
     fn subscribe(self, sink: &Arc<Sink>) -> Result<Subscription, Error> {
         let inner = &self.client.inner;
         let listeners = &inner.shared.listeners;

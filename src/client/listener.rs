@@ -1,4 +1,4 @@
-//! [`Listener`] and [`ListenGuard`]: the two forms of a subscription.
+//! [`Listener`] and [`ListenGuard`]: the two kinds of subscription.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use crate::engine::ListenerId;
 use crate::error::Error;
 use crate::net::Command;
 
-/// What a listener or a handler is subscribed to. Dropping it ends the subscription.
+/// The subscription of a listener or a handler. Dropping it ends the subscription.
 pub(super) struct Subscription {
     id: ListenerId,
     sink: Arc<Sink>,

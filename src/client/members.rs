@@ -1,4 +1,4 @@
-//! Who is in which room: the functions of a client.
+//! Members: the functions of a client.
 
 use std::collections::HashMap;
 

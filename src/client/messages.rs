@@ -1,4 +1,4 @@
-//! The messages of a room, one at a time: the functions of a client.
+//! Single messages of a room: the functions of a client.
 
 use std::time::Duration;
 

@@ -31,8 +31,8 @@ use crate::error::{ConnectCause, ConnectError, Error, Stage, TimeoutError};
 use crate::net::{Command, IoThread};
 use crate::rtm::Signer;
 
-/// The I/O thread ends an attempt to connect at its deadline. If the machine does not schedule it, the caller gives up
-/// this much later.
+/// The I/O thread ends an attempt to connect at its deadline. If the system does not schedule that thread, the caller
+/// gives up this much later.
 const CONNECT_BACKSTOP: Duration = Duration::from_millis(50);
 
 /// A client of one RTM project, over one connection.
@@ -59,8 +59,8 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
-/// What all clones share. Fields are dropped in this order: the callback threads come last, because everything before
-/// them may hand in a last callback.
+/// The state shared by all clones. Fields are dropped in this order: the callback threads come last, because everything
+/// before them may submit a last callback.
 struct Inner {
     io_thread: IoThread,
     signer: Arc<Signer>,
@@ -230,7 +230,7 @@ impl Client {
     /// # Ok::<(), rtm_server_sdk::Error>(())
     /// ```
     pub fn set_max_rate(&self, calls: Option<u32>) {
-        // A client that was closed sends nothing.
+        // After the client was closed, this has no effect.
         let _ = self.inner.io_thread.send(Command::SetMaxRate(calls));
     }
 
@@ -278,7 +278,7 @@ impl Drop for Inner {
     }
 }
 
-/// Never shows the secret.
+/// Omits the secret.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")

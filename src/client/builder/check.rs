@@ -1,4 +1,4 @@
-//! What is checked before a client is made.
+//! Checks the settings of a client.
 
 use std::net::SocketAddr;
 
@@ -49,7 +49,7 @@ fn is_host_name(host: &str) -> bool {
     !host.is_empty() && !host.contains([':', '/', '[', ']']) && !host.contains(char::is_whitespace)
 }
 
-/// Digits alone: `parse` would take a sign as well.
+/// Only digits, because `parse` would also accept a sign.
 fn is_port(port: &str) -> bool {
     port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
