@@ -1,4 +1,4 @@
-//! Messages: those that a sender makes, and those that histories and pushes contain.
+//! Messages: those to send, and those in histories and pushes.
 
 use std::fmt;
 
@@ -128,7 +128,8 @@ pub(crate) fn read_body(reader: &mut PayloadReader<'_>, key: &'static str) -> Re
     })
 }
 
-/// Reads the attributes of a message: empty for nil, with replacement marks for what is not UTF-8.
+/// Reads the attributes of a message. Nil becomes an empty text, and bytes that are not UTF-8 become replacement
+/// characters.
 ///
 /// # Errors
 ///
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_bytes_stay_what_they_are() {
+    fn text_and_bytes_keep_their_kind() {
         let bodies: [MessageBody; 4] = ["a".into(), String::from("a").into(), b"a"[..].into(), vec![b'a'].into()];
         assert_eq!(bodies.each_ref().map(|body| body.as_str()), [Some("a"), Some("a"), None, None]);
         assert!(bodies.iter().all(|body| body.as_bytes() == b"a"));

@@ -1,4 +1,5 @@
-//! RTM over FPNN: signed quests, and the methods with their answers. Bytes in memory only, like the layer below.
+//! RTM over FPNN: signed quests, and the methods with their answers. Like the layer below, it only handles bytes in
+//! memory.
 
 #![cfg_attr(
     not(feature = "gate"),

@@ -1,4 +1,4 @@
-//! Pushes: the quests with which the server reports what happened (`docs/protocol.md`), and how they are read.
+//! Pushes: the quests with which the server reports events (`docs/protocol.md`), and their readers.
 
 #![allow(
     clippy::unnecessary_lazy_evaluations,
@@ -13,7 +13,7 @@ use super::{MessageType, Target};
 use crate::error::DecodeError;
 use crate::fpnn::{PayloadReader, RawString};
 
-/// The methods that a server calls on a client. Any other is unknown.
+/// The methods that a server calls on a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushMethod {
     /// `pushmsg`: a message from user to user.
@@ -24,12 +24,12 @@ pub enum PushMethod {
     RoomMessage,
     /// `pushevent`: something that a user did.
     Event,
-    /// `ping`: RTM's own keep-alive. It is not delivered.
+    /// `ping`: RTM's own keep-alive, which is not delivered.
     Ping,
 }
 
 impl PushMethod {
-    /// Looks the method up. Names are compared byte by byte, as the server calls them.
+    /// Looks up a method. Names are compared byte by byte.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<PushMethod> {
         match name {
@@ -76,7 +76,7 @@ pub struct Event {
     pub data: Option<String>,
 }
 
-/// A push whose keys are all there and of the right kind, still in the bytes that it came in.
+/// A push with all its keys, each of the right type. It borrows the payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushRef<'a> {
     Message(MessageRef<'a>),
@@ -108,8 +108,7 @@ pub struct EventRef<'a> {
 }
 
 impl<'a> PushRef<'a> {
-    /// Reads the payload of a push; `None` for a ping. Keys that are not known are skipped, and so are bytes behind the
-    /// map.
+    /// Reads the payload of a push. Returns `None` for a ping. Ignores unknown keys, and bytes after the map.
     ///
     /// # Errors
     ///

@@ -1,15 +1,15 @@
-//! A quest before it is signed: everything but the sequence number and the four values of the signature.
+//! A quest before it is signed: everything except the sequence number and the four values of the signature.
 
 use byteorder::{BigEndian, ByteOrder};
 
 use super::sign::{SIGN_LEN, Signer};
 use crate::fpnn::{HEADER_LEN, Header, MapWriter, MethodName, SEQ_LEN};
 
-/// Holds the whole frame of nearly every call, so that writing it allocates once. Every call in flight holds this much.
+/// The frame of nearly every call fits, so it is allocated only once. Every call in flight takes this much memory.
 const USUAL_LEN: usize = 136;
 
-/// The four pairs that sign a quest, with nothing filled in. They stand first in the map and have a fixed width, so
-/// that signing is a matter of overwriting them.
+/// The four pairs of a signature, without their values. They come first in the map and have a fixed width, so signing
+/// only overwrites them.
 const BLANK_SIGNATURE: &[u8; SIGNATURE_LEN] = b"\
     \xa3pid\xd2\0\0\0\0\
     \xa4sign\xd9\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
@@ -23,7 +23,7 @@ const SALT_AT: usize = SIGN_AT + SIGN_LEN + "_salt_".len();
 const TS_AT: usize = SALT_AT + 8 + "_ts_".len();
 const SIGNATURE_LEN: usize = TS_AT + 4;
 
-/// A two-way RTM quest (section 2) whose signature is filled in at the last moment, so that its time stamp is fresh.
+/// A two-way RTM quest (section 2). It is signed at the last moment, so that its time stamp is fresh.
 #[derive(Debug)]
 pub struct UnsignedQuest {
     frame: Vec<u8>,
@@ -40,18 +40,18 @@ impl UnsignedQuest {
         UnsignedQuest { frame, payload_at: HEADER_LEN + SEQ_LEN + method.as_str().len() }
     }
 
-    /// Where the parameters go.
+    /// The writer of the parameters.
     pub fn params(&mut self) -> MapWriter<'_> {
         MapWriter::resume(&mut self.frame, self.payload_at)
     }
 
-    /// Length of the whole frame so far, in bytes.
+    /// The length of the whole frame so far, in bytes.
     #[must_use]
     pub fn frame_len(&self) -> usize {
         self.frame.len()
     }
 
-    /// Fills in the signature. The frame is complete but for its sequence number, which is 0.
+    /// Fills in the signature. The frame is then complete except for its sequence number, which is 0.
     #[must_use]
     pub fn sign(mut self, signer: &Signer, salt: u64, ts: u32) -> Vec<u8> {
         let payload_len = self.frame.len() - self.payload_at;

@@ -7,21 +7,21 @@ use crate::code::ErrorCode;
 use crate::error::{ArgumentError, DecodeError, Error};
 use crate::fpnn::{MapWriter, MethodName, PayloadReader, read_answer};
 
-/// Reads a result out of the payload of an answer, and nothing else than that.
+/// Reads a result from the payload of an answer, without any context.
 type ReadResult<T> = fn(&mut PayloadReader<'_>) -> Result<T, DecodeError>;
-/// The same, for a result that cannot be read without something of the call.
+/// Reads a result that depends on the call.
 type ReadWithContext<T> = Box<dyn Fn(&mut PayloadReader<'_>) -> Result<T, DecodeError> + Send + Sync>;
 
 /// A call of one method, before it is signed and sent.
 pub struct Request<T> {
-    /// What is sent, or why the call can never work.
+    /// The quest, or why the call can never work.
     pub quest: Result<UnsignedQuest, ArgumentError>,
-    /// How its answer is read.
+    /// The reader of its answer.
     pub answer: AnswerReader<T>,
 }
 
 impl<T> Request<T> {
-    /// Makes a request that works with any arguments: `write` adds the parameters, `read` reads the result.
+    /// Creates a request that works with any arguments: `write` adds the parameters, `read` reads the result.
     pub fn new(
         method: MethodName<'static>,
         write: impl FnOnce(MapWriter<'_>) -> MapWriter<'_>,
@@ -30,7 +30,7 @@ impl<T> Request<T> {
         Request::checked(method, Ok(()), |(), params| write(params), read)
     }
 
-    /// Makes a request whose arguments were checked: `write` is given what the check came to.
+    /// Creates a request whose arguments were checked: `write` gets the result of the check.
     pub fn checked<C>(
         method: MethodName<'static>,
         check: Result<C, ArgumentError>,
@@ -41,7 +41,7 @@ impl<T> Request<T> {
         Request { quest, answer: AnswerReader(Reader::Plain(method.as_str(), read)) }
     }
 
-    /// Makes a request whose result is read with something of the call: `read` owns it.
+    /// Creates a request whose result is read with context from the call, which `read` owns.
     pub fn with_context<C>(
         method: MethodName<'static>,
         check: Result<C, ArgumentError>,
@@ -52,14 +52,13 @@ impl<T> Request<T> {
         Request { quest, answer: AnswerReader::special(method.as_str().into(), Read::WithContext(Box::new(read))) }
     }
 
-    /// Makes a request to a method whose name is only known at run time. The name may be anything if `quest` says what
-    /// is wrong with it.
+    /// Creates a request for a method whose name is known only at run time. Any name is allowed if `quest` is an error.
     #[cfg(feature = "serde")]
     pub fn by_name(name: &str, quest: Result<UnsignedQuest, ArgumentError>, read: ReadResult<T>) -> Request<T> {
         Request { quest, answer: AnswerReader::special(name.to_owned().into(), Read::Plain(read)) }
     }
 
-    /// Lets an error answer with the code `code` stand for the result `result`.
+    /// Makes the error code `code` stand for the result `result`.
     #[must_use]
     pub fn error_means(mut self, code: ErrorCode, result: fn() -> T) -> Request<T> {
         let result_of_error = Some((code, result));
@@ -78,20 +77,20 @@ fn quest(method: MethodName<'_>, write: impl FnOnce(MapWriter<'_>) -> MapWriter<
     quest
 }
 
-/// Reads the answer to one call. It is small, because every submitted call holds one until its outcome is taken.
+/// Reads the answer to one call. Small, because every submitted call holds one until its outcome is taken.
 pub struct AnswerReader<T>(Reader<T>);
 
 enum Reader<T> {
-    /// The method's name, and how its result is read: all there is to most calls.
+    /// The method's name and the reader of its result, which suffice for most calls.
     Plain(&'static str, ReadResult<T>),
     Special(Box<Special<T>>),
 }
 
-/// What is known of a call for which a constant name and a function are not enough.
+/// The details of a call for which a constant name and a function do not suffice.
 struct Special<T> {
     method: Cow<'static, str>,
     read: Read<T>,
-    /// A code that is not an error for this method, and the result that it stands for.
+    /// An error code that is not an error for this method, and the result that it stands for.
     result_of_error: Option<(ErrorCode, fn() -> T)>,
 }
 
@@ -105,7 +104,7 @@ impl<T> AnswerReader<T> {
         AnswerReader(Reader::Special(Box::new(Special { method, read, result_of_error: None })))
     }
 
-    /// The name of the method that was called.
+    /// The name of the called method.
     #[must_use]
     pub fn method(&self) -> &str {
         match &self.0 {
@@ -118,7 +117,7 @@ impl<T> AnswerReader<T> {
     ///
     /// # Errors
     ///
-    /// The server's error, or a payload that makes no sense: that one names the method.
+    /// The server's error, or a decoding error that names the method.
     pub fn read(&self, status: u8, flag: u8, payload: &[u8]) -> Result<T, Error> {
         let result = match &self.0 {
             Reader::Plain(_, read) => read_answer(status, flag, payload, read),
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn context_is_at_hand_for_every_reading() {
+    fn context_is_available_to_every_read() {
         let context = 40;
         let request =
             Request::with_context(METHOD, Ok(()), |(), params| params, move |reader| Ok(read_rid(reader)? + context));

@@ -5,19 +5,19 @@ use std::fmt;
 use itoa::Integer;
 use md5::{Digest, Md5};
 
-/// Length of a signature: an MD5 in hex.
+/// The length of a signature, an MD5 in hex.
 pub const SIGN_LEN: usize = 32;
 
-/// Signs quests with a project's secret, and never shows it.
+/// Signs quests with a project's secret, which it never shows.
 pub struct Signer {
     pid: i32,
-    /// Has taken in `pid:secret:`, the part of the signed text that is always the same. It holds up to a block of it, and
-    /// overwrites that when it is dropped. In a box, since moving it would leave a copy behind.
+    /// The hash state after `pid:secret:`, the constant prefix of the signed text. It holds up to a block of that text,
+    /// and overwrites it when dropped. Boxed, because moving it would leave a copy behind.
     prefix: Box<Md5>,
 }
 
 impl Signer {
-    /// A signer for the project `pid`.
+    /// Creates a signer for the project `pid`.
     #[must_use]
     pub fn new(pid: i32, secret: &str) -> Signer {
         let mut prefix = Box::new(Md5::new());
@@ -27,14 +27,14 @@ impl Signer {
         Signer { pid, prefix }
     }
 
-    /// The project whose secret it is.
+    /// The project that the secret belongs to.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid
     }
 
-    /// The MD5 of `pid:secret:salt:method:ts`, in upper-case hex. What came over the wire may have numbers beyond 64 bits
-    /// with a sign, and a method that is not text.
+    /// The MD5 of `pid:secret:salt:method:ts`, in upper-case hex. Values received from the network may have numbers
+    /// that exceed 64 bits with a sign, and a method that is not text.
     #[must_use]
     pub fn sign(&self, salt: impl Integer, method: &[u8], ts: impl Integer) -> [u8; SIGN_LEN] {
         let mut digits = itoa::Buffer::new();

@@ -1,4 +1,4 @@
-//! Bans from speaking, in a room or in all of them.
+//! Bans, in one room or in all rooms.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const ADD_ROOM_BAN: MethodName<'static> = MethodName::literal("addroomban");
 const REMOVE_ROOM_BAN: MethodName<'static> = MethodName::literal("removeroomban");
 const IS_BAN_OF_ROOM: MethodName<'static> = MethodName::literal("isbanofroom");
 
-/// The `btime` of a ban without an end. The vendor's SDKs always send one.
+/// The `btime` of a ban without an end. The vendor's SDKs always send a `btime`.
 const FOR_EVER: i64 = 0;
 
 /// Bans a user in one room or in all.
@@ -50,7 +50,7 @@ fn read_ok(reader: &mut PayloadReader<'_>) -> Result<bool, DecodeError> {
     Ok(ok)
 }
 
-/// The time in whole seconds, rounded up: a ban must not end early.
+/// Returns the time in whole seconds, rounded up, so that a ban does not end early.
 fn whole_seconds(btime: Duration) -> Result<i64, ArgumentError> {
     let rounded_up = btime.as_secs().saturating_add(u64::from(btime.subsec_nanos() > 0));
     match i32::try_from(rounded_up) {

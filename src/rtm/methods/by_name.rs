@@ -1,4 +1,4 @@
-//! Any method, by its name: parameters and results of the caller's own types.
+//! Any method, by name, with the caller's own types for parameters and results.
 
 use rmp_serde::Serializer;
 use serde::Serialize;
@@ -8,9 +8,9 @@ use crate::error::{ArgumentError, DecodeError};
 use crate::fpnn::{MethodName, PayloadReader};
 use crate::rtm::{Request, UnsignedQuest};
 
-/// The server closes the connection for a packet of this size and more, in bytes.
+/// The server closes the connection if a packet has this many bytes or more.
 const TOO_LONG: usize = 8 * 1024 * 1024;
-/// Filled in with the signature.
+/// The keys that belong to the signature.
 const SIGNATURE_KEYS: [&[u8]; 4] = [b"pid", b"sign", b"salt", b"ts"];
 
 /// Calls a method by its name.
@@ -38,14 +38,14 @@ fn write_quest(method: &str, params: &impl Serialize) -> Result<UnsignedQuest, A
     Ok(quest)
 }
 
-/// Appends the parameters as msgpack, structs by the names of their fields.
+/// Encodes the parameters as msgpack, with structs as maps of their field names.
 fn encode(params: &impl Serialize, out: &mut Vec<u8>) -> Result<(), ArgumentError> {
     params
         .serialize(&mut Serializer::new(out).with_struct_map())
         .map_err(|error| ArgumentError::caused_by("the parameters cannot be encoded", error))
 }
 
-/// The number of pairs in an encoded map, and how long the header in front of them is. The keys are checked.
+/// Returns the number of pairs in an encoded map, and the length of its header. Checks the keys.
 fn take_apart(map: &[u8]) -> Result<(u32, usize), ArgumentError> {
     let is_no_map = |_| ArgumentError::new("the parameters of a call must be a map or a struct with named fields");
     let mut reader = PayloadReader::open(map).map_err(is_no_map)?;
@@ -61,7 +61,7 @@ fn take_apart(map: &[u8]) -> Result<(u32, usize), ArgumentError> {
     Ok((pairs, header_len))
 }
 
-/// The next key, with its value passed over.
+/// Reads the next key, and skips its value.
 fn next_key<'a>(reader: &mut PayloadReader<'a>) -> Result<Option<&'a [u8]>, ArgumentError> {
     let key = reader.next_key().and_then(|key| match key {
         Some(_) => reader.skip().map(|()| key),

@@ -16,7 +16,7 @@ use page::read_page;
 
 const GET_ROOM_MESSAGE: MethodName<'static> = MethodName::literal("getroommsg");
 
-/// What `get_room_chat` asks for: chats, commands and files.
+/// The types that `get_room_chat` requests: chats, commands and files.
 const CHAT_TYPES: [MessageType; 6] = [
     MessageType::CHAT,
     MessageType::CMD,
@@ -44,7 +44,7 @@ pub fn get_room_chat(rid: RoomId, query: &History) -> Request<HistoryPage> {
     get_room_message(rid, &query.clone().types(&CHAT_TYPES))
 }
 
-/// Reads a page of a room's history, row by row, and where it goes on even if some cannot be read.
+/// Reads a page of a room's history row by row, and where the next page begins even if some rows cannot be read.
 #[must_use]
 pub fn get_raw_page(rid: RoomId, query: RawQuery) -> Request<RawPage> {
     let (checked, asked) = (query.check(), query.clone());
@@ -56,7 +56,7 @@ pub fn get_raw_page(rid: RoomId, query: RawQuery) -> Request<RawPage> {
     )
 }
 
-/// What an unreadable row comes to.
+/// The error for an unreadable row.
 #[must_use]
 pub fn unreadable_row(error: DecodeError) -> Error {
     Error::Decode(error.in_answer_to(GET_ROOM_MESSAGE.as_str().into()))

@@ -1,4 +1,4 @@
-//! The two infos of a room.
+//! The public and private info of a room.
 
 use super::read_nothing;
 use crate::error::{ArgumentError, DecodeError};

@@ -1,4 +1,4 @@
-//! Listening: what one listener subscribes to, and the parameters of `setlisten`.
+//! Subscriptions: what one listener subscribes to, and the parameters of `setlisten`.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use crate::rtm::{RoomId, UnsignedQuest, UserId};
 
 const SET_LISTEN: MethodName<'static> = MethodName::literal("setlisten");
 
-/// The most ids and events that one wish may name.
+/// The most ids and events that one subscription may name.
 const MOST_NAMED: usize = 100_000;
 
-/// So many bytes of ids and events fit a `setlisten`, whose frame must stay below the server's 8 MiB. The rest is for
-/// what stands around them.
+/// How many bytes of ids and events fit a `setlisten`, whose frame must stay below the server's 8 MiB. The rest is for
+/// everything around them.
 pub const MOST_NAMED_BYTES: usize = 8 * 1024 * 1024 - 1024;
 
 /// What to subscribe to: rooms, groups, messages from user to user, and events, each by id or name, or all of a kind.
@@ -35,7 +35,7 @@ pub struct Listen {
     pub(crate) events: Wanted<Box<str>>,
 }
 
-/// What is wanted of one kind. Both may be set: what is named can be caught up by name.
+/// The part of a subscription for one kind. Both fields may be set: rooms that are named can also be caught up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted<K> {
     pub(crate) all: bool,
@@ -128,12 +128,12 @@ impl Listen {
         self
     }
 
-    /// Whether any room is named by its id.
+    /// Whether the subscription names any room by its id.
     pub(crate) fn names_rooms(&self) -> bool {
         !self.rooms.named.is_empty()
     }
 
-    /// Refuses a wish that can never work.
+    /// Checks that the subscription can work.
     pub(crate) fn check(&self) -> Result<(), ArgumentError> {
         let Listen { users, groups, rooms, events } = self;
         if users.is_empty() && groups.is_empty() && rooms.is_empty() && events.is_empty() {
@@ -151,8 +151,8 @@ impl Listen {
     }
 }
 
-/// The parameters of `setlisten`. All four kinds are named each time: what becomes of one that is left out is not
-/// known.
+/// The parameters of `setlisten`. Every request contains all four kinds, because it is not known how a server treats a
+/// missing one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetListen {
     pub users: Subjects<UserId>,
@@ -161,14 +161,14 @@ pub struct SetListen {
     pub events: Subjects<Box<str>>,
 }
 
-/// What is asked for of one kind.
+/// What is requested of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subjects<K> {
     All,
     Only(Vec<K>),
 }
 
-/// Asks for pushes. Replaces what was asked for before.
+/// Subscribes to pushes. Replaces the previous subscription.
 #[must_use]
 pub fn set_listen(listen: &SetListen) -> UnsignedQuest {
     let mut quest = UnsignedQuest::new(SET_LISTEN);
@@ -177,7 +177,7 @@ pub fn set_listen(listen: &SetListen) -> UnsignedQuest {
 }
 
 impl SetListen {
-    /// Names each kind by its boolean, if all of it is wanted, or else by its list.
+    /// Writes each kind: its boolean for everything, or its list.
     fn write<'a>(&self, params: MapWriter<'a>) -> MapWriter<'a> {
         let params = write_ids(params, "p2p", "uids", &self.users);
         let params = write_ids(params, "group", "gids", &self.groups);
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wish_that_names_nothing_is_refused() {
+    fn empty_subscription_is_refused() {
         assert!(Listen::new().check().is_err());
         assert!(Listen::new().rooms(&[]).events(&[]).check().is_err());
         for sound in [Listen::new().room(0), Listen::new().all_users(), Listen::new().event("login")] {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn wish_over_the_limits_is_refused() {
+    fn subscription_over_the_limits_is_refused() {
         assert!(Listen::new().event("").check().is_err());
         assert!(Listen::new().event(&"e".repeat(256)).check().is_err());
         let rids: Vec<i64> = (0..=MOST_NAMED as i64).collect();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn frame_with_the_most_names_is_one_that_the_server_takes() {
+    fn frame_with_the_most_names_fits_the_server() {
         let rooms: Vec<i64> = (0..MOST_NAMED_BYTES as i64 / 9).map(|number| i64::MAX - number).collect();
         let [users, groups] = [(); 2].map(|()| Subjects::Only(Vec::new()));
         let listen = SetListen { users, groups, rooms: Subjects::Only(rooms), events: Subjects::Only(Vec::new()) };
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_named_by_its_boolean_or_its_list() {
+    fn every_kind_is_sent_as_a_boolean_or_a_list() {
         let parameters = SetListen {
             users: Subjects::Only(vec![]),
             groups: Subjects::All,

@@ -1,4 +1,4 @@
-//! Who is in which room.
+//! Members of rooms.
 
 use std::collections::HashMap;
 
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn list_that_no_packet_holds_is_refused() {
+    fn list_that_exceeds_a_packet_is_refused() {
         let ids = vec![i64::MAX; super::super::MOST_IDS + 1];
         assert!(get_room_count(&ids).quest.is_err());
         assert!(add_room_members(1, &ids).quest.is_err());

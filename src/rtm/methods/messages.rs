@@ -19,7 +19,7 @@ const DELETE_CONVERSATION_MESSAGES: MethodName<'static> = MethodName::literal("d
 const CLEAN_MESSAGES: MethodName<'static> = MethodName::literal("cleanmsg");
 const GET_MESSAGE_NUM: MethodName<'static> = MethodName::literal("getmsgnum");
 
-/// The kind of conversation that a room is, in methods that serve every kind.
+/// The conversation type of a room, for methods that serve several types.
 pub const ROOM_CONVERSATION: i64 = 3;
 /// The most bytes of a message's body.
 pub const LONGEST_BODY: usize = 20_480;
@@ -76,7 +76,7 @@ pub fn send_room_message(rid: RoomId, from: UserId, message: &NewMessage) -> Req
     )
 }
 
-/// Reads one message. An error answer "not found" is none.
+/// Reads one message. The error "not found" counts as no message.
 #[must_use]
 pub fn get_room_message_info(rid: RoomId, from: UserId, mid: MessageId) -> Request<Option<Message>> {
     let target = Target::Room(rid);
@@ -106,7 +106,7 @@ pub fn delete_room_message(rid: RoomId, from: UserId, mid: MessageId) -> Request
     Request::new(DELETE_MESSAGE, |params| names(params, rid, from, mid), read_nothing)
 }
 
-/// Deletes what one user said in a room.
+/// Deletes all messages of one user in a room.
 #[must_use]
 pub fn delete_conversation_messages(rid: RoomId, from: UserId) -> Request<()> {
     Request::new(
@@ -116,7 +116,7 @@ pub fn delete_conversation_messages(rid: RoomId, from: UserId) -> Request<()> {
     )
 }
 
-/// Deletes what was said in a room within a span of time.
+/// Deletes the messages of a room within a time range.
 #[must_use]
 pub fn clean_room_message(rid: RoomId, begin: i64, end: i64) -> Request<()> {
     Request::new(
@@ -140,7 +140,7 @@ pub fn get_room_message_num(rid: RoomId, query: &History) -> Request<MessageCoun
     )
 }
 
-/// The parameters that name one message.
+/// Writes the parameters that identify one message.
 fn names(params: MapWriter<'_>, rid: RoomId, from: UserId, mid: MessageId) -> MapWriter<'_> {
     params.int("mid", mid).int("from", from).int("xid", rid).int("type", ROOM_CONVERSATION)
 }
@@ -154,7 +154,7 @@ fn content<'a>(params: MapWriter<'a>, message: &NewMessage) -> MapWriter<'a> {
     params.str("attrs", &message.attrs)
 }
 
-/// The server refuses other types with 200005, and more bytes with 200030.
+/// Checks the limits. The server refuses other types with 200005, and more bytes with 200030.
 fn check(message: &NewMessage) -> Result<(), ArgumentError> {
     check_type(message.mtype)?;
     let (body, attrs) = (message.body.as_bytes().len(), message.attrs.len());
@@ -169,12 +169,12 @@ fn check(message: &NewMessage) -> Result<(), ArgumentError> {
     }
 }
 
-/// The time in whole milliseconds, rounded up: a limit must not end early.
+/// Returns the time in whole milliseconds, rounded up, so that a limit does not end early.
 fn whole_millis(time: Duration) -> i64 {
     i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
 
-/// Reads `{mtime}`; absent means that the server does not say.
+/// Reads `{mtime}`; absent means that the server did not send the time.
 fn read_mtime(reader: &mut PayloadReader<'_>) -> Result<Option<i64>, DecodeError> {
     let mut mtime = None;
     while let Some(key) = reader.next_key()? {
@@ -186,7 +186,7 @@ fn read_mtime(reader: &mut PayloadReader<'_>) -> Result<Option<i64>, DecodeError
     Ok(mtime)
 }
 
-/// Reads `{id, mtype, msg, attrs, mtime}`; a map without the first three is no message.
+/// Reads `{id, mtype, msg, attrs, mtime}`. Without the first three, there is no message.
 fn read_message(
     reader: &mut PayloadReader<'_>,
     target: Target,

@@ -1,4 +1,4 @@
-//! The methods of RTM, one file for each family: names, parameters and answers together (section 2).
+//! The methods of RTM, one file per family: names, parameters and answers together (section 2).
 
 pub mod bans;
 #[cfg(feature = "serde")]
@@ -43,7 +43,7 @@ pub const NAMES: [&str; 22] = [
     "setroominfo",
 ];
 
-/// Reads the answer of a function without a result: whatever it holds is skipped, if it is whole.
+/// Reads the answer of a function without a result: skips whatever it contains, if it is complete.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ fn check_batch(function: &str, ids: &[i64]) -> Result<(), ArgumentError> {
     check_ids(function, ids)
 }
 
-/// Checks the type of a message: the server refuses others with 200005.
+/// Checks the type of a message. The server refuses other types with 200005.
 fn check_type(mtype: MessageType) -> Result<(), ArgumentError> {
     if (1..=127).contains(&mtype.value()) {
         Ok(())

@@ -1,4 +1,4 @@
-//! Lists of pushes that were read, which all listeners of these pushes share.
+//! Lists of decoded pushes, shared by all their listeners.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use super::{EventRef, MessageRef, PushRef};
 use crate::fpnn::RawString;
 use crate::rtm::{Event, Message, MessageBody, MessageType, Target};
 
-/// Buffers above this size, which a large push needed, are not reused for the next list.
+/// Larger buffers, which a large push needed, are not reused for the next list.
 const WORTH_KEEPING: usize = 128 * 1024;
 
-/// Pushes that were read, without their payloads.
+/// Decoded pushes, without their payloads.
 ///
-/// Their texts are concatenated, so a list takes a few allocations however many pushes it has. UTF-8 is checked once,
-/// when a push is added.
+/// Their texts are concatenated, so a list takes only a few allocations however many pushes it has. UTF-8 is checked
+/// once, when a push is added.
 #[derive(Debug, Clone, Default)]
 pub struct PushList {
     pushes: Vec<Kept>,
@@ -63,7 +63,7 @@ enum Body {
     Binary(Span),
 }
 
-/// A range of the texts, or of the bytes. Lists are far shorter than 32 bits allow.
+/// A range of the texts or of the bytes. Lists are far shorter than 32 bits allow.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start: u32,
@@ -89,19 +89,19 @@ impl PushList {
         self.pushes.push(Kept { parts, payload_len: payload_len as u32 });
     }
 
-    /// The pushes, in the order of their arrival.
+    /// The pushes in order of arrival.
     #[must_use]
     pub fn pushes(&self) -> &[Kept] {
         &self.pushes
     }
 
-    /// The length of all payloads together.
+    /// The total length of all payloads.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
         self.payload_bytes
     }
 
-    /// Takes all pushes, in buffers of exactly their size. The list is empty afterwards and keeps its buffers.
+    /// Takes all pushes, in buffers of exactly their size. The list is empty afterwards but keeps its buffers.
     pub fn take(&mut self) -> Arc<PushList> {
         if self.texts.capacity().max(self.binary.capacity()) > WORTH_KEEPING {
             return Arc::new(std::mem::take(self));
@@ -114,7 +114,7 @@ impl PushList {
         taken
     }
 
-    /// Copies a message out of the list.
+    /// Copies a message from the list.
     #[must_use]
     #[inline]
     pub fn message(&self, parts: &MessageParts) -> Message {
@@ -126,7 +126,7 @@ impl PushList {
         Message { target, from, mid, mtype, body, attrs: self.text(attrs), mtime }
     }
 
-    /// Copies an event out of the list.
+    /// Copies an event from the list.
     #[must_use]
     pub fn event(&self, parts: &EventParts) -> Event {
         let &EventParts { pid, name, uid, time, endpoint, data } = parts;
@@ -144,7 +144,7 @@ impl PushList {
         let body = match body {
             RawString::Str(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => Body::Text(self.add_text(text)),
-                // Clients without a kind for bytes send them as text.
+                // Clients without a type for bytes send them as text.
                 Err(_) => Body::Binary(self.add_binary(bytes)),
             },
             RawString::Bin(bytes) => Body::Binary(self.add_binary(bytes)),
@@ -158,7 +158,7 @@ impl PushList {
         EventParts { pid, name, uid, time, endpoint, data: data.map(|data| self.add_lossy(data)) }
     }
 
-    /// Adds a text; bytes that are not UTF-8 become replacement characters.
+    /// Adds a text. Bytes that are not UTF-8 become replacement characters.
     fn add_lossy(&mut self, bytes: &[u8]) -> Span {
         self.add_text(&String::from_utf8_lossy(bytes))
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn each_push_is_taken_out_as_it_came_in() {
+    fn each_push_is_returned_as_it_arrived() {
         let pushes = [
             message(RawString::Str("größer".as_bytes()), b"{}"),
             event(b"login", None),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf8_becomes_bytes_where_it_is_a_body_and_is_marked_elsewhere() {
+    fn invalid_utf8_becomes_bytes_in_a_body_and_is_replaced_elsewhere() {
         let list = list(&[message(RawString::Str(b"\xff"), b"\xff{}"), event(b"log\xff", None)]);
         let message = message_at(&list, 0);
         assert_eq!((message.body, &*message.attrs), (MessageBody::Binary(vec![0xff]), "\u{fffd}{}"));
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn list_that_was_taken_is_followed_by_an_empty_one() {
+    fn taken_list_leaves_an_empty_one() {
         let large = vec![b'a'; WORTH_KEEPING + 1];
         for body in [&b"hello"[..], &large] {
             let mut list = list(&[message(RawString::Str(body), b"")]);

@@ -1,7 +1,6 @@
 use super::*;
 use crate::fpnn::PayloadWriter;
 
-/// A payload with these pairs, each written by its function.
 /// A key, and what writes its value.
 type Pair<'a> = (&'a str, &'a dyn Fn(&mut PayloadWriter<'_>));
 

@@ -1,4 +1,4 @@
-//! The signatures that the vendor's SDKs make.
+//! Signatures made by the vendor's SDKs.
 
 use serde::Deserialize;
 

@@ -12,7 +12,7 @@ fn refusal(method: &str, params: &impl Serialize) -> String {
     quest::<Value>(method, params).quest.unwrap_err().to_string()
 }
 
-/// What is sent as parameters, behind the signature, read back by another msgpack library.
+/// Returns the parameters that are sent after the signature, decoded by another msgpack library.
 fn sent(params: &impl Serialize) -> Vec<(rmpv::Value, rmpv::Value)> {
     let mut quest = quest::<Value>("m", params).quest.unwrap();
     let first_pair = quest.params().first_pair_at();
@@ -48,7 +48,7 @@ fn parameters_are_a_map_with_text_keys() {
 }
 
 #[test]
-fn keys_of_the_signature_are_refused_at_the_top_alone() {
+fn keys_of_the_signature_are_refused_only_at_the_top_level() {
     for key in ["pid", "sign", "salt", "ts"] {
         assert!(refusal("m", &json!({"rid": 1, key: 2})).contains(key));
     }
@@ -87,7 +87,7 @@ fn parameters_that_cannot_be_encoded_are_refused_with_the_reason() {
 }
 
 #[test]
-fn values_of_every_kind_are_sent_as_what_they_are() {
+fn values_of_every_kind_keep_their_type() {
     #[derive(Serialize)]
     struct Params<'a> {
         top: u64,

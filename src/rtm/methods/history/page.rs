@@ -5,17 +5,17 @@ use crate::error::{ArgumentError, DecodeError};
 use crate::fpnn::PayloadReader;
 use crate::rtm::{Message, RoomId, Target, read_attrs, read_body, read_mtype};
 
-/// The elements of a row. A server may add others behind them.
+/// The number of elements in a row. A server may append others.
 const ROW_LEN: usize = 8;
-/// Room is made at once for the rows of a usual page, and for more only as they come. No more unreadable rows of a page are
-/// told: an error takes far more memory than the byte that such a row may be.
+/// Memory for this many rows is allocated at once, which suffices for a usual page. It also limits the unreadable rows
+/// of a page that are reported: an error takes far more memory than such a row, which may be a single byte.
 const USUAL_PAGE: usize = 64;
 
-/// A query for a page, the first rows of which may have been read.
+/// A query for a page whose first rows may already have been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawQuery {
     query: History,
-    /// Rows right behind the query's cursor, as they came: they have no readable id, so that no cursor leads behind them.
+    /// The bytes of rows right behind the query's cursor. They have no readable id, so no cursor can skip them.
     read: Vec<Box<[u8]>>,
 }
 
@@ -29,10 +29,10 @@ pub struct HistoryPage {
     pub next: Option<History>,
 }
 
-/// A page, row by row.
+/// A page of a room's history, row by row.
 #[derive(Debug)]
 pub struct RawPage {
-    /// The messages in their order. In the place of a row that cannot be read, what is wrong with it.
+    /// The messages in order. An unreadable row is an error in its place.
     pub rows: Vec<Result<Message, DecodeError>>,
     /// The query for the next page; `None` at the end of the history.
     pub next: Option<RawQuery>,
@@ -42,11 +42,11 @@ pub struct RawPage {
 #[derive(Debug, Default)]
 struct Rows {
     rows: Vec<Result<Message, DecodeError>>,
-    /// How many there are, deleted ones included, and those that were read before.
+    /// The number of rows, including deleted ones and those read before.
     count: usize,
-    /// The last id that can be read.
+    /// The last readable id.
     last_id: Option<i64>,
-    /// The rows behind that.
+    /// The rows after that id.
     behind: Vec<Box<[u8]>>,
 }
 
@@ -61,14 +61,14 @@ impl RawQuery {
         self.query.check()
     }
 
-    /// The query as it is sent: rows that were read must not fill the page.
+    /// Returns the query to send. It requests more rows, so that rows already read do not fill the page.
     pub(super) fn widened(&self) -> History {
         let read = u16::try_from(self.read.len()).unwrap_or(MOST_PER_PAGE);
         let count = self.query.count.saturating_add(read).min(MOST_PER_PAGE);
         History { count, ..self.query.clone() }
     }
 
-    /// The query for the page behind one with this end and these rows.
+    /// Returns the query for the page after one with this cursor and these rows.
     fn behind(&self, cursor: &Cursor, rows: Rows) -> Option<RawQuery> {
         if rows.count < usize::from(self.query.count) {
             return None;
@@ -78,7 +78,7 @@ impl RawQuery {
             return self.query.behind(cursor, last_id).map(RawQuery::from);
         }
         if rows.behind.len() >= usize::from(MOST_PER_PAGE) {
-            // The largest page would bring these rows, and nothing new.
+            // Even the largest page would contain only these rows.
             return None;
         }
         match rows.last_id {
@@ -95,14 +95,14 @@ impl RawQuery {
 }
 
 impl RawPage {
-    /// The page, if all of its rows can be read.
+    /// Returns the page if all of its rows can be read.
     pub(super) fn into_whole(self) -> Result<HistoryPage, DecodeError> {
         let messages = self.rows.into_iter().collect::<Result<_, _>>()?;
         Ok(HistoryPage { messages, next: self.next.map(|next| next.query) })
     }
 }
 
-/// Reads `{num, lastid, begin, end, msgs}`. The rows count, whatever `num` says.
+/// Reads `{num, lastid, begin, end, msgs}`. Counts the rows itself, whatever `num` says.
 pub(super) fn read_page(reader: &mut PayloadReader<'_>, rid: RoomId, asked: &RawQuery) -> Result<RawPage, DecodeError> {
     let mut cursor = Cursor::default();
     let mut rows = Rows::default();
@@ -119,7 +119,7 @@ pub(super) fn read_page(reader: &mut PayloadReader<'_>, rid: RoomId, asked: &Raw
     Ok(RawPage { rows: messages, next: asked.behind(&cursor, rows) })
 }
 
-/// Reads the rows, but for those at their beginning that were `read` before.
+/// Reads the rows, except for those at the beginning that are in `read`.
 fn read_rows(list: &mut PayloadReader<'_>, rid: RoomId, mut read: &[Box<[u8]>]) -> Result<Rows, DecodeError> {
     let count = list.array_len("msgs")?;
     let mut rows = Rows { rows: Vec::with_capacity(count.min(USUAL_PAGE)), count, ..Rows::default() };
@@ -142,7 +142,7 @@ fn read_rows(list: &mut PayloadReader<'_>, rid: RoomId, mut read: &[Box<[u8]>]) 
             Some(id) => rows.pass(id),
             None => {
                 rows.add_behind(raw);
-                // Some of those may be gone since.
+                // Some of the rows read before may have been deleted since.
                 if let Some(at) = read.iter().position(|before| **before == *raw) {
                     read = &read[at + 1..];
                     continue;
@@ -159,13 +159,13 @@ fn read_rows(list: &mut PayloadReader<'_>, rid: RoomId, mut read: &[Box<[u8]>]) 
 }
 
 impl Rows {
-    /// There is a row with this id.
+    /// Records a row with this id.
     fn pass(&mut self, id: i64) {
         self.last_id = Some(id);
         self.behind.clear();
     }
 
-    /// There is a row without a readable id.
+    /// Records a row without a readable id.
     fn add_behind(&mut self, raw: &[u8]) {
         if self.behind.len() < MOST_PER_PAGE.into() {
             self.behind.push(raw.into());
@@ -173,13 +173,13 @@ impl Rows {
     }
 }
 
-/// The id of a row that cannot be read otherwise.
+/// Reads only the id of a row.
 fn read_id(mut row: PayloadReader<'_>) -> Option<i64> {
     let len = row.array_len("msgs").ok()?;
     if len > 0 { row.int("id").ok() } else { None }
 }
 
-/// Reads a row: its id, and its message unless that was deleted.
+/// Reads a row: its id, and its message unless it was deleted.
 fn read_row(row: &mut PayloadReader<'_>, rid: RoomId) -> Result<(i64, Option<Message>), DecodeError> {
     let len = row.array_len("msgs")?;
     if len < ROW_LEN {
@@ -200,18 +200,19 @@ fn read_row(row: &mut PayloadReader<'_>, rid: RoomId) -> Result<(i64, Option<Mes
     Ok((id, (!is_deleted).then_some(message)))
 }
 
-/// A message as a server keeps it.
+/// A message as a server stores it.
 #[cfg(feature = "unstable-internals")]
 #[derive(Debug, Clone)]
 pub struct StoredMessage {
     pub message: Message,
-    /// Its place in the history stays.
+    /// A deleted message keeps its place in the history.
     pub is_deleted: bool,
 }
 
 #[cfg(feature = "unstable-internals")]
 impl History {
-    /// The page that a server answers with that has these messages, oldest first, and gives at most `most` at once.
+    /// Returns the page that a server would answer with if it stores these messages, oldest first, and sends at most
+    /// `most` at once.
     pub(crate) fn page_of(&self, stored: &[StoredMessage], most: usize) -> HistoryPage {
         let (begin, end) = self.times.unwrap_or_default();
         let is_in_time = |mtime: i64| begin <= mtime && (end == 0 || mtime <= end);

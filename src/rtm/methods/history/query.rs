@@ -1,4 +1,4 @@
-//! A query of a room's history, and how it goes on from page to page.
+//! A query of a room's history, and how it continues from page to page.
 
 use crate::error::ArgumentError;
 use crate::fpnn::MapWriter;
@@ -25,7 +25,7 @@ pub struct History {
     pub(super) newest_first: bool,
     pub(super) count: u16,
     pub(super) times: Option<(i64, i64)>,
-    /// The cursor of the page before, if this is not the first.
+    /// The cursor after the previous page, unless this is the first one.
     pub(super) last_id: Option<i64>,
     pub(super) types: Option<Vec<MessageType>>,
     pub(super) uid: UserId,
@@ -85,7 +85,7 @@ impl History {
         self.check_types()
     }
 
-    /// Writes the parameters that narrow the query, where they were given.
+    /// Writes the parameters that restrict the query, if they are set.
     pub(in crate::rtm::methods) fn types_and_times<'a>(&self, params: MapWriter<'a>) -> MapWriter<'a> {
         let (begin, end) = (self.times.map(|times| times.0), self.times.map(|times| times.1));
         let params = params.optional_int("begin", begin).optional_int("end", end);
@@ -101,8 +101,8 @@ impl History {
         self.types_and_times(params).optional_int("lastid", self.last_id)
     }
 
-    /// The query for the page behind one with this end. `None` where the cursor has not moved in the direction of the query:
-    /// asking again would give the same rows for ever.
+    /// Returns the query for the page after one with this end. Returns `None` if the cursor has not moved in the
+    /// direction of the query, because the same rows would come again forever.
     pub(super) fn behind(&self, cursor: &Cursor, last_id: i64) -> Option<History> {
         let has_moved = |from| if self.newest_first { last_id < from } else { last_id > from };
         let (begin, end) = self.times.unwrap_or_default();
@@ -111,7 +111,7 @@ impl History {
     }
 }
 
-/// Where a page ends, as far as the answer tells.
+/// Where a page ends, according to the answer.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     pub begin: Option<i64>,

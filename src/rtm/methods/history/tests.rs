@@ -35,7 +35,7 @@ fn read_as(query: RawQuery, rows: Vec<Value>, cursor: &[(&str, i64)]) -> RawPage
 const CURSOR: [(&str, i64); 3] = [("lastid", 7), ("begin", 5), ("end", 9)];
 
 #[test]
-fn full_page_goes_on_behind_its_cursor() {
+fn full_page_continues_after_its_cursor() {
     let query = History::latest().count(2).types(&[MessageType::CHAT]).as_user(1001);
     let page = read(&query, vec![row(8, false), row(7, false)], &CURSOR);
     assert_eq!(page.rows.len(), 2);
@@ -43,14 +43,14 @@ fn full_page_goes_on_behind_its_cursor() {
 }
 
 #[test]
-fn page_with_fewer_rows_than_asked_for_is_the_last() {
+fn page_with_fewer_rows_than_requested_is_the_last() {
     let query = History::latest().count(2);
     assert_eq!(read(&query, vec![row(7, false)], &CURSOR).next, None);
     assert_eq!(read(&query, vec![], &CURSOR).next, None);
 }
 
 #[test]
-fn deleted_rows_are_left_out_and_count_for_the_page() {
+fn deleted_rows_are_left_out_but_count_for_the_page() {
     let query = History::latest().count(2);
     let page = read(&query, vec![row(8, true), row(7, true)], &CURSOR);
     assert_eq!(page.rows, []);
@@ -58,14 +58,14 @@ fn deleted_rows_are_left_out_and_count_for_the_page() {
 }
 
 #[test]
-fn missing_cursor_is_made_up_for_by_the_last_row() {
+fn missing_cursor_is_replaced_by_the_last_row() {
     let query = History::oldest().count(2).between(1, 0);
     let page = read(&query, vec![row(8, false), row(7, true)], &[]);
     assert_eq!(page.next.unwrap().widened(), History { last_id: Some(7), ..query });
 }
 
 #[test]
-fn cursor_that_does_not_move_on_ends_the_history() {
+fn cursor_that_does_not_advance_ends_the_history() {
     for (query, back) in [(History::latest().count(1), 8), (History::oldest().count(1), 6)] {
         let first = read(&query, vec![row(7, false)], &CURSOR).next.unwrap();
         assert_eq!(read_as(first.clone(), vec![row(7, false)], &CURSOR).next, None);
@@ -89,34 +89,34 @@ fn unreadable_row_is_named_and_leaves_the_cursor_readable() {
 }
 
 #[test]
-fn page_without_a_cursor_goes_on_behind_an_unreadable_row() {
+fn page_without_a_cursor_continues_after_an_unreadable_row() {
     let query = History::oldest().count(3);
     let unreadable = |id: Value| Value::Array(vec![id; 2]);
     let next_id = |rows| read(&query, rows, &[]).next.and_then(|next| next.widened().last_id);
     assert_eq!(next_id(vec![row(1, false), unreadable(2.into()), row(3, false)]), Some(3));
     assert_eq!(next_id(vec![row(1, false), row(2, false), unreadable(3.into())]), Some(3));
-    // Its id cannot be told: nothing better is known than the row before.
+    // The id of this row cannot be read, so the row before it is the best cursor.
     assert_eq!(next_id(vec![row(1, false), row(2, false), unreadable("x".into())]), Some(2));
     assert_eq!(next_id(vec![row(1, false), Value::Nil, Value::Array(vec![])]), Some(1));
 }
 
 #[test]
-fn rows_without_readable_ids_widen_the_next_page_and_are_told_once() {
+fn rows_without_readable_ids_widen_the_next_page_and_are_reported_once() {
     let query = History::oldest().count(2);
     let is_told = |page: &RawPage| page.rows.iter().map(Result::is_ok).collect::<Vec<bool>>();
     let first = read(&query, vec![row(1, false), Value::Nil], &[]);
     assert_eq!(is_told(&first), [true, false]);
     let next = first.next.unwrap();
     assert_eq!((next.widened().count, next.widened().last_id), (3, Some(1)));
-    // There may be others like it.
+    // There may be more rows like it.
     let second = read_as(next.clone(), vec![Value::Nil, Value::Nil, Value::from("x")], &[]);
     assert_eq!(is_told(&second), [false, false]);
     assert_eq!((second.next.as_ref().unwrap().widened().count, second.next.unwrap().widened().last_id), (5, Some(1)));
-    // It may be gone, and another like it stand further behind.
+    // That row may have been deleted, and another like it may follow.
     assert_eq!(is_told(&read_as(next.clone(), vec![row(2, false), Value::Nil], &[])), [true, false]);
-    // The server may have no others.
+    // The server may have no other rows.
     assert_eq!(read_as(next.clone(), vec![Value::Nil], &[]).next, None);
-    // The last page may seem full.
+    // The last page may look full.
     assert_eq!(read_as(next, vec![Value::Nil, row(2, false)], &[]).next.unwrap().widened().count, 2);
 }
 
