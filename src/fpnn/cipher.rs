@@ -6,25 +6,25 @@ use {
     byteorder::{ByteOrder, LittleEndian},
 };
 
-/// The length in front of an encrypted package.
+/// The size of the length in front of an encrypted package.
 pub(super) const PACKAGE_PREFIX: usize = 4;
 
 /// The sending side of a session.
 #[derive(Debug, Default)]
 pub enum Encryptor {
-    /// Frames leave as they are.
+    /// Frames are sent as they are.
     #[default]
     Plain,
-    /// All frames are one stream of ciphertext.
+    /// All frames form one stream of ciphertext.
     #[cfg(feature = "encryption")]
     Stream(Box<StreamEncryptor>),
-    /// Each frame is enciphered by itself and leaves behind its length.
+    /// Each frame is enciphered separately and follows its length.
     #[cfg(feature = "encryption")]
     Package(Box<PackageEncryptor>),
 }
 
 impl Encryptor {
-    /// How many bytes stand in front of each frame on the wire.
+    /// How many bytes precede each frame on the wire.
     #[must_use]
     pub fn prefix_len(&self) -> usize {
         match self {
@@ -36,14 +36,14 @@ impl Encryptor {
         }
     }
 
-    /// Whether frames leave as they are.
+    /// Whether frames are sent as they are.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         matches!(self, Encryptor::Plain)
     }
 
-    /// Enciphers one frame in place. `wire` is the frame behind [`prefix_len`](Encryptor::prefix_len) free bytes, which
-    /// are filled in. Encrypt the frames in the order in which they are sent.
+    /// Enciphers one frame in place. `wire` has [`prefix_len`](Encryptor::prefix_len) free bytes in front of the frame,
+    /// which this fills in. Call this in the order in which frames are sent.
     pub fn encrypt(&mut self, wire: &mut [u8]) {
         match self {
             Encryptor::Plain => _ = wire,
@@ -55,7 +55,7 @@ impl Encryptor {
     }
 }
 
-/// The same in pieces, for a frame that would take long at once.
+/// The same in pieces, for frames that would take long in one go.
 impl Encryptor {
     /// Begins a frame, `wire`, and fills in the [`prefix_len`](Encryptor::prefix_len) bytes in front of it.
     pub fn begin(&mut self, wire: &mut [u8]) {
@@ -83,7 +83,7 @@ impl Encryptor {
     }
 }
 
-/// Fills in a package's length, and gives the frame behind it.
+/// Fills in a package's length, and returns the frame behind it.
 #[cfg(feature = "encryption")]
 fn write_prefix(wire: &mut [u8]) -> &mut [u8] {
     let (prefix, frame) = wire.split_at_mut(PACKAGE_PREFIX);
@@ -94,19 +94,19 @@ fn write_prefix(wire: &mut [u8]) -> &mut [u8] {
 /// The receiving side of a session.
 #[derive(Debug, Default)]
 pub enum Decryptor {
-    /// Frames come as they are.
+    /// Frames arrive as they are.
     #[default]
     Plain,
-    /// All frames are one stream of ciphertext.
+    /// All frames form one stream of ciphertext.
     #[cfg(feature = "encryption")]
     Stream(Box<StreamDecryptor>),
-    /// Each frame is enciphered by itself and comes behind its length.
+    /// Each frame is enciphered separately and follows its length.
     #[cfg(feature = "encryption")]
     Package(Box<PackageDecryptor>),
 }
 
 impl Decryptor {
-    /// Deciphers received bytes in place, where the session is one stream.
+    /// Deciphers received bytes in place, if the session is one stream.
     pub fn decrypt_stream(&mut self, received: &mut [u8]) {
         match self {
             Decryptor::Plain => _ = received,
@@ -117,7 +117,7 @@ impl Decryptor {
         }
     }
 
-    /// Whether each frame comes in a package of its own, behind its length.
+    /// Whether each frame arrives in its own package, behind its length.
     #[must_use]
     pub fn is_packaged(&self) -> bool {
         match self {
@@ -129,7 +129,7 @@ impl Decryptor {
         }
     }
 
-    /// A new package begins.
+    /// Begins a new package.
     pub fn begin_package(&mut self) {
         match self {
             Decryptor::Plain => {}

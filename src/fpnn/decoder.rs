@@ -1,4 +1,4 @@
-//! Cuts a stream of received bytes into frames, however it was cut in transit.
+//! Splits a stream of received bytes into frames, however it was split in transit.
 
 use byteorder::{ByteOrder, LittleEndian};
 
@@ -8,35 +8,35 @@ use super::header::{HEADER_LEN, Header, SEQ_LEN};
 use super::payload::Payload;
 use crate::error::ProtocolError;
 
-/// The room for the next read is at least half of this, and never more.
+/// The space for the next read is at least half of this, and at most this.
 const CHUNK: usize = 64 * 1024;
-/// A payload of at least this size is moved out with the buffer that it fills.
+/// A payload of this size or more is returned in the buffer that it fills, instead of being copied.
 const WORTH_MOVING: usize = 4 * CHUNK;
-/// A method's name has at most this many bytes.
+/// The most bytes of a method's name.
 const MAX_METHOD: usize = u8::MAX as usize;
 
 /// An incremental decoder: bytes go in by [`space`](Decoder::space) and [`advance`](Decoder::advance), frames come
 /// out by [`next_frame`](Decoder::next_frame), without a copy.
 ///
-/// The buffer grows with the bytes that came, not with those that were announced: its capacity is at most twice what was
-/// received, and little more than the frame under way takes.
+/// The buffer grows with the bytes received, not with those announced. Its capacity is at most twice what was received,
+/// and little more than the current frame takes.
 #[derive(Debug)]
 pub struct Decoder {
-    /// Received and not yet handed out: `buffer[start..end]`. The rest is room.
+    /// Received bytes not returned yet are in `buffer[start..end]`. The rest is free.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
     max_payload: usize,
     max_frame: usize,
     decryptor: Decryptor,
-    /// How much of the package at `start` was deciphered, its length in front not counted.
+    /// How many bytes of the package at `start` were deciphered, not counting its length prefix.
     deciphered: usize,
-    /// What the frame at `start` takes on the wire, or zero while that is unknown.
+    /// The size on the wire of the frame at `start`, or zero while it is unknown.
     announced: usize,
 }
 
 impl Decoder {
-    /// A decoder of plain frames that refuses payloads of more than `max_payload` bytes.
+    /// Creates a decoder of plain frames that refuses payloads of more than `max_payload` bytes.
     #[must_use]
     pub fn new(max_payload: usize) -> Decoder {
         Decoder {
@@ -51,20 +51,21 @@ impl Decoder {
         }
     }
 
-    /// A decoder of plain frames that refuses whole frames, header and method included, of more than `max_frame` bytes.
+    /// Creates a decoder of plain frames that refuses frames of more than `max_frame` bytes, including header and
+    /// method.
     #[must_use]
     #[allow(dead_code, reason = "used by the feature `gate`")]
     pub fn with_max_frame(max_frame: usize) -> Decoder {
         Decoder { max_frame, ..Decoder::new(max_frame) }
     }
 
-    /// From here on, what was received and not yet handed out included, the bytes are enciphered.
+    /// Deciphers all bytes from now on, including those received but not returned yet.
     pub fn set_decryptor(&mut self, decryptor: Decryptor) {
         self.decryptor = decryptor;
         self.decryptor.decrypt_stream(&mut self.buffer[self.start..self.end]);
     }
 
-    /// Room for the next read; never empty.
+    /// Space for the next read; never empty.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             self.rewind();
@@ -75,18 +76,18 @@ impl Decoder {
         &mut self.buffer[self.end..]
     }
 
-    /// The first `received` bytes of [`space`](Decoder::space) were filled in.
+    /// Accepts `received` bytes that were read into [`space`](Decoder::space).
     pub fn advance(&mut self, received: usize) {
         let new = self.end..self.end + received;
         self.decryptor.decrypt_stream(&mut self.buffer[new.clone()]);
         self.end = new.end;
     }
 
-    /// The next whole frame, or `None` until more bytes came.
+    /// Returns the next complete frame, or `None` if more bytes are needed.
     ///
     /// # Errors
     ///
-    /// Where the next frame begins is unknown from here on: close the connection.
+    /// The beginning of the next frame is unknown, so the connection must be closed.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, ProtocolError> {
         let frame = if self.decryptor.is_packaged() { self.find_package()? } else { self.find_frame()? };
         let Some((header, start)) = frame else { return Ok(None) };
@@ -96,8 +97,8 @@ impl Decoder {
         Ok(Some(Frame::parse(header, &self.buffer[start..end])))
     }
 
-    /// Takes the payload, `len` bytes, of the frame that [`next_frame`](Decoder::next_frame) gave last: a copy in the memory
-    /// of `spare`, or, if it is large and fills most of the buffer, the buffer itself.
+    /// Takes the payload of `len` bytes of the frame that [`next_frame`](Decoder::next_frame) returned last. Copies it
+    /// into the memory of `spare`, or, if it is large and fills most of the buffer, takes the buffer itself.
     #[must_use]
     pub fn take_payload(&mut self, len: usize, mut spare: Vec<u8>) -> Payload {
         let start = self.start - len;
@@ -114,14 +115,14 @@ impl Decoder {
         Payload::behind(payload, start)
     }
 
-    /// How many bytes were received and not handed out.
+    /// The number of bytes received but not returned.
     #[must_use]
     #[allow(dead_code, reason = "used by the feature `gate`")]
     pub fn buffered(&self) -> usize {
         self.end - self.start
     }
 
-    /// Whether a frame has begun to arrive and is not whole.
+    /// Whether a frame has begun to arrive and is incomplete.
     #[cfg(test)]
     pub fn is_mid_frame(&self) -> bool {
         self.start < self.end
@@ -149,7 +150,7 @@ impl Decoder {
         let arrived = frame_len.min(received.len() - PACKAGE_PREFIX);
         let start = self.start + PACKAGE_PREFIX;
         let frame = &mut self.buffer[start..start + arrived];
-        // What has arrived is deciphered at once: a large frame must not take its time when it is whole.
+        // Deciphers what has arrived at once. Otherwise a large frame would take long when it is complete.
         if self.deciphered == 0 {
             self.decryptor.begin_package();
         }
@@ -174,7 +175,7 @@ impl Decoder {
         }
     }
 
-    /// Nothing is left to hand out: the room begins at the front again, and what a large frame needed is given back.
+    /// Restarts at the front of the empty buffer, and frees the memory that a large frame needed.
     fn rewind(&mut self) {
         self.start = 0;
         self.end = 0;
@@ -183,7 +184,7 @@ impl Decoder {
         }
     }
 
-    /// Moves what is left to the front, and grows the buffer only if that did not make enough room.
+    /// Moves the rest to the front, and grows the buffer only if that does not free enough space.
     fn make_room(&mut self) {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -197,8 +198,8 @@ impl Decoder {
         }
     }
 
-    /// Has the buffer hold `wanted` bytes. It doubles, since other memory may have to be found and the bytes moved there,
-    /// but not beyond the frame under way.
+    /// Grows the buffer to `wanted` bytes. It doubles, because growing may move all bytes, but not beyond the current
+    /// frame.
     fn reserve(&mut self, wanted: usize) {
         if self.buffer.capacity() < wanted {
             let capacity = wanted.max(self.end.saturating_mul(2).min(self.announced.saturating_add(CHUNK)));

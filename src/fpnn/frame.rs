@@ -10,9 +10,9 @@ use crate::error::{AnswerError, DecodeError};
 /// One received packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// FPNN's word for a request.
+    /// A request, in FPNN's terms.
     Quest(Quest<'a>),
-    /// FPNN's word for a reply.
+    /// A reply, in FPNN's terms.
     Answer(Answer<'a>),
 }
 
@@ -43,7 +43,7 @@ pub struct Answer<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Takes a whole frame apart. `frame` is as long as `header` says.
+    /// Splits a complete frame. `frame` is as long as `header` says.
     pub(super) fn parse(header: Header, frame: &'a [u8]) -> Frame<'a> {
         let (seq, rest) = frame[HEADER_LEN..].split_at(header.seq_len());
         let (method, payload) = rest.split_at(header.method_len());
@@ -59,7 +59,7 @@ impl<'a> Frame<'a> {
 }
 
 impl<'a> Quest<'a> {
-    /// Opens the parameters. Bytes behind their map are tolerated, as the vendor's server does.
+    /// Opens the parameters. Tolerates bytes after the map, as the vendor's server does.
     ///
     /// # Errors
     ///
@@ -70,13 +70,13 @@ impl<'a> Quest<'a> {
     }
 }
 
-/// Whether `flag` announces what this library reads: plain msgpack, neither compressed nor marked as encrypted.
+/// Checks that `flag` announces plain msgpack, neither compressed nor marked as encrypted.
 fn check_flag(flag: u8) -> Result<(), DecodeError> {
     if flag & 0xf0 == FLAG_MSGPACK { Ok(()) } else { Err(DecodeError::NotMsgpack(flag)) }
 }
 
-/// Reads the payload of an answer, with `read` for a result. Any status but 0 makes it an error, whatever the payload
-/// holds.
+/// Reads the payload of an answer; `read` reads a result. Any status other than 0 makes it an error, whatever the
+/// payload contains.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub fn read_answer<T>(
     Ok(Ok(value))
 }
 
-/// `{code, ex, raiser}`. An official server also puts the code under `ex`, so any kind of value is accepted there.
+/// Reads `{code, ex, raiser}`. An official server also puts the code under `ex`, so `ex` may have any type.
 fn read_error(reader: &mut PayloadReader<'_>) -> Result<AnswerError, DecodeError> {
     let mut code = ErrorCode::FPNN_EC_PROTO_UNKNOWN_ERROR;
     let mut message = None;

@@ -6,7 +6,7 @@ use super::header::{HEADER_LEN, Header, Kind, SEQ_LEN};
 use super::map_writer::MapWriter;
 use super::method::MethodName;
 
-/// One frame, being written at the end of a buffer that may hold others. Dropped without
+/// A frame being written at the end of a buffer, which may hold others. If it is dropped without
 /// [`finish`](FrameWriter::finish), it leaves a frame with an empty payload.
 #[derive(Debug)]
 pub struct FrameWriter<'a> {
@@ -47,7 +47,7 @@ impl<'a> FrameWriter<'a> {
         frame.finish();
     }
 
-    /// Where a quest's parameters, or an answer's results, go.
+    /// The writer of a quest's parameters or an answer's results.
     pub fn params(&mut self) -> MapWriter<'_> {
         MapWriter::resume(self.out, self.payload_start)
     }
@@ -59,7 +59,7 @@ impl<'a> FrameWriter<'a> {
     }
 }
 
-/// Gives a two-way quest or an answer another sequence number.
+/// Changes the sequence number of a two-way quest or an answer.
 pub fn patch_seq(frame: &mut [u8], seq: u32) {
     LittleEndian::write_u32(&mut frame[HEADER_LEN..HEADER_LEN + SEQ_LEN], seq);
 }

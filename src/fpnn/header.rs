@@ -1,4 +1,4 @@
-//! The twelve bytes in front of every FPNN packet (section 1).
+//! The twelve-byte header of every FPNN packet (section 1).
 
 use byteorder::{ByteOrder, LittleEndian};
 
@@ -16,37 +16,37 @@ const VERSION: u8 = 1;
 const SS_AT: usize = 7;
 const PAYLOAD_LEN_AT: usize = 8;
 
-/// What a packet is.
+/// The kind of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A quest that gets no answer.
+    /// A quest without an answer.
     OneWay = 0,
-    /// A quest that is owed an answer.
+    /// A quest that must be answered.
     TwoWay = 1,
     /// The answer to a two-way quest.
     Answer = 2,
 }
 
-/// A packet's header. The version byte is not kept: nobody checks it.
+/// A packet's header. The version byte is omitted, because nothing checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// How the payload is encoded.
     pub flag: u8,
-    /// What the packet is.
+    /// The kind of the packet.
     pub kind: Kind,
-    /// A quest's length of the method name, an answer's status.
+    /// The length of a quest's method name, or the status of an answer.
     pub ss: u8,
     /// Length of the payload, in bytes.
     pub payload_len: usize,
 }
 
 impl Header {
-    /// Reads the header at the front of `bytes`; `None` while it is not whole yet.
+    /// Reads the header at the front of `bytes`. Returns `None` while it is incomplete.
     ///
     /// # Errors
     ///
-    /// Bytes that cannot become a header are refused as soon as they are seen, and a payload of more than `max_payload`
-    /// bytes is refused by its announcement.
+    /// Refuses bytes that cannot become a header as soon as they are seen, and an announced payload of more than
+    /// `max_payload` bytes.
     pub fn parse(bytes: &[u8], max_payload: usize) -> Result<Option<Header>, ProtocolError> {
         let seen = bytes.len().min(MAGIC.len());
         if bytes[..seen] != MAGIC[..seen] {
@@ -86,20 +86,20 @@ impl Header {
         if self.kind == Kind::Answer { 0 } else { self.ss.into() }
     }
 
-    /// Writes a header with an empty payload, to be completed by [`patch_payload_len`].
+    /// Writes a header with an empty payload; [`patch_payload_len`] completes it.
     pub(super) fn write(out: &mut Vec<u8>, kind: Kind, ss: u8) {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&[VERSION, FLAG_MSGPACK, kind as u8, ss, 0, 0, 0, 0]);
     }
 
-    /// The name of the method in the whole frame of a two-way quest.
+    /// Returns the method name in a complete two-way quest.
     #[must_use]
     pub fn method_of_quest(frame: &[u8]) -> &[u8] {
         let name_at = HEADER_LEN + SEQ_LEN;
         &frame[name_at..name_at + usize::from(frame[SS_AT])]
     }
 
-    /// Fills in the payload's length once it is known.
+    /// Fills in the payload's length.
     pub fn patch_payload_len(frame: &mut [u8], payload_len: usize) {
         let size = u32::try_from(payload_len).unwrap_or(u32::MAX);
         LittleEndian::write_u32(&mut frame[PAYLOAD_LEN_AT..HEADER_LEN], size);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn length_counts_what_each_kind_carries() {
+    fn length_depends_on_the_kind() {
         let len = |kind| Header::parse(&written(kind, 3, 10), 100).unwrap().unwrap().frame_len();
         assert_eq!((len(Kind::OneWay), len(Kind::TwoWay), len(Kind::Answer)), (25, 29, 26));
     }

@@ -12,9 +12,8 @@ const MAP32: u8 = 0xdf;
 
 /// A msgpack map at the end of a buffer, written pair by pair.
 ///
-/// The header is kept in step with the pairs, so that the map is sound after every one of them and a wrong count is
-/// impossible. The header has one byte up to 15 pairs, which nearly all payloads of RTM stay below, and moves the pairs
-/// behind it when it grows.
+/// The header is updated with every pair, so the map is always valid and a wrong count is impossible. The header has
+/// one byte for up to 15 pairs, which suffices for nearly all payloads of RTM. When it grows, the pairs are moved.
 #[derive(Debug)]
 pub struct MapWriter<'a> {
     out: &'a mut Vec<u8>,
@@ -30,7 +29,7 @@ impl<'a> MapWriter<'a> {
         MapWriter { out, start, pairs: 0 }
     }
 
-    /// Goes on with the map that begins at `start` and ends the buffer.
+    /// Continues the map that begins at `start` and ends the buffer.
     pub fn resume(out: &'a mut Vec<u8>, start: usize) -> MapWriter<'a> {
         let pairs = match out[start] {
             MAP16 => BigEndian::read_u16(&out[start + 1..]).into(),
@@ -40,7 +39,7 @@ impl<'a> MapWriter<'a> {
         MapWriter { out, start, pairs }
     }
 
-    /// Where the first pair begins in the buffer.
+    /// The position of the first pair in the buffer.
     #[must_use]
     pub fn first_pair_at(&self) -> usize {
         self.start + header_len(self.pairs)
@@ -52,7 +51,7 @@ impl<'a> MapWriter<'a> {
         self
     }
 
-    /// Writes an integer, or nothing: an optional value that is left out is absent, never nil.
+    /// Writes an integer, or nothing: an absent optional value is left out, never nil.
     pub fn optional_int(self, key: &str, value: Option<i64>) -> Self {
         match value {
             Some(value) => self.int(key, value),
@@ -102,14 +101,14 @@ impl<'a> MapWriter<'a> {
         self
     }
 
-    /// Writes pairs that are encoded already, keys and values in turn.
+    /// Writes pairs that are already encoded, keys and values in turn.
     pub fn encoded_pairs(mut self, count: u32, pairs: &[u8]) -> Self {
         self.out.extend_from_slice(pairs);
         self.count(count);
         self
     }
 
-    /// Writes the pairs that `write` appends, and whose number it returns.
+    /// Writes the pairs that `write` appends. `write` returns their number.
     #[cfg(feature = "serde")]
     pub fn pairs_with<E>(mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<u32, E>) -> Result<Self, E> {
         let count = write(self.out)?;
@@ -152,7 +151,7 @@ impl<'a> MapWriter<'a> {
     }
 }
 
-/// How many bytes announce that many pairs.
+/// The length of a header for this many pairs.
 fn header_len(pairs: u32) -> usize {
     match pairs {
         0..=MOST_IN_FIXMAP => 1,
@@ -161,7 +160,7 @@ fn header_len(pairs: u32) -> usize {
     }
 }
 
-/// What the memory of one process holds has fewer than 2^32 elements: each takes 8 bytes and more.
+/// A process cannot hold 2^32 elements, because each takes 8 bytes or more.
 fn array_len(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn map_is_sound_after_every_pair_however_many_there_are() {
+    fn map_is_valid_after_every_pair() {
         for count in [0, 1, 15, 16, 17, 65_535, 65_536, 65_537] {
             let mut out = b"before".to_vec();
             let mut map = MapWriter::begin(&mut out);
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn map_goes_on_where_it_was_left() {
+    fn map_can_be_resumed() {
         for count in [3, 15, 16, 70_000] {
             let mut out = Vec::new();
             let mut map = MapWriter::begin(&mut out);
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_written_as_what_they_are() {
+    fn values_are_written_with_their_type() {
         let mut out = Vec::new();
         let map = MapWriter::begin(&mut out).bin("bin", &[0xff]).ints("ints", [1, -2].into_iter());
         map.strs("strs", ["a", "b"].into_iter()).encoded_pairs(1, b"\xa1x\xc0");

@@ -5,12 +5,12 @@ use std::fmt;
 /// The longest name, in bytes: its length has one byte in the header.
 const LONGEST: usize = 255;
 
-/// The name of a method, of a length that a header can hold.
+/// The name of a method. Its length fits a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MethodName<'a>(&'a str);
 
 impl<'a> MethodName<'a> {
-    /// Checks a name that is only known at run time; `None` unless it has 1 to 255 bytes.
+    /// Checks a name that is known only at run time. Returns `None` unless it has 1 to 255 bytes.
     #[must_use]
     pub const fn new(name: &'a str) -> Option<MethodName<'a>> {
         if name.is_empty() || name.len() > LONGEST { None } else { Some(MethodName(name)) }
@@ -33,9 +33,9 @@ impl<'a> MethodName<'a> {
         self.0
     }
 
-    /// The length of the name, as the header has it.
+    /// The length of the name, as in the header.
     pub(super) fn len(self) -> u8 {
-        // Checked when the name was made.
+        // Checked by the constructors.
         self.0.len() as u8
     }
 }

@@ -1,7 +1,7 @@
-//! The wire of FPNN: packets, payloads, encrypted sessions, as bytes in memory. No sockets, clocks or threads, and
-//! nothing of rooms.
+//! The wire format of FPNN: packets, payloads and encrypted sessions, as bytes in memory. It has no sockets, clocks or
+//! threads, and knows nothing about rooms.
 //!
-//! The facts are in `docs/protocol.md`; the sections named in this module are its sections.
+//! `docs/protocol.md` describes the facts; the sections named in this module are its sections.
 
 #![cfg_attr(
     not(all(feature = "gate", feature = "encryption", feature = "serde")),

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// The payload of a received frame. A large one keeps the buffer in which it was received, what stood before it
-/// included.
+/// The payload of a received frame. A large one keeps the buffer in which it was received, including the bytes in front
+/// of it.
 #[derive(Default)]
 pub struct Payload {
     bytes: Vec<u8>,
@@ -12,7 +12,7 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// What stands in `bytes` from `start` on.
+    /// Creates a payload of the bytes from `start` on.
     pub(super) fn behind(bytes: Vec<u8>, start: usize) -> Payload {
         Payload { bytes, start }
     }

@@ -10,7 +10,7 @@ use rmp::Marker;
 
 use crate::error::DecodeError;
 
-/// Values inside values, deeper than any payload of RTM goes, and far less than a stack holds.
+/// The deepest nesting of values. It exceeds that of any RTM payload, but uses little of the stack.
 const MAX_DEPTH: usize = 128;
 
 /// A string as it was sent.
@@ -24,7 +24,7 @@ pub enum RawString<'a> {
 
 /// A payload's map, read front to back: a key, then its value or [`skip`](PayloadReader::skip).
 ///
-/// Nothing is allocated by an announced length; a length is trusted only as far as there are bytes for it.
+/// An announced length allocates nothing, and is trusted only as far as there are bytes for it.
 #[derive(Debug, Clone)]
 pub struct PayloadReader<'a> {
     payload: &'a [u8],
@@ -50,12 +50,12 @@ impl<'a> PayloadReader<'a> {
         Ok(reader)
     }
 
-    /// The next key of the payload's map, or `None` after the last. Its value must be read or skipped before the next
-    /// call.
+    /// Reads the next key of the payload's map, or `None` after the last. The value must be read or skipped before the
+    /// next call.
     ///
     /// # Errors
     ///
-    /// The key is not a string, or not whole.
+    /// The key is not a string, or is incomplete.
     pub fn next_key(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
         if self.pairs_left == 0 {
             return Ok(None);
@@ -70,12 +70,11 @@ impl<'a> PayloadReader<'a> {
         }
     }
 
-    /// Passes over the pairs that are left, and gives the bytes of the whole map: sound msgpack, with strings for its
-    /// keys.
+    /// Skips the remaining pairs, and returns the bytes of the whole map, which is valid msgpack with strings as keys.
     ///
     /// # Errors
     ///
-    /// A key is not a string, or something is not whole.
+    /// A key is not a string, or a value is incomplete.
     pub fn whole_map(&mut self) -> Result<&'a [u8], DecodeError> {
         while self.next_key()?.is_some() {
             self.skip()?;
@@ -83,7 +82,7 @@ impl<'a> PayloadReader<'a> {
         Ok(&self.payload[..self.payload.len() - self.rest.len()])
     }
 
-    /// What was not read yet.
+    /// The bytes not read yet.
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         self.rest
@@ -133,7 +132,7 @@ impl<'a> PayloadReader<'a> {
             Marker::F64 => BigEndian::read_f64(self.take(8)?),
             marker => return self.int_body(marker)?.ok_or_else(wrong),
         };
-        // Both bounds are powers of two, and so exact as floats.
+        // Both bounds are powers of two, so they are exact as floats.
         let in_range = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float);
         if in_range && float.fract() == 0.0 { Ok(float as i64) } else { Err(wrong()) }
     }
@@ -219,11 +218,11 @@ impl<'a> PayloadReader<'a> {
         }
     }
 
-    /// How many elements the array has that begins here; nil counts as an empty one. The elements follow.
+    /// The number of elements in the array that begins here. Nil counts as an empty array. The elements follow.
     ///
     /// # Errors
     ///
-    /// The value is something else, or fewer bytes are left than it has elements.
+    /// The value is something else, or there are fewer bytes left than elements.
     pub fn array_len(&mut self, key: &'static str) -> Result<usize, DecodeError> {
         let len = match self.marker()? {
             Marker::FixArray(len) => len.into(),
@@ -235,7 +234,7 @@ impl<'a> PayloadReader<'a> {
         self.believable(len)
     }
 
-    /// How many pairs the map has that begins here. Nil and an empty array count as an empty map. The pairs follow.
+    /// The number of pairs in the map that begins here. Nil and an empty array count as an empty map. The pairs follow.
     ///
     /// # Errors
     ///
@@ -266,12 +265,12 @@ impl<'a> PayloadReader<'a> {
         digits.and_then(|digits| digits.parse().ok()).ok_or_else(wrong)
     }
 
-    /// A text out of any kind of value, for reading by people: strings as they are, with replacement marks for what is
-    /// not UTF-8, integers in decimal, `None` for all else.
+    /// Converts any kind of value to text for people. Strings are kept, with replacement characters for what is not
+    /// UTF-8; integers become decimal; everything else is `None`.
     ///
     /// # Errors
     ///
-    /// The value is not whole.
+    /// The value is incomplete.
     pub fn any_as_text(&mut self) -> Result<Option<String>, DecodeError> {
         let mut ahead = self.clone();
         let marker = ahead.marker()?;
@@ -286,11 +285,11 @@ impl<'a> PayloadReader<'a> {
         Ok(text)
     }
 
-    /// Passes over one value of any kind, without recursion.
+    /// Skips one value of any kind, without recursion.
     ///
     /// # Errors
     ///
-    /// The value is not whole, nests too deeply, or holds the byte that msgpack never uses.
+    /// The value is incomplete, nests too deeply, or contains the byte that msgpack never uses.
     pub fn skip(&mut self) -> Result<(), DecodeError> {
         match self.skip_shallow()? {
             0 => Ok(()),
@@ -298,9 +297,9 @@ impl<'a> PayloadReader<'a> {
         }
     }
 
-    /// Passes over `inside` values, each with all that is in it.
+    /// Skips `inside` values, including everything nested in them.
     fn skip_nested(&mut self, inside: usize) -> Result<(), DecodeError> {
-        // How many values are still to come on each level.
+        // The number of values left on each level.
         let mut levels = [0_usize; MAX_DEPTH];
         levels[0] = inside - 1;
         let mut depth = 1;
@@ -323,7 +322,7 @@ impl<'a> PayloadReader<'a> {
         }
     }
 
-    /// Passes over one value without those inside it, and says how many are inside.
+    /// Skips one value without the values nested in it. Returns the number of those.
     fn skip_shallow(&mut self) -> Result<usize, DecodeError> {
         let len = match self.marker()? {
             Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::True | Marker::False => 0,
@@ -355,7 +354,8 @@ impl<'a> PayloadReader<'a> {
         Ok(0)
     }
 
-    /// Every value takes at least a byte, so that more of them than bytes cannot be whole.
+    /// Checks an announced number of values. Every value takes at least a byte, so there cannot be more values than
+    /// bytes.
     fn believable(&self, values: usize) -> Result<usize, DecodeError> {
         if values <= self.rest.len() { Ok(values) } else { Err(DecodeError::Truncated) }
     }

@@ -1,4 +1,4 @@
-//! The decoder hands out the same messages however the stream was cut, and holds no more than what came.
+//! The decoder returns the same messages however the stream is split, and holds no more than it received.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -77,7 +77,7 @@ fn put(decoder: &mut Decoder, mut bytes: &[u8]) {
     }
 }
 
-/// What comes out when these pieces go in, and the error that ends it.
+/// Decodes these pieces. Returns the messages, and the error that ended them.
 fn decode<'a>(
     decoder: &mut Decoder,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -96,7 +96,7 @@ fn decode<'a>(
     (messages, None)
 }
 
-/// Cuts `bytes` into pieces whose lengths come from `lengths`, over and over.
+/// Splits `bytes` into pieces whose lengths repeat `lengths`.
 fn cut<'a>(bytes: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     let mut rest = bytes;
     let mut pieces = Vec::new();
@@ -161,7 +161,7 @@ proptest! {
 }
 
 #[test]
-fn room_of_a_large_message_is_given_back() {
+fn memory_of_a_large_message_is_freed() {
     let large = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: vec![7; 4 << 20] };
     let mut decoder = Decoder::new(LIMIT);
     let (decoded, _) = decode(&mut decoder, [&large.frame()[..]]);
@@ -171,7 +171,7 @@ fn room_of_a_large_message_is_given_back() {
 }
 
 #[test]
-fn large_payload_is_moved_out_without_a_copy() {
+fn large_payload_is_returned_without_a_copy() {
     let large = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: vec![7; 1 << 20] };
     let small = Owned { payload: vec![0x80], seq: Some(2), ..large.clone() };
     let mut decoder = Decoder::new(LIMIT);
@@ -180,13 +180,13 @@ fn large_payload_is_moved_out_without_a_copy() {
     let (len, place) = (answer.payload.len(), answer.payload.as_ptr());
     let payload = decoder.take_payload(len, Vec::new());
     assert!(*payload == large.payload[..] && payload.as_ptr() == place, "the payload lies elsewhere now");
-    // What came behind it is still there.
+    // What followed it is still there.
     assert_eq!(decoder.next_frame().unwrap().map(Owned::of), Some(small));
     assert!(decoder.buffer.capacity() <= CHUNK);
 }
 
 #[test]
-fn small_payload_is_copied_into_the_memory_at_hand() {
+fn small_payload_is_copied_into_spare_memory() {
     let small = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: vec![7; 100] };
     let mut decoder = Decoder::new(LIMIT);
     put(&mut decoder, &small.frame());
@@ -198,7 +198,7 @@ fn small_payload_is_copied_into_the_memory_at_hand() {
 }
 
 #[test]
-fn buffer_doubles_with_what_came_up_to_the_frame_under_way() {
+fn buffer_doubles_with_received_bytes_up_to_the_current_frame() {
     let large = Owned { kind: 2, flag: 0x80, status: 0, seq: Some(1), method: Vec::new(), payload: vec![7; 5 << 20] };
     let frame = large.frame();
     let mut decoder = Decoder::new(LIMIT);
@@ -293,14 +293,15 @@ impl Stream {
         self.frames.iter().map(message).collect()
     }
 
-    /// Whether the bytes after the last whole frame break the protocol, rather than being the beginning of a frame.
+    /// Whether the bytes after the last complete frame violate the protocol, rather than being the beginning of a
+    /// frame.
     fn breaks(&self) -> bool {
         self.left_over_bytes > 0 && self.end == "open" && self.expected_end == "closed"
     }
 }
 
 #[test]
-fn streams_of_the_vectors_give_their_messages_for_every_cut() {
+fn streams_of_the_vectors_decode_alike_for_every_cut() {
     let streams: Streams = golden_files::load("streams.json");
     assert_eq!(streams.vectors.len(), 22);
     for stream in streams.vectors {

@@ -36,7 +36,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An integer in each width that holds it.
+/// Encodes an integer in each width that fits it.
 fn in_every_width(value: i64) -> Vec<Vec<u8>> {
     let mut forms = vec![[&[0xd3][..], &value.to_be_bytes()].concat()];
     let mut add = |marker: u8, bytes: Option<&[u8]>| forms.extend(bytes.map(|bytes| [&[marker][..], bytes].concat()));
@@ -53,7 +53,7 @@ fn in_every_width(value: i64) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Reads on with the operation that `choice` names; false once an error came.
+/// Reads on with the operation that `choice` selects. Returns false after an error.
 fn read_something(reader: &mut PayloadReader<'_>, choice: u8) -> bool {
     match choice % 11 {
         0 => reader.next_key().is_ok(),
@@ -145,7 +145,7 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn announced_lengths_are_only_believed_as_far_as_bytes_are_there() {
+fn announced_lengths_are_trusted_only_up_to_the_bytes_present() {
     let array = [0xdd, 0xff, 0xff, 0xff, 0xff, 0x01];
     assert_eq!(reader(&array).array_len("k"), Err(DecodeError::Truncated));
     let map = [0xdf, 0xff, 0xff, 0xff, 0xff, 0x01, 0x01];
@@ -157,7 +157,7 @@ fn announced_lengths_are_only_believed_as_far_as_bytes_are_there() {
 }
 
 #[test]
-fn floats_count_as_integers_only_where_they_are() {
+fn floats_count_as_integers_only_if_they_are_whole() {
     let integral = |float: f64| reader(&encoded(&Value::F64(float))).integral("k");
     assert_eq!(integral(-3.0), Ok(-3));
     assert_eq!(integral(-9_223_372_036_854_775_808.0), Ok(i64::MIN));

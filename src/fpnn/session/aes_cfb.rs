@@ -1,4 +1,4 @@
-//! AES in CFB mode: the ciphers of a session, as one stream or frame by frame. A key wipes itself, and so does every cipher.
+//! AES in CFB mode: the ciphers of a session, as one stream or frame by frame. Keys and ciphers wipe themselves.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl AesKey {
     }
 }
 
-/// AES with a key of either length. CFB runs the block cipher forwards in both directions.
+/// AES with a key of either length. CFB uses only the forward direction of the block cipher.
 #[allow(clippy::large_enum_variant, reason = "there are two per connection, and each lies in a box with its mode")]
 #[derive(Clone)]
 enum Aes {
@@ -104,7 +104,7 @@ impl StreamDecryptor {
     }
 }
 
-/// Enciphers each frame by itself, at once or in pieces.
+/// Enciphers each frame separately, at once or in pieces.
 pub struct PackageEncryptor {
     aes: Aes,
     iv: Iv,
@@ -122,7 +122,7 @@ impl PackageEncryptor {
         CfbEncryptor::inner_iv_init(&self.aes, (&*self.iv).into()).encrypt(frame);
     }
 
-    /// A new frame begins that is enciphered in pieces.
+    /// Begins a new frame, which is enciphered in pieces.
     pub fn begin(&mut self) {
         self.frame = BufEncryptor::inner_iv_init(self.aes.clone(), (&*self.iv).into());
     }
@@ -133,7 +133,7 @@ impl PackageEncryptor {
     }
 }
 
-/// Deciphers each frame by itself, in pieces as they arrive.
+/// Deciphers each frame separately, in pieces as they arrive.
 pub struct PackageDecryptor {
     aes: Aes,
     iv: Iv,
@@ -146,7 +146,7 @@ impl PackageDecryptor {
         PackageDecryptor { aes: key.expand(), iv: iv.clone(), frame }
     }
 
-    /// A new frame begins.
+    /// Begins a new frame.
     pub fn begin(&mut self) {
         self.frame = BufDecryptor::inner_iv_init(self.aes.clone(), (&*self.iv).into());
     }
@@ -187,7 +187,7 @@ mod tests {
     use md5::Md5;
 
     #[test]
-    fn what_holds_a_key_wipes_itself() {
+    fn types_that_hold_a_key_wipe_themselves() {
         fn is_wiped<T: ZeroizeOnDrop>() {}
         is_wiped::<Aes128Enc>();
         is_wiped::<Aes256Enc>();

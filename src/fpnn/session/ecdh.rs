@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use super::curve::CurveType;
 use super::key_error::KeyError;
 
-/// Random bytes are tried as a key this often. One try in 2^32 fails on the worst of the curves.
+/// How many random values are tried as a key. On the worst of the curves, one in 2^32 is not valid.
 const TRIES: usize = 8;
 
-/// The X coordinate of the point that both sides reach, at the curve's full width.
+/// The X coordinate of the shared point, at the curve's full width.
 pub(super) type SharedSecret = Zeroizing<Vec<u8>>;
 
 /// Fills a buffer with random bytes.
@@ -24,7 +24,7 @@ pub(super) fn system_random(bytes: &mut [u8]) -> io::Result<()> {
     Ok(getrandom::fill(bytes)?)
 }
 
-/// A new private key.
+/// Generates a private key.
 pub(super) fn fresh_key<C: CurveType>(random: RandomSource<'_>) -> io::Result<SecretKey<C>> {
     let mut bytes = Zeroizing::new(FieldBytes::<C>::default());
     for _ in 0..TRIES {
@@ -36,7 +36,7 @@ pub(super) fn fresh_key<C: CurveType>(random: RandomSource<'_>) -> io::Result<Se
     Err(io::Error::other("the system's random numbers are not random"))
 }
 
-/// The secret between the owner of `private` and that of `public`.
+/// Computes the secret shared by the owners of `private` and `public`.
 pub(super) fn shared_secret<C: CurveType>(private: &SecretKey<C>, public: &PublicKey<C>) -> SharedSecret {
     let scalar = Zeroizing::new(private.to_nonzero_scalar());
     #[allow(clippy::needless_borrows_for_generic_args, reason = "a copy of the scalar would not be wiped")]
@@ -44,12 +44,12 @@ pub(super) fn shared_secret<C: CurveType>(private: &SecretKey<C>, public: &Publi
     Zeroizing::new(secret.raw_secret_bytes().to_vec())
 }
 
-/// A point as FPNN sends it: X and Y at the curve's full width, with nothing in front.
+/// Encodes a point as FPNN sends it: X and Y at the curve's full width, without a prefix.
 pub(super) fn bare_point<C: CurveType>(public: &PublicKey<C>) -> Vec<u8> {
     public.to_encoded_point(false).as_bytes()[1..].to_vec()
 }
 
-/// Reads a point as keys hold it, compressed or not, and checks that it lies on the curve.
+/// Decodes a point as stored in keys, compressed or not, and checks that it lies on the curve.
 pub(super) fn read_point<C: CurveType>(bytes: &[u8]) -> Result<PublicKey<C>, KeyError> {
     if bytes == [Tag::Identity as u8] {
         return Err(KeyError::PointAtInfinity);

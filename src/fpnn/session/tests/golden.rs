@@ -77,7 +77,7 @@ fn server_sends_and_reads_the_golden_bytes() {
 }
 
 #[test]
-fn key_quest_is_the_golden_one_but_for_the_version_byte() {
+fn key_quest_is_the_golden_one_except_for_the_version_byte() {
     let vectors = Vectors::load();
     for session in &vectors.vectors {
         for (mode, wire) in session.modes() {
@@ -128,7 +128,7 @@ fn quests_in_the_same_read_as_the_key_quest_are_deciphered() {
 }
 
 #[test]
-fn every_cut_of_the_ciphertext_gives_the_same_messages() {
+fn every_cut_of_the_ciphertext_decodes_alike() {
     let vectors = Vectors::load();
     let expected = plain_messages(&vectors.plaintexts.server_to_client);
     for split in &vectors.receive_splits {
@@ -157,7 +157,7 @@ fn every_cut_of_the_ciphertext_gives_the_same_messages() {
 }
 
 #[test]
-fn bytes_that_make_no_session_end_the_connection() {
+fn bytes_that_are_no_session_end_the_connection() {
     let vectors = Vectors::load();
     let mut refused = 0;
     for reject in vectors.rejects.iter().filter(|reject| reject.name != "stream.key_error_answer") {

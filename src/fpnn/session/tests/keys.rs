@@ -64,7 +64,7 @@ fn bad_keys_are_refused_when_they_are_loaded() {
 }
 
 #[test]
-fn key_that_spells_its_curve_out_is_refused() {
+fn key_with_an_explicit_curve_is_refused() {
     let text = refusal(Encryption::from_pem(pem("PUBLIC KEY", EXPLICIT_CURVE).as_bytes()));
     assert_eq!(text, "it does not name its curve");
 }
@@ -98,7 +98,7 @@ fn der_and_pem_of_a_key_are_the_same_key() {
 }
 
 #[test]
-fn text_before_the_key_and_other_line_ends_are_taken() {
+fn text_before_the_key_and_other_line_ends_are_accepted() {
     let plain = public_pem(Curve::Secp256r1);
     let with_text = b"the gate's key, \xe9dition 2\n".iter().copied().chain(plain.bytes()).collect::<Vec<u8>>();
     for pem in [with_text, plain.replace('\n', "\r\n").into_bytes(), format!("{plain}\n\n").into_bytes()] {
@@ -108,7 +108,7 @@ fn text_before_the_key_and_other_line_ends_are_taken() {
 
 /// Each of these is read by `openssl pkey -pubin` 3.0.
 #[test]
-fn what_openssl_takes_is_taken() {
+fn what_openssl_accepts_is_accepted() {
     let plain = public_pem(Curve::Secp256k1);
     let (begin, rest) = plain.split_once('\n').unwrap();
     let (body, end) =
@@ -190,7 +190,7 @@ fn key_is_read_from_a_file() {
 }
 
 #[test]
-fn file_that_is_not_there_is_an_argument_error_with_its_cause() {
+fn missing_file_is_an_argument_error_with_its_cause() {
     let error = Encryption::from_pem_file("no/such/key.pem").unwrap_err();
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::NotFound), "{error:?}");
@@ -240,7 +240,7 @@ fn lack_of_random_numbers_is_an_error() {
 }
 
 #[test]
-fn unlucky_random_number_is_followed_by_another() {
+fn invalid_random_number_is_replaced_by_another() {
     let settings = Encryption::from_pem(public_pem(Curve::Secp224r1).as_bytes()).unwrap();
     let mut tries = 0;
     let exchanged = settings.server.exchange(&mut |bytes| {

@@ -66,7 +66,7 @@ fn client_and_server_understand_each_other_on_every_curve() {
 }
 
 #[test]
-fn each_connection_has_a_key_of_its_own() {
+fn each_connection_has_its_own_key() {
     let key = ServerKey::generate(Curve::Secp256k1).unwrap();
     let settings = settings_for(&key, KeyBits::Aes256, CipherMode::Stream);
     assert_ne!(point_of(&key_quest(&settings).0), point_of(&key_quest(&settings).0));
@@ -111,7 +111,7 @@ fn no_debug_output_shows_a_key() {
 }
 
 #[test]
-fn one_flipped_bit_harms_nothing_before_it_and_never_panics() {
+fn flipped_bit_damages_nothing_before_it_and_never_panics() {
     let vectors = Vectors::load();
     let session = &vectors.vectors[0];
     let sound = plain_messages(&vectors.plaintexts.server_to_client);
