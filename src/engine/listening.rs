@@ -43,10 +43,19 @@ pub(super) struct Wishes<T> {
     must_shrink: bool,
     /// How many undecided subscriptions one `setlisten` adds.
     batch: usize,
-    /// When to ask again a server that is busy or did not answer.
-    paused_until: Option<Instant>,
-    /// How often in a row this has happened.
+    /// Set while the client waits before it asks again.
+    pause: Option<Pause>,
+    /// How often in a row the server was busy or did not answer.
     put_off: u32,
+}
+
+/// A wait after a server was busy or did not answer.
+#[derive(Debug)]
+struct Pause {
+    /// When to ask again.
+    until: Instant,
+    /// What the server answered, or that it did not.
+    error: Error,
 }
 
 /// What to know about the `setlisten` in flight if it fails.
@@ -71,7 +80,7 @@ impl<T> Wishes<T> {
             asking: None,
             must_shrink: false,
             batch: usize::MAX,
-            paused_until: None,
+            pause: None,
             put_off: 0,
         }
     }
@@ -165,11 +174,11 @@ impl<T> Wishes<T> {
 
     /// Returns the next `setlisten`, if one is due. Grants subscriptions that the server covers already.
     pub(super) fn next_request(&mut self, now: Instant, decisions: &mut Vec<Decision<T>>) -> Option<SetListen> {
-        let is_paused = self.paused_until.is_some_and(|until| now < until);
+        let is_paused = self.pause.as_ref().is_some_and(|pause| now < pause.until);
         if !self.is_connected || self.is_asking() || is_paused {
             return None;
         }
-        self.paused_until = None;
+        self.pause = None;
         while !self.include_undecided() && !self.must_shrink {
             if !self.grant_asked(decisions) {
                 return None;
@@ -234,19 +243,21 @@ impl<T> Wishes<T> {
     /// When there is something to do next: a first grant times out, or a pause ends.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|&(deadline, _)| deadline);
-        [deadline, self.paused_until].into_iter().flatten().min()
+        [deadline, self.pause.as_ref().map(|pause| pause.until)].into_iter().flatten().min()
     }
 
     /// Whether a pause has ended, so [`next_request`](Wishes::next_request) may have a result.
     pub(super) fn ends_pause(&self, now: Instant) -> bool {
-        self.paused_until.is_some_and(|until| until <= now)
+        self.pause.as_ref().is_some_and(|pause| pause.until <= now)
     }
 
-    /// Removes the subscriptions whose first grant is late. `stage` is what they were waiting for.
+    /// Removes the subscriptions whose first grant is late. `stage` is what they were waiting for. In a pause, they fail
+    /// with the error that led to it.
     pub(super) fn handle_timeout(&mut self, now: Instant, stage: Stage, decisions: &mut Vec<Decision<T>>) {
         while let Some(&(deadline, id)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
             let timeout = self.wishes.get(&id).and_then(|wish| wish.waiter.as_ref()).map(|waiter| waiter.timeout);
-            let error = Error::Timeout(TimeoutError::new(stage, timeout.unwrap_or_default()));
+            let timed_out = || Error::Timeout(TimeoutError::new(stage, timeout.unwrap_or_default()));
+            let error = self.refusal_of_new().cloned().unwrap_or_else(timed_out);
             self.deadlines.remove(&(deadline, id));
             decisions.extend(self.remove(id).map(|token| Decision::Failed(token, error)));
         }

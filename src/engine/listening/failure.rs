@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Asking, Decision, ListenerId, Standing, Wishes};
+use super::{Asking, Decision, ListenerId, Pause, Standing, Wishes};
 use crate::engine::backoff::doubled;
 use crate::error::{Error, Retry};
 
@@ -38,8 +38,8 @@ impl<T> Wishes<T> {
         match wait {
             None => self.handle_refusal(&asked, asking.added, error, decisions),
             Some(wait) => {
-                self.paused_until = Some(now + wait);
-                self.refuse_new(&asked, error, decisions);
+                self.pause = Some(Pause { until: now + wait, error: error.clone() });
+                self.refuse_new(&asked, decisions);
             }
         }
     }
@@ -71,15 +71,18 @@ impl<T> Wishes<T> {
         }
     }
 
-    /// Refuses new listeners, because the server neither granted nor refused. If it did not answer at all, they keep
-    /// waiting until their own timeouts.
-    fn refuse_new(&mut self, asked: &[ListenerId], error: &Error, decisions: &mut Vec<Decision<T>>) {
-        if matches!(error, Error::Timeout(_)) {
-            return;
-        }
+    /// Returns the error with which new listeners fail in a pause. If the server did not answer at all there is none, and
+    /// they keep waiting until their own timeouts.
+    pub(super) fn refusal_of_new(&self) -> Option<&Error> {
+        self.pause.as_ref().map(|pause| &pause.error).filter(|error| !matches!(error, Error::Timeout(_)))
+    }
+
+    /// Refuses new listeners, because the server neither granted nor refused.
+    fn refuse_new(&mut self, asked: &[ListenerId], decisions: &mut Vec<Decision<T>>) {
+        let Some(error) = self.refusal_of_new().cloned() else { return };
         for &id in asked {
             if self.wishes.get(&id).is_some_and(|wish| wish.waiter.is_some()) {
-                self.refuse(id, error, decisions);
+                self.refuse(id, &error, decisions);
             }
         }
     }

@@ -63,3 +63,27 @@ fn server_that_stays_busy_is_asked_less_and_less_often() {
     table.add(2, Listen::new().room(2));
     assert_eq!(put_off(&mut table), 100);
 }
+
+#[test]
+fn listener_whose_time_ends_in_a_pause_is_told_what_the_server_said() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    assert!(table.send());
+    table.fail(not_now());
+    table.add(2, Listen::new().room(2));
+    assert!(!table.send());
+    let mut decisions = Vec::new();
+    table.wishes.handle_timeout(table.now + TIMEOUT, Stage::WaitingForAnswer, &mut decisions);
+    assert!(matches!(&decisions[..], [Decision::Failed(2, Error::Answer(_))]), "{decisions:?}");
+}
+
+#[test]
+fn listener_whose_time_ends_after_no_answer_has_timed_out() {
+    let mut table = Table::connected();
+    table.add(1, Listen::new().room(1));
+    assert!(table.send());
+    table.fail(no_answer());
+    let mut decisions = Vec::new();
+    table.wishes.handle_timeout(table.now + TIMEOUT, Stage::WaitingForAnswer, &mut decisions);
+    assert!(matches!(&decisions[..], [Decision::Failed(1, Error::Timeout(_))]), "{decisions:?}");
+}
