@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::{Decision, ListenerId, NewWish};
+use crate::engine::backoff::doubled;
 use crate::engine::connection::Connection;
 use crate::engine::{Action, Engine, RawAnswer, State, Token};
 use crate::error::{Error, Stage, TimeoutError};
 
-/// The time limit of a `setlisten` while new listeners wait behind it.
+/// The time limit of a `setlisten` while new listeners wait behind it. It doubles with each `setlisten` in a row that was
+/// not granted: the server may need longer, and new listeners may come all the time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<T: Token> Engine<T> {
@@ -112,7 +114,8 @@ impl<T: Token> Engine<T> {
     fn listen_answer_due_at(&self) -> Option<Instant> {
         let deadline = self.listen_deadline.filter(|_| matches!(self.state, State::Ready(_)))?;
         let limit = self.settings.connect_timeout;
-        Some(if self.wishes.has_new_behind() { deadline - limit.saturating_sub(PATIENCE) } else { deadline })
+        let patience = doubled(PATIENCE, self.wishes.put_off, limit);
+        Some(if self.wishes.has_new_behind() { deadline - (limit - patience) } else { deadline })
     }
 
     /// When [`check_listening`](Engine::check_listening) next has something to do.

@@ -1,5 +1,7 @@
 //! Subscribing, and what happens then.
 
+use std::collections::VecDeque;
+
 use super::super::{ListenerId, NewWish};
 use super::*;
 use crate::fpnn::PayloadWriter;
@@ -214,6 +216,25 @@ fn listener_behind_an_unanswered_request_is_requested_after_a_second() {
     let seq = rig.seen_listen();
     rig.answer(seq);
     assert_eq!(rig.codes(), [(1, 0), (2, 0)]);
+}
+
+#[test]
+fn listeners_start_on_a_slow_server_while_others_keep_coming() {
+    let mut rig = Rig::online_with_connect_timeout(30 * SECOND);
+    let mut answers = VecDeque::new();
+    for step in 0..280 {
+        if step % 7 == 0 {
+            rig.listen(step + 1, Listen::new().room(step as i64));
+        }
+        rig.pass(100 * MILLI);
+        answers.extend(rig.seen_seqs().into_iter().map(|seq| (rig.now + 1500 * MILLI, seq)));
+        while let Some(&(_, seq)) = answers.front().filter(|(at, _)| *at <= rig.now) {
+            answers.pop_front();
+            rig.answer(seq);
+        }
+    }
+    let codes = rig.codes();
+    assert!(codes.len() > 30 && codes.iter().all(|(_, code)| *code == 0), "{codes:?}");
 }
 
 #[test]
