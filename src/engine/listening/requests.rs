@@ -44,6 +44,10 @@ impl<T: Token> Engine<T> {
             self.complete(token, Err(Error::closed(false)));
         }
         self.ask_to_listen(now);
+        if matches!(self.state, State::InHandshake(..)) && self.wishes.is_asking_for_nobody() {
+            // Calls wait behind that `setlisten`.
+            self.give_up_listen(now);
+        }
     }
 
     /// Sends the quest of [`Action::AskToListen`], which the driver has signed.

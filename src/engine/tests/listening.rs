@@ -204,6 +204,20 @@ fn calls_do_not_wait_for_a_listener_that_timed_out() {
 }
 
 #[test]
+fn calls_do_not_wait_for_a_listener_that_was_dropped() {
+    let mut rig = Rig::listening();
+    rig.hang_up();
+    rig.pass(10 * MILLI);
+    rig.call(7, 60 * SECOND);
+    rig.dial();
+    rig.seen_listen();
+    rig.engine.handle_unlisten(rig.now, ListenerId(1));
+    rig.act();
+    assert!(rig.is_ready());
+    assert_eq!(rig.seen().len(), 1, "the call");
+}
+
+#[test]
 fn listener_behind_an_unanswered_request_is_requested_after_a_second() {
     let mut rig = Rig::online_with_connect_timeout(30 * SECOND);
     rig.listen(1, Listen::new().room(1));

@@ -13,7 +13,7 @@ use rtm_server_sdk::engine::{Action, Counters, Engine, NewWish, Settings, Token}
 use rtm_server_sdk::listeners_internals::OfflineListeners;
 use rtm_server_sdk::rtm::methods::listen::set_listen;
 use rtm_server_sdk::rtm::{PushMethod, Signer};
-use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Target};
+use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Stage, Target};
 
 use super::model_listener::ModelListener;
 use super::server::{Reply, Server};
@@ -63,7 +63,7 @@ pub struct Simulation {
     asked: VecDeque<Items>,
     /// When the engine asked last, and has not heard since.
     asking_since: Option<Instant>,
-    /// When a start ended last for want of an answer.
+    /// When a listener ended last for want of an answer, or was dropped while calls waited for it.
     gave_up_at: Option<Instant>,
     /// The engine waits a moment before it asks again.
     is_put_off: bool,
@@ -177,6 +177,10 @@ impl Simulation {
         let Some(model) = self.models.remove(&id) else { return };
         self.listeners.remove(&model.listener);
         assert!(model.listener.is_over(), "a listener that is gone has something left");
+        if self.engine.stage() == Stage::Listening {
+            // Calls wait for the answer, and need not if all are gone whom it is for.
+            self.gave_up_at = Some(self.now);
+        }
         self.engine.handle_unlisten(self.now, model.listener.id());
     }
 
