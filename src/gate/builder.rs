@@ -1,4 +1,4 @@
-//! [`GateBuilder`]: how a gate is configured and started.
+//! [`GateBuilder`]: configures and starts a gate.
 
 use std::fmt::Display;
 use std::io;
@@ -138,8 +138,8 @@ impl GateBuilder {
         self
     }
 
-    /// Listens on an address such as `127.0.0.1:13325` and serves on a thread of its own. Port 0 takes a free port;
-    /// [`Gate::endpoint`] has it.
+    /// Listens on an address such as `127.0.0.1:13325` and serves on its own thread. Port 0 picks a free port, which
+    /// [`Gate::endpoint`] contains.
     ///
     /// # Errors
     ///
@@ -161,14 +161,14 @@ impl GateBuilder {
         self.start(&address).map_err(|error| Error::System(SystemError::new(format!("listening on {address}"), error)))
     }
 
-    /// Takes less from strangers than a gate does.
+    /// Sets the limits on what peers can make the gate hold.
     #[cfg(test)]
     pub(super) fn limits(mut self, limits: super::connections::Limits) -> GateBuilder {
         self.sockets.limits = limits;
         self
     }
 
-    /// What a gate with these settings serves its connections with.
+    /// Creates the service that a gate with these settings uses.
     #[cfg(feature = "unstable-internals")]
     pub(super) fn into_service(self) -> Service {
         Service::new(self.signers, self.service, Arc::default())

@@ -1,11 +1,11 @@
-//! The two clocks of the gate, read together: what the layers below the server know of time.
+//! The gate's two clocks, read together. The layers below the server get the time only from here.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// More than this counts as this: 1,000 years are longer than anything that a test waits for, and can be added to any moment.
+/// The longest duration: 1,000 years exceed any wait of a test, and can be added to any time.
 const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 3600);
 
-/// A moment, on the clock of the wall and on the one that never jumps.
+/// A point in time, on the wall clock and on the monotonic one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
     /// Milliseconds since the epoch: time stamps are checked against it.
@@ -14,21 +14,21 @@ pub(super) struct Now {
     pub monotonic: Instant,
 }
 
-/// The gate's own time: the machine's, moved on by as much as a test wants.
+/// The gate's time: the machine's, moved forward by tests.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     ahead: Duration,
 }
 
 impl Clock {
-    /// Moves both clocks on.
+    /// Moves both clocks forward.
     pub(super) fn advance(&mut self, duration: Duration) {
         self.ahead = self.ahead.saturating_add(duration).min(LONGEST);
     }
 
     /// Reads both clocks.
     pub(super) fn now(&self) -> Now {
-        // A clock before the epoch is nobody's; it counts as the epoch, and every time stamp is then refused.
+        // A clock before the epoch counts as the epoch. Every time stamp is then refused.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(self.ahead);
         let unix_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
         let machine = Instant::now();
@@ -37,7 +37,7 @@ impl Clock {
 }
 
 impl Now {
-    /// The time `duration` from now, on the clock that never jumps.
+    /// The time `duration` from now, on the monotonic clock.
     pub(super) fn in_future(&self, duration: Duration) -> Instant {
         self.monotonic.checked_add(duration.min(LONGEST)).unwrap_or(self.monotonic)
     }
@@ -50,12 +50,12 @@ impl Now {
 
 #[cfg(test)]
 impl Now {
-    /// The moment `unix_s` seconds after the epoch, for simulated time.
+    /// Creates the time `unix_s` seconds after the epoch, for simulated time.
     pub(super) fn at(unix_s: i64) -> Now {
         Now { unix_ms: unix_s * 1000, monotonic: Instant::now() }
     }
 
-    /// `duration` later on both clocks.
+    /// Returns the time `duration` later on both clocks.
     pub(super) fn later(self, duration: Duration) -> Now {
         let ms = i64::try_from(duration.as_millis()).unwrap();
         Now { unix_ms: self.unix_ms + ms, monotonic: self.monotonic + duration }

@@ -1,4 +1,4 @@
-//! Commands from a test to the gate's thread. The caller waits until each has taken effect.
+//! Commands from a test to the gate's thread. The caller waits until the command has taken effect.
 
 use std::io;
 use std::time::Duration;
@@ -9,35 +9,35 @@ use mio::Waker;
 use super::fault::Fault;
 use crate::rtm::{Message, UserId};
 
-/// What the gate's thread is told.
+/// A command for the gate's thread.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Move the clock on.
+    /// Move the clock forward.
     Advance(Duration),
     /// Close every connection.
     DisconnectAll,
     /// Stop answering.
     Pause,
-    /// Go on answering.
+    /// Answer again.
     Resume,
-    /// Treat quests wrongly.
+    /// Mishandle quests.
     Inject(Fault),
-    /// Treat quests well again.
+    /// Handle quests normally again.
     ClearFaults,
-    /// Tell an event to those who listen.
+    /// Push an event to its listeners.
     PushEvent(String, UserId),
-    /// Tell a message to those who listen.
+    /// Push a message to its listeners.
     PushMessage(Box<Message>),
-    /// Close everything and end.
+    /// Close everything and stop.
     Stop,
 }
 
-/// A command, and the one who waits for it.
+/// A command, and the caller that waits for it.
 #[derive(Debug)]
 pub(super) struct Order {
-    /// What is to be done.
+    /// The command.
     pub command: Command,
-    /// Told, or dropped, once it is done.
+    /// Dropped or signalled once the command has been executed.
     pub done: oneshot::Sender<()>,
 }
 
@@ -48,15 +48,15 @@ pub(super) struct CommandSender {
     waker: Waker,
 }
 
-/// The queue of commands: the callers' end and the thread's.
+/// Creates the queue of commands.
 pub(super) fn command_queue(waker: Waker) -> (CommandSender, Receiver<Order>) {
     let (queue, receiver) = unbounded();
     (CommandSender { queue, waker }, receiver)
 }
 
 impl CommandSender {
-    /// Has the thread execute a command, and waits until it has. A thread that has ended executes nothing more, and is
-    /// not waited for: it drops the command.
+    /// Sends a command to the thread, and waits until it has been executed. If the thread has ended, the command is
+    /// dropped and this returns.
     ///
     /// # Errors
     ///

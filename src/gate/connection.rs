@@ -1,4 +1,5 @@
-//! One connection with its socket: reads, has the session serve, writes, in turns that are fair to the others.
+//! One connection with its socket: reads, lets the session serve, and writes, in turns that are fair to other
+//! connections.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -12,12 +13,12 @@ use super::project::ConnectionId;
 use super::service::Service;
 use super::session::{Served, Session};
 
-/// After so many rounds of reading and serving it is the next connection's turn.
+/// After this many rounds of reading and serving, the next connection has its turn.
 const ROUNDS_PER_TURN: usize = 8;
-/// With epoll, a read that does not fill its buffer has emptied the socket, and an event announces what comes later:
-/// reading again only to be told so can be saved. Other systems want to be asked until they would block.
+/// With epoll, a read that does not fill its buffer has emptied the socket, and an event announces new data. So another
+/// read can be saved. Other systems require reading until it would block.
 const SHORT_READ_EMPTIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
-/// For how long the peer of a connection that is being closed may do nothing before it is cut.
+/// How long the peer of a closing connection may be inactive before the connection is cut.
 const LINGER: Duration = Duration::from_secs(5);
 /// How many bytes such a peer may still send.
 const DISCARDED_AT_MOST: usize = 16 * 1024 * 1024;
@@ -25,11 +26,11 @@ const DISCARDED_AT_MOST: usize = 16 * 1024 * 1024;
 /// What a connection needs after its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// An event: more quests, or room for its answers.
+    /// An event: more quests, or space for its answers.
     Event,
-    /// Another turn, after the others had theirs.
+    /// Another turn, after those of other connections.
     Turn,
-    /// Nothing any more: it is to be closed.
+    /// Nothing; it must be closed.
     Close,
 }
 
@@ -40,25 +41,25 @@ pub(super) struct Connection {
     session: Session,
     peer: SocketAddr,
     is_readable: bool,
-    /// The peer's end of the stream may be near: only a read of nothing tells.
+    /// Whether the peer's end of the stream may have been reached. Only an empty read shows that.
     may_end: bool,
-    /// The peer sends no more. It still gets the answers to what it sent.
+    /// Whether the peer has ended its stream. It still gets the answers to what it sent.
     has_ended: bool,
     last_heard: Instant,
     /// Set once no more quests are served.
     closing: Option<Closing>,
-    /// Whether it stands in the queue for another turn.
+    /// Whether it is queued for another turn.
     pub is_queued: bool,
-    /// Whether the server counts it among those that are being closed.
+    /// Whether the server counts it as closing.
     pub is_ending: bool,
-    /// The bytes that it held after its last turn, as the server has noted them.
+    /// The bytes that it held after its last turn, as recorded by the server.
     pub held: usize,
-    /// When it was to have a turn in any case, as the server has noted it.
+    /// When its timer is due, as recorded by the server.
     pub timer: Option<Instant>,
 }
 
-/// The end of a connection: its answers are sent, then the end of the stream, then what the peer still sends is thrown
-/// away. Closed with bytes unread, the socket would be reset, and the peer lose answers on their way.
+/// The end of a connection: its answers are sent, then the end of the stream, and further input is discarded. If the
+/// socket were closed with unread bytes, it would be reset and the peer would lose answers in transit.
 #[derive(Debug)]
 struct Closing {
     is_shut_down: bool,
@@ -67,7 +68,7 @@ struct Closing {
 }
 
 impl Connection {
-    /// A new connection, from which nothing was heard before `now`.
+    /// Creates a connection that was last active at `now`.
     pub(super) fn new(id: ConnectionId, stream: TcpStream, peer: SocketAddr, now: Instant) -> Connection {
         Connection {
             stream,
@@ -90,45 +91,45 @@ impl Connection {
         self.peer
     }
 
-    /// The socket, to be registered for events.
+    /// The socket, for registration with the poll.
     pub(super) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
 
-    /// For how long nothing has come.
+    /// How long nothing has been received.
     pub(super) fn idle_time(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.last_heard)
     }
 
-    /// When it needs a turn, whether anything happens or not.
+    /// When it needs a turn even if no event occurs.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         let give_up_at = self.closing.as_ref().map(|closing| closing.give_up_at);
         [give_up_at, self.session.next_late_answer()].into_iter().flatten().min()
     }
 
-    /// Whether the gate has ended its stream, and waits for the peer to do so too.
+    /// Whether the gate has ended its stream and waits for the peer's end.
     pub(super) fn is_shut_down(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.is_shut_down)
     }
 
-    /// The bytes that it holds for its peer.
+    /// The number of bytes held for its peer.
     pub(super) fn held_bytes(&self) -> usize {
         self.session.held_bytes()
     }
 
-    /// Notes what an event says.
+    /// Records an event.
     pub(super) fn note(&mut self, event: &Event) {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.may_end |= event.is_read_closed() || event.is_error();
     }
 
-    /// Puts a push into the outbox, to be sent in the next turn. Gives whether there was room for it.
+    /// Adds a push to the outbox, to be sent in the next turn. Returns whether there was space for it.
     #[must_use]
     pub(super) fn push(&mut self, quest: &[u8]) -> bool {
         self.closing.is_some() || self.session.push(quest)
     }
 
-    /// Serves what is there to be served, and stops where the peer must do something first.
+    /// Serves what can be served, until the peer must act.
     pub(super) fn take_turn(&mut self, service: &mut Service, clock: &Clock) -> Need {
         self.try_turn(service, clock).unwrap_or_else(|error| {
             log::info!("connection from {} ended: {error}", self.peer);
@@ -141,7 +142,7 @@ impl Connection {
             if self.closing.is_some() {
                 return self.close_in_order(clock.now().monotonic);
             }
-            // A session whose output is full must see its output go down before it serves on.
+            // A session whose output is full serves on only after output was written.
             self.flush()?;
             let served = self.session.serve(service, clock.now());
             self.flush()?;
@@ -188,7 +189,7 @@ impl Connection {
         self.discard()
     }
 
-    /// Reads what the peer still sends, until it ends the stream too.
+    /// Discards what the peer still sends, until it ends its stream too.
     fn discard(&mut self) -> io::Result<Need> {
         let Some(closing) = &mut self.closing else { return Ok(Need::Close) };
         while !self.has_ended && closing.discarded < DISCARDED_AT_MOST {
@@ -220,7 +221,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends as much as the socket takes, and gives how many bytes that were.
+    /// Sends as much as the socket accepts. Returns the number of bytes.
     fn flush(&mut self) -> io::Result<usize> {
         let mut flushed = 0;
         while !self.session.unsent().is_empty() {

@@ -1,4 +1,4 @@
-//! All connections of the gate: whose turn it is, who waits for a time, who holds too much.
+//! All connections of the gate: their turns, their timers, and how much they hold.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -15,12 +15,12 @@ use super::connection::{Connection, Need};
 use super::service::Service;
 use super::stats::Counters;
 
-/// What strangers can make a gate hold.
+/// Limits on what peers can make a gate hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// The most connections at a time. A connection has a buffer of 64 KiB at least.
+    /// The most connections at a time. Each has a buffer of at least 64 KiB.
     pub connections: usize,
-    /// The most bytes that all connections together hold: packets that are not whole, and what was not read yet.
+    /// The most bytes that all connections together hold: incomplete packets, and output that was not read yet.
     pub held_bytes: usize,
 }
 
@@ -30,7 +30,7 @@ impl Default for Limits {
     }
 }
 
-/// The open connections, and the service that they are served by.
+/// The open connections, and the service behind them.
 #[derive(Debug)]
 pub(super) struct Connections {
     registry: Registry,
@@ -39,18 +39,18 @@ pub(super) struct Connections {
     clock: Clock,
     limits: Limits,
     open: Slab<Connection>,
-    /// Connections that had their turn and want another one.
+    /// Connections that had a turn and need another one.
     queue: VecDeque<usize>,
-    /// When connections are to have a turn, whether anything happens to them or not.
+    /// When connections need a turn even if no event occurs.
     timers: BTreeSet<(Instant, usize)>,
     held: usize,
-    /// How many of the connections are being closed and count as closed.
+    /// The number of closing connections that count as closed.
     ending: usize,
     is_paused: bool,
 }
 
 impl Connections {
-    /// No connections yet. Their sockets will be registered with `registry`, under their numbers.
+    /// Creates the set, without connections. Sockets are registered with `registry` under their keys.
     pub(super) fn new(registry: Registry, service: Service, counters: Arc<Counters>, limits: Limits) -> Connections {
         Connections {
             registry,
@@ -67,7 +67,7 @@ impl Connections {
         }
     }
 
-    /// What they are served by.
+    /// The service behind the connections.
     pub(super) fn service(&mut self) -> &mut Service {
         &mut self.service
     }
@@ -77,12 +77,12 @@ impl Connections {
         self.clock.now()
     }
 
-    /// Moves the gate's clock on.
+    /// Moves the gate's clock forward.
     pub(super) fn advance(&mut self, duration: Duration) {
         self.clock.advance(duration);
     }
 
-    /// Takes a connection. One too many is closed at once.
+    /// Adds a connection. Closes it at once if there are too many.
     pub(super) fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
         if self.open.len() == self.limits.connections {
             log::error!("connection from {peer} closed: {} are open", self.open.len());
@@ -101,8 +101,8 @@ impl Connections {
         self.counters.count_accepted(self.count_open());
     }
 
-    /// Gives the connection that an event is about a turn. The event may be about one that was closed a moment ago, and its
-    /// place taken by another: that turn has no cause, and does no harm.
+    /// Gives the connection of an event a turn. That connection may just have been closed and its key reused. The turn
+    /// is then unnecessary, but harmless.
     pub(super) fn handle_event(&mut self, key: usize, event: &Event) {
         if let Some(connection) = self.open.get_mut(key) {
             connection.note(event);
@@ -110,12 +110,12 @@ impl Connections {
         }
     }
 
-    /// How many connections wait for another turn.
+    /// The number of connections that wait for another turn.
     pub(super) fn queued(&self) -> usize {
         self.queue.len()
     }
 
-    /// Gives the first `count` connections of the queue their turn.
+    /// Gives the first `count` queued connections their turn.
     pub(super) fn give_queued_turns(&mut self, count: usize) {
         for _ in 0..count {
             let Some(key) = self.queue.pop_front() else { return };
@@ -126,7 +126,7 @@ impl Connections {
         }
     }
 
-    /// When the next turn is due; at once for a moment in the past.
+    /// When the next turn is due. A time in the past means at once.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         match (self.is_paused, self.queue.is_empty()) {
             (true, _) => None,
@@ -135,7 +135,7 @@ impl Connections {
         }
     }
 
-    /// Gives the connections whose time has come a turn.
+    /// Gives a turn to the connections whose timers are due.
     pub(super) fn fire_timers(&mut self, now: Instant) {
         while let Some(&(at, key)) = self.timers.first().filter(|(at, _)| *at <= now && !self.is_paused) {
             self.timers.remove(&(at, key));
@@ -144,8 +144,8 @@ impl Connections {
         }
     }
 
-    /// Puts what calls have brought about into the outboxes of those who listen. A peer that is too far behind with its
-    /// reading is closed.
+    /// Adds the pushes that calls have caused to the outboxes of their listeners. Closes a connection whose peer has
+    /// fallen too far behind in reading.
     pub(super) fn deliver_pushes(&mut self) {
         for push in self.service.take_pushes() {
             for key in push.receivers {
@@ -161,7 +161,7 @@ impl Connections {
         }
     }
 
-    /// Closes the connections from which nothing came for `timeout`.
+    /// Closes the connections that have received nothing for `timeout`.
     pub(super) fn close_idle(&mut self, timeout: Duration, now: Instant) {
         let is_idle = |connection: &Connection| connection.idle_time(now) >= timeout;
         let idle: Vec<usize> =
@@ -178,7 +178,7 @@ impl Connections {
         keys.into_iter().for_each(|key| self.close(key));
     }
 
-    /// Gives no more turns, until [`resume`](Connections::resume).
+    /// Stops giving turns until [`resume`](Connections::resume).
     pub(super) fn pause(&mut self) {
         self.is_paused = true;
     }
@@ -209,7 +209,8 @@ impl Connections {
         self.open.len() - self.ending
     }
 
-    /// A connection whose stream the gate has ended listens no more and counts as closed, whatever its peer still does.
+    /// Counts a connection as closed, and removes its listeners, once the gate has ended its stream, whatever its peer
+    /// still sends.
     fn note_end(&mut self, key: usize) {
         let Some(connection) = self.open.get_mut(key) else { return };
         if connection.is_shut_down() && !std::mem::replace(&mut connection.is_ending, true) {
@@ -237,7 +238,7 @@ impl Connections {
         }
     }
 
-    /// Keeps the sum of what the connections hold. Over the limit, the one that holds the most is closed.
+    /// Updates the sum of the bytes held. Over the limit, closes the connection that holds the most.
     fn note_held(&mut self, key: usize) {
         let Some(connection) = self.open.get_mut(key) else { return };
         let held = connection.held_bytes();
@@ -259,7 +260,7 @@ impl Connections {
         self.held -= connection.held;
         self.ending -= usize::from(connection.is_ending);
         self.service.forget(key);
-        // The socket is closed in any case; a failure here would change nothing.
+        // The socket is closed in any case, so a failure does not matter.
         _ = self.registry.deregister(connection.stream());
         drop(connection);
         self.counters.set_open(self.count_open());

@@ -1,4 +1,4 @@
-//! The two ways in which a quest fails: an error answer, or the end of its connection.
+//! The two ways in which a quest can fail: an error answer, or the end of its connection.
 
 use std::borrow::Cow;
 
@@ -8,40 +8,40 @@ use crate::error::{DecodeError, ProtocolError};
 /// An error answer to a quest. The connection stays open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ErrorAnswer {
-    /// The answer's `code`.
+    /// The `code` of the answer.
     pub code: ErrorCode,
-    /// The answer's `ex`: what is wrong, for the person who reads the log.
+    /// The `ex` of the answer: what is wrong, for whoever reads the log.
     pub text: Cow<'static, str>,
 }
 
 impl ErrorAnswer {
-    /// An error answer with that code and that text.
+    /// Creates an error answer.
     pub(super) fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> ErrorAnswer {
         ErrorAnswer { code, text: text.into() }
     }
 
-    /// A parameter that is missing, of a wrong type, or out of range.
+    /// Creates the error for a parameter that is missing, of a wrong type, or out of range.
     pub(super) fn invalid_parameter(text: impl Into<Cow<'static, str>>) -> ErrorAnswer {
         ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_PARAMETER, text)
     }
 }
 
-/// A packet that breaks the protocol. The connection is closed without an answer to it, as the vendor's server does.
+/// A violation of the protocol. The connection is closed without an answer, as the vendor's server does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// The borders of the packets are lost.
+    /// The boundaries of packets are lost.
     #[error(transparent)]
     Framing(#[from] ProtocolError),
-    /// The payload is empty, cut short, or not a map with string keys.
+    /// The payload is empty, truncated, or not a map with string keys.
     #[error("the peer sent a quest that cannot be read: {0}")]
     Payload(DecodeError),
     /// Not exactly one of the bits for msgpack and JSON is set.
     #[error("the peer sent the flag byte {0:#04x}, which announces neither msgpack nor JSON, or both")]
     Flag(u8),
-    /// A key exchange failed, or came at the wrong time. Holds the reason.
+    /// A key exchange failed, or arrived at the wrong time. Holds the reason.
     #[error("the key exchange failed: {0}")]
     KeyExchange(String),
-    /// The gate serves encrypted sessions only.
+    /// The gate only serves encrypted sessions.
     #[error("the peer did not begin an encrypted session, and this gate serves no others")]
     NotEncrypted,
     /// The method's name is empty.

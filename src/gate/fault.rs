@@ -34,12 +34,12 @@ pub struct Fault {
     times_left: Option<u32>,
 }
 
-/// What becomes of a quest.
+/// The effect of a fault on a quest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
     /// It is answered with an error.
     Answer(ErrorCode, String),
-    /// It is executed, and answered late.
+    /// It is executed, but answered late.
     Delay(Duration),
     /// It is never answered.
     Silence,
@@ -91,14 +91,14 @@ impl Fault {
     }
 }
 
-/// The faults that were injected, in their order.
+/// The injected faults, in order.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     injected: Vec<Fault>,
 }
 
 impl Faults {
-    /// Adds a fault behind the others.
+    /// Adds a fault after the others.
     pub(super) fn inject(&mut self, fault: Fault) {
         self.injected.push(fault);
     }
@@ -108,7 +108,7 @@ impl Faults {
         self.injected.clear();
     }
 
-    /// What the first fault that fits does to a quest of this method.
+    /// Returns the effect of the first fault that matches a quest of this method.
     pub(super) fn apply(&mut self, method: &[u8]) -> Option<Effect> {
         let place = self.injected.iter().position(|fault| fault.fits(method))?;
         let fault = &mut self.injected[place];
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_fault_that_fits_applies_as_often_as_it_says() {
+    fn first_matching_fault_applies_as_often_as_it_says() {
         let mut faults = Faults::default();
         faults.inject(Fault::silence().on("a").times(2));
         faults.inject(Fault::disconnect().times(1));

@@ -6,13 +6,13 @@ use crate::fpnn::{Decryptor, Encryptor, Quest};
 #[cfg(feature = "encryption")]
 use super::key::GateKey;
 
-/// The quest that begins an encrypted session. It may only be a connection's first.
+/// The quest that begins an encrypted session. It must be the connection's first.
 pub(super) const KEY_METHOD: &[u8] = b"*key";
 
 /// How sessions begin.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Handshake {
-    /// With a key, encrypted sessions are served.
+    /// The key for encrypted sessions, if they are served.
     #[cfg(feature = "encryption")]
     pub key: Option<GateKey>,
     /// Whether plain sessions are refused.
@@ -21,7 +21,7 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    /// Whether a session may be plain.
+    /// Whether a session may be unencrypted.
     pub(super) fn allows_plain(&self) -> bool {
         #[cfg(feature = "encryption")]
         return !self.is_required;
@@ -29,11 +29,11 @@ impl Handshake {
         true
     }
 
-    /// The ciphers of the session that `*key` asks for.
+    /// Returns the ciphers of the session that `*key` requests.
     ///
     /// # Errors
     ///
-    /// The reference server closes the connection without an answer on any trouble, and so does the gate.
+    /// On any error, the gate closes the connection without an answer, as the reference server does.
     #[cfg(feature = "encryption")]
     pub(super) fn accept(&self, quest: &Quest<'_>) -> Result<(Encryptor, Decryptor), Violation> {
         let key = self.key.as_ref().ok_or_else(|| Violation::KeyExchange("the gate has no key".into()))?;
@@ -50,7 +50,7 @@ impl Handshake {
     }
 }
 
-/// The public key, whether the session is one stream, and the bits of the AES key.
+/// Reads the public key, whether the session is one stream, and the bits of the AES key.
 #[cfg(feature = "encryption")]
 fn read_params<'a>(quest: &Quest<'a>) -> Result<(Option<&'a [u8]>, bool, i64), crate::error::DecodeError> {
     let mut reader = quest.params()?;

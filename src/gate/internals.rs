@@ -1,4 +1,4 @@
-//! A gate of one connection without its sockets, for this crate's fuzz targets. No promise of stability.
+//! A gate with one connection and without sockets, for this crate's fuzz targets. Not covered by semantic versioning.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use super::failure::Violation;
 use super::service::Service;
 use super::session::{Served, Session};
 
-/// A gate whose clock is stopped, and its only connection.
+/// A gate with a stopped clock and a single connection.
 #[derive(Debug)]
 pub struct OfflineGate {
     service: Service,
@@ -19,7 +19,7 @@ pub struct OfflineGate {
 }
 
 impl OfflineGate {
-    /// A gate with the settings of `builder`, `unix_ms` milliseconds after the epoch.
+    /// Creates a gate with the settings of `builder`, at `unix_ms` milliseconds after the epoch.
     #[must_use]
     pub fn new(builder: GateBuilder, unix_ms: i64) -> OfflineGate {
         OfflineGate {
@@ -54,8 +54,8 @@ impl OfflineGate {
         &self.answers
     }
 
-    /// The bytes of all pushes so far. They are kept apart from the answers, since when they come between them depends
-    /// on how the peer's bytes were cut.
+    /// The bytes of all pushes so far. They are separate from the answers, because their place among these depends on
+    /// how the peer's bytes were split.
     #[must_use]
     pub fn pushes(&self) -> &[u8] {
         &self.pushes

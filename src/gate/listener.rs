@@ -5,13 +5,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use mio::net::TcpListener;
 
-/// How many connections may wait to be taken. The system's own limit holds beside it. One too many waits a second, until
-/// it is tried again.
+/// How many connections may wait to be accepted; the system has its own limit as well. When there are too many, a
+/// client retries after a second.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BACKLOG: i32 = 4096;
 
-/// Listens on the first address of that name that works. On Unix, the port of a gate that was dropped can be bound again
-/// at once.
+/// Listens on the first address of that name that works. On Unix, the port of a dropped gate can be bound again at
+/// once.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// Elsewhere 128 connections may wait.
+/// On other systems, 128 connections may wait.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
@@ -51,7 +51,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn hundreds_of_connections_are_made_before_the_first_is_taken() {
+    fn hundreds_of_connections_can_wait_to_be_accepted() {
         let listener = listen("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(20)).unwrap();

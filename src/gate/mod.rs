@@ -322,7 +322,7 @@ impl Drop for Gate {
     fn drop(&mut self) {
         let stopped = self.commands.run(Command::Stop);
         if let (Ok(()), Some(thread)) = (stopped, self.thread.take()) {
-            // If it panicked, the panic was reported there.
+            // If the thread panicked, the panic was reported there.
             _ = thread.join();
         }
     }

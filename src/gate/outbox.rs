@@ -1,11 +1,11 @@
-//! What a connection has to send: whole frames, encrypted on their way in, taken out in pieces of any size.
+//! The output of a connection: whole frames, enciphered when they are added, taken out in pieces of any size.
 
 use crate::fpnn::{Encryptor, patch_seq};
 
-/// An outbox that was larger than this, in bytes, gives its memory back.
+/// An outbox with more capacity than this, in bytes, frees its memory.
 const KEPT_CAPACITY: usize = 256 * 1024;
 
-/// The bytes that a connection is to send.
+/// The output of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     encryptor: Encryptor,
@@ -14,7 +14,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// What is appended from now on is encrypted.
+    /// Enciphers everything that is appended from now on.
     pub(super) fn set_encryptor(&mut self, encryptor: Encryptor) {
         self.encryptor = encryptor;
     }
@@ -24,7 +24,7 @@ impl Outbox {
         self.append_patched(frame, |_| ());
     }
 
-    /// Appends a frame under another sequence number.
+    /// Appends a frame with another sequence number.
     pub(super) fn append_as(&mut self, frame: &[u8], seq: u32) {
         self.append_patched(frame, |frame| patch_seq(frame, seq));
     }
@@ -38,22 +38,22 @@ impl Outbox {
         self.encryptor.encrypt(&mut self.bytes[start..]);
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
-    /// How many bytes it holds.
+    /// The number of bytes it holds.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The first `sent` bytes of [`unsent`](Outbox::unsent) were sent.
+    /// Marks the first `sent` bytes of [`unsent`](Outbox::unsent) as sent.
     pub(super) fn mark_sent(&mut self, sent: usize) {
         self.sent += sent;
     }
 
-    /// Gives back the memory of what was sent.
+    /// Frees the memory of what was sent.
     pub(super) fn drop_sent(&mut self) {
         if self.sent == self.bytes.len() {
             self.bytes.clear();

@@ -1,4 +1,4 @@
-//! A view of a quest's parameters: checked once as a whole, then looked up by key.
+//! The parameters of a quest: checked once as a whole, then looked up by key.
 
 use super::failure::ErrorAnswer;
 use crate::code::ErrorCode;
@@ -6,18 +6,18 @@ use crate::error::DecodeError;
 use crate::fpnn::PayloadReader;
 use crate::rtm::MessageBody;
 
-/// How many pairs are found without reading the payload again. No method of RTM has more.
+/// How many pairs can be found without reading the payload again. No method of RTM has more.
 const INDEXED: usize = 16;
 
 /// The parameters of one quest. Unknown keys are ignored; of a repeated key the last counts.
 ///
-/// Integers may be floats with a whole value, texts may come as bin, and nil counts as left out. What is missing or of
-/// a wrong type is answered with 200034, once a method asks for it.
+/// Integers may be floats with a whole value, texts may be sent as bin, and nil counts as absent. If a method requests
+/// a parameter that is missing or of a wrong type, the answer is 200034.
 #[derive(Debug)]
 pub(super) struct Params<'a> {
     indexed: [Pair<'a>; INDEXED],
     len: usize,
-    /// Behind the indexed pairs.
+    /// The pairs after the indexed ones.
     rest: PayloadReader<'a>,
 }
 
@@ -28,11 +28,11 @@ struct Pair<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// Reads a payload to its end, so that no quest is executed that is not whole.
+    /// Reads the whole payload, so that an incomplete quest is not executed.
     ///
     /// # Errors
     ///
-    /// The payload is cut short, or its keys are not strings.
+    /// The payload is truncated, or its keys are not strings.
     pub(super) fn read(mut reader: PayloadReader<'a>) -> Result<Params<'a>, DecodeError> {
         let mut indexed = std::array::from_fn(|_| Pair { key: b"", value: reader.clone() });
         let mut len = 0;
@@ -49,43 +49,43 @@ impl<'a> Params<'a> {
         Ok(Params { indexed, len, rest })
     }
 
-    /// An integer that must be there.
+    /// Returns a required integer.
     pub(super) fn int(&self, key: &'static str) -> Result<i64, ErrorAnswer> {
         self.optional_int(key)?.ok_or_else(|| missing(key))
     }
 
-    /// An integer that may be left out.
+    /// Returns an optional integer.
     pub(super) fn optional_int(&self, key: &'static str) -> Result<Option<i64>, ErrorAnswer> {
         self.optional(key, "a 64-bit integer", |value| value.integral(key))
     }
 
-    /// The bytes of a string that must be there, in UTF-8 or not.
+    /// Returns the bytes of a required string, which need not be UTF-8.
     pub(super) fn bytes(&self, key: &'static str) -> Result<&'a [u8], ErrorAnswer> {
         self.optional(key, "a string", |value| value.bytes(key))?.ok_or_else(|| missing(key))
     }
 
-    /// A text that may be left out.
+    /// Returns an optional text.
     pub(super) fn optional_text(&self, key: &'static str) -> Result<Option<&'a str>, ErrorAnswer> {
         let text = self.optional(key, "a string in UTF-8", |value| value.optional_str(key))?;
         Ok(text.flatten())
     }
 
-    /// A text that counts as empty when it is left out.
+    /// Returns a text that is empty by default.
     pub(super) fn text_or_empty(&self, key: &'static str) -> Result<&'a str, ErrorAnswer> {
         self.optional_text(key).map(Option::unwrap_or_default)
     }
 
-    /// A boolean that counts as false when it is left out.
+    /// Returns a boolean that is false by default.
     pub(super) fn flag(&self, key: &'static str) -> Result<bool, ErrorAnswer> {
         self.optional_flag(key).map(Option::unwrap_or_default)
     }
 
-    /// A boolean that may be left out.
+    /// Returns an optional boolean.
     pub(super) fn optional_flag(&self, key: &'static str) -> Result<Option<bool>, ErrorAnswer> {
         self.optional(key, "a boolean", |value| value.bool(key))
     }
 
-    /// The body of a message: text if it came as a string in UTF-8, bytes otherwise.
+    /// Returns the body of a message: text if it is a string in UTF-8, bytes otherwise.
     pub(super) fn body(&self, key: &'static str) -> Result<MessageBody, ErrorAnswer> {
         let (bytes, is_str) =
             self.optional(key, "a string or binary", |value| value.str_or_bin(key))?.ok_or_else(|| missing(key))?;
@@ -95,7 +95,7 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// A list of integers that must be there and not be empty.
+    /// Returns a required list of integers, which must not be empty.
     pub(super) fn ints(&self, key: &'static str) -> Result<Vec<i64>, ErrorAnswer> {
         let ints = self.optional_ints(key)?.ok_or_else(|| missing(key))?;
         if ints.is_empty() {
@@ -105,7 +105,7 @@ impl<'a> Params<'a> {
         Ok(ints)
     }
 
-    /// A list of integers that may be left out. Nil is not a list.
+    /// Returns an optional list of integers. Nil is not a list.
     pub(super) fn optional_ints(&self, key: &'static str) -> Result<Option<Vec<i64>>, ErrorAnswer> {
         let Some(mut value) = self.find(key) else { return Ok(None) };
         if is_nil(&value) {
@@ -114,12 +114,12 @@ impl<'a> Params<'a> {
         read_ints(&mut value, key).map(Some).map_err(|_| wrong_type(key, INTEGERS))
     }
 
-    /// A list of integers that may be left out. The vendor's Go SDK sends a map in its place, whose keys are the list.
+    /// Returns an optional list of integers. The vendor's Go SDK sends a map instead, whose keys are the list.
     pub(super) fn optional_ints_or_keys(&self, key: &'static str) -> Result<Option<Vec<i64>>, ErrorAnswer> {
         self.optional(key, INTEGERS, |value| read_list(value, key, |value| value.integral(key)))
     }
 
-    /// A list of texts, or a map whose keys are the list.
+    /// Returns an optional list of texts, or a map whose keys are the list.
     pub(super) fn optional_texts_or_keys(&self, key: &'static str) -> Result<Option<Vec<Box<str>>>, ErrorAnswer> {
         let text = |value: &mut PayloadReader<'a>| match value.optional_str(key)? {
             Some(text) => Ok(text.into()),
@@ -140,7 +140,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// Where the value of `key` begins.
+    /// Finds the last value of `key`.
     fn find(&self, key: &str) -> Option<PayloadReader<'a>> {
         let indexed = self.indexed[..self.len].iter().rev().find(|pair| pair.key == key.as_bytes());
         self.find_in_rest(key.as_bytes()).or_else(|| indexed.map(|pair| pair.value.clone()))
@@ -149,7 +149,7 @@ impl<'a> Params<'a> {
     fn find_in_rest(&self, wanted: &[u8]) -> Option<PayloadReader<'a>> {
         let mut rest = self.rest.clone();
         let mut found = None;
-        // All of it was read before, so that an error is the end.
+        // The payload was read completely before, so an error means the end.
         while let Ok(Some(key)) = rest.next_key() {
             if key == wanted {
                 found = Some(rest.clone());
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn last_of_a_repeated_key_counts_wherever_it_stands() {
+    fn last_of_a_repeated_key_counts_wherever_it_is() {
         for between in [0, 40] {
             let mut pairs = vec![("rid".into(), 1.into())];
             pairs.extend((0..between).map(|n| (format!("x{n}").into(), Value::Nil)));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn payload_that_is_cut_short_behind_the_indexed_pairs_is_refused() {
+    fn payload_truncated_after_the_indexed_pairs_is_refused() {
         let whole = payload((0..40).map(|n| (format!("x{n}").into(), n.into())).collect());
         assert!(read(&whole).is_ok());
         assert!(read(&whole[..whole.len() - 1]).is_err());

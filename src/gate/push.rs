@@ -1,4 +1,4 @@
-//! Pushes: the gate's own quests to listeners.
+//! Pushes: the gate's quests to listeners.
 
 use super::project::{ConnectionId, Listeners, Subject};
 use crate::fpnn::{FrameWriter, MapWriter, MethodName};
@@ -10,36 +10,36 @@ const USER_MESSAGE: MethodName<'static> = MethodName::literal("pushmsg");
 const EVENT: MethodName<'static> = MethodName::literal("pushevent");
 const PING: MethodName<'static> = MethodName::literal("ping");
 
-/// Pushes that wait to be put into the outboxes of the connections that get them.
+/// Pushes that have not been added to outboxes yet.
 #[derive(Debug, Default)]
 pub(super) struct Pushes {
     waiting: Vec<Push>,
 }
 
-/// One push, and who gets it.
+/// A push, and its receivers.
 #[derive(Debug)]
 pub(super) struct Push {
-    /// The whole quest, under the sequence number 0.
+    /// The whole quest, with the sequence number 0.
     pub quest: Vec<u8>,
     /// The connections that listen to it.
     pub receivers: Vec<ConnectionId>,
 }
 
-/// Something that happened to a user.
+/// An event of a user.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EventPush<'a> {
     /// The project.
     pub pid: i32,
-    /// What happened: `login`, `logout`.
+    /// The name of the event: `login`, `logout`.
     pub name: &'a str,
-    /// To whom.
+    /// The user.
     pub uid: UserId,
-    /// When, in seconds since the epoch.
+    /// The time, in seconds since the epoch.
     pub time: i64,
 }
 
 impl Pushes {
-    /// Tells a message to every connection that listens to it, and gives how many those are.
+    /// Pushes a message to every connection that listens to it. Returns their number.
     pub(super) fn message(&mut self, listeners: &Listeners, message: &Message) -> usize {
         let subject = match message.target {
             Target::Room(room) => Subject::Room(room),
@@ -49,17 +49,17 @@ impl Pushes {
         self.add(listeners.of(subject), || message_quest(message))
     }
 
-    /// Tells an event to every connection that listens to it, and gives how many those are.
+    /// Pushes an event to every connection that listens to it. Returns their number.
     pub(super) fn event(&mut self, listeners: &Listeners, event: EventPush<'_>) -> usize {
         self.add(listeners.of(Subject::Event(event.name)), || event_quest(event))
     }
 
-    /// RTM's own keep-alive, to every connection that listens to events.
+    /// Pushes RTM's own keep-alive to every connection that listens to events.
     pub(super) fn ping(&mut self, listeners: &Listeners) {
         self.add(listeners.of_events(), || quest(PING, |params| params));
     }
 
-    /// Takes what waits.
+    /// Takes the waiting pushes.
     pub(super) fn take(&mut self) -> Vec<Push> {
         std::mem::take(&mut self.waiting)
     }
@@ -73,7 +73,7 @@ impl Pushes {
     }
 }
 
-/// The vendor's C++ SDK reads `to` in the pushes of rooms and groups too, and gives up without it.
+/// The vendor's C++ SDK also reads `to` in the pushes of rooms and groups, and fails without it.
 fn message_quest(message: &Message) -> Vec<u8> {
     let (method, target) = match message.target {
         Target::Room(room) => (ROOM_MESSAGE, [Some(("rid", room)), Some(("to", room))]),
@@ -95,7 +95,7 @@ fn message_quest(message: &Message) -> Vec<u8> {
 fn event_quest(event: EventPush<'_>) -> Vec<u8> {
     quest(EVENT, |params| {
         let params = params.int("pid", event.pid.into()).str("event", event.name).int("uid", event.uid);
-        // Where the user is connected, which no user of the gate is.
+        // The user's address, although no user is connected to the gate.
         params.int("time", event.time).str("endpoint", "127.0.0.1:0")
     })
 }

@@ -1,4 +1,4 @@
-//! The signatures that were used: each may be used once.
+//! Remembers used signatures, because each may be used only once.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use rustc_hash::FxHashSet;
 
 use crate::rtm::SIGN_LEN;
 
-/// A time stamp may be this many seconds away from the gate's clock, either way.
+/// How many seconds a time stamp may differ from the gate's clock.
 pub(super) const CLOCK_TOLERANCE_S: u64 = 60;
 
-/// The most signatures that are remembered: a minute of 280,000 calls a second. They take 10 to 20 bytes each.
+/// The most signatures remembered: a minute at 280,000 calls a second. Each takes 10 to 20 bytes.
 const MOST_REMEMBERED: usize = 16 << 20;
 
-/// Remembers the signatures of the calls that the clock check would still let pass, by a fingerprint of 64 bits.
+/// Remembers signatures as long as the clock check lets them pass, by a fingerprint of 64 bits.
 ///
-/// A signature covers its time stamp, so that a repeated one is found among those of the same second, and a whole
-/// second is forgotten at once. Over the limit, the oldest second is forgotten first: its signatures have the least
-/// time left in which they could be repeated.
+/// A signature covers its time stamp. So a repeated one is found among those of the same second, and a whole second is
+/// forgotten at once. Over the limit, the oldest second is forgotten first, because its signatures have the least time
+/// left to be repeated.
 #[derive(Debug)]
 pub(super) struct Replays {
     seconds: BTreeMap<i64, FxHashSet<u64>>,
@@ -35,7 +35,8 @@ impl Replays {
         Replays { seconds: BTreeMap::new(), remembered: 0, most }
     }
 
-    /// Whether a signature, which was found right and whose time stamp passed the clock check, comes for the first time.
+    /// Whether a signature is used for the first time. It must be valid, and its time stamp must have passed the clock
+    /// check.
     pub(super) fn is_first_use(&mut self, sign: &[u8; SIGN_LEN], ts: i64, now_s: i64) -> bool {
         self.forget_before(now_s.saturating_sub_unsigned(CLOCK_TOLERANCE_S));
         let is_first = self.seconds.entry(ts).or_default().insert(fingerprint(sign));
@@ -61,9 +62,9 @@ impl Replays {
     }
 }
 
-/// The first 64 bits of the MD5, out of their hex digits.
+/// Computes the first 64 bits of the MD5 from its hex digits.
 fn fingerprint(sign: &[u8; SIGN_LEN]) -> u64 {
-    // A digit's value is its low half, a letter's is nine more.
+    // A digit's value is its low half; a letter's is nine more.
     sign[..16].iter().fold(0, |bits, &digit| bits << 4 | u64::from((digit & 0xf) + 9 * (digit >> 6)))
 }
 
@@ -91,14 +92,14 @@ mod tests {
     #[test]
     fn signature_is_remembered_for_as_long_as_its_time_stamp_would_pass() {
         let mut replays = Replays::default();
-        // The earliest moment at which the clock check lets ts 1000 pass, then the latest.
+        // The earliest and the latest time at which the clock check lets ts 1000 pass.
         assert!(replays.is_first_use(&sign(1), 1000, 940));
         assert!(!replays.is_first_use(&sign(1), 1000, 1060));
         assert_eq!(replays.remembered, 1);
     }
 
     #[test]
-    fn what_the_clock_check_refuses_is_forgotten() {
+    fn signatures_that_the_clock_check_refuses_are_forgotten() {
         let mut replays = Replays::default();
         for ts in 0..1000 {
             for number in 0..10 {

@@ -1,4 +1,4 @@
-//! The gate's thread: one poll for the listening socket, all connections, and the commands of a test.
+//! The gate's thread: one poll for the listening socket, all connections, and the commands of tests.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -17,12 +17,12 @@ use super::stats::Counters;
 const LISTENER: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
 const EVENTS: usize = 1024;
-/// When the machine is out of file descriptors or memory, connections are taken again after this time.
+/// How long to wait before accepting connections again if the machine is out of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often those who listen to events get a `ping`. The vendor's Node SDK gives up after 40 s without one.
+/// How often connections that listen to events get a `ping`. The vendor's Node SDK gives up after 40 s without one.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// The gate's thread, from the inside.
+/// The state of the gate's thread.
 #[derive(Debug)]
 pub(super) struct Server {
     poll: Poll,
@@ -36,23 +36,23 @@ pub(super) struct Server {
     is_stopped: bool,
 }
 
-/// How a server treats its sockets.
+/// The settings of a server's sockets.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SocketSettings {
-    /// A connection from which nothing came for this long is closed.
+    /// A connection that has received nothing for this long is closed.
     pub idle_timeout: Option<Duration>,
     /// Whether Nagle's algorithm stays on.
     pub nagle: bool,
-    /// What it takes from all of them.
+    /// The limits on all connections.
     pub limits: Limits,
 }
 
 impl Server {
-    /// A server of the connections that `listener` takes, and the way to command it.
+    /// Creates a server for the connections that `listener` accepts, and the sender of its commands.
     ///
     /// # Errors
     ///
-    /// The machine refused what it needs to poll.
+    /// The system refused a resource for polling.
     pub(super) fn new(
         mut listener: TcpListener,
         service: Service,
@@ -78,7 +78,7 @@ impl Server {
         Ok((server, sender))
     }
 
-    /// Serves until it is to stop. All connections end with it.
+    /// Serves until it is stopped. Then all connections end.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_stopped {
@@ -94,9 +94,9 @@ impl Server {
     }
 
     fn turn(&mut self, events: &Events) {
-        // Those that queue now had their turn before these events came.
+        // Connections queued before these events have already had a turn.
         let queued = self.connections.queued();
-        // Whoever gave a command waits until this turn is over.
+        // Callers of commands wait until the end of this turn.
         let _executed = self.execute_commands();
         for event in events {
             match event.token() {
@@ -190,7 +190,7 @@ impl Server {
     }
 }
 
-/// Whether taking a connection failed for a reason that ends with that connection.
+/// Whether accepting a connection failed for a reason that concerns only that connection.
 fn is_about_one_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }

@@ -1,9 +1,9 @@
-//! What the gate does with a quest: checks it, has its method execute it, and answers. No sockets; time is a parameter.
+//! Handles quests: checks each, executes its method, and answers. Has no sockets, and time is a parameter.
 //!
-//! A quest is checked in this order, and the first thing that is wrong decides: the packet (see [`Violation`]), the
-//! encoding of the payload (10008), the method (20004), the signature fields (200034), the project (200001), the
-//! signature (200002), the time stamp (200008), the repeated signature (200006), the rate (200010), the method's own
-//! parameters. A signature counts as used from the moment when it was found right, whatever becomes of the call.
+//! A quest is checked in this order, and the first failure decides: the packet (see [`Violation`]), the encoding of the
+//! payload (10008), the method (20004), the signature fields (200034), the project (200001), the signature (200002),
+//! the time stamp (200008), the repeated signature (200006), the rate (200010), the method's own parameters. Once a
+//! signature is verified it counts as used, whatever happens to the call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,51 +26,51 @@ use crate::error::DecodeError;
 use crate::fpnn::{FLAG_MSGPACK, Quest};
 use crate::rtm::{Message, SIGN_LEN, Signer, UserId};
 
-/// The flag of a JSON payload. The vendor's server reads those too.
+/// The flag of a JSON payload, which the vendor's server also reads.
 const FLAG_JSON: u8 = 0x40;
-/// The buffer of an answer that was larger than this, in bytes, gives its memory back.
+/// An answer buffer with more capacity than this, in bytes, frees its memory.
 const KEPT_ANSWER: usize = 64 * 1024;
 
-/// The projects, and the memory of the signatures.
+/// The projects, and the used signatures.
 #[derive(Debug)]
 pub(super) struct Service {
     projects: FxHashMap<i32, Project>,
-    /// `None` if a signature may be used again.
+    /// `None` if signatures may be used again.
     replays: Option<Replays>,
     counters: Arc<Counters>,
     settings: Settings,
     faults: Faults,
     pushes: Pushes,
-    /// The answer to the last quest, kept so that answering does not allocate.
+    /// The answer to the last quest, kept so that answers need no allocation.
     answer: Vec<u8>,
 }
 
-/// How a service treats its peers.
+/// The settings of a service.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     /// How sessions begin.
     pub handshake: Handshake,
-    /// What it follows of the real service's rules.
+    /// The rules of the real service to follow.
     pub rules: Rules,
     /// Whether a signature may be used again.
     pub accept_repeated_signatures: bool,
 }
 
-/// What a connection does about a quest.
+/// The reaction of a connection to a quest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reaction<'a> {
-    /// Nothing: the quest was a one-way one, or a fault keeps it quiet.
+    /// Do nothing: the quest is one-way, or a fault suppresses the answer.
     Nothing,
-    /// Sends an answer.
+    /// Send an answer.
     Answer(&'a [u8]),
-    /// Sends an answer later.
+    /// Send an answer later.
     AnswerLater(&'a [u8], Duration),
-    /// Ends.
+    /// Close the connection.
     Disconnect,
 }
 
 impl Service {
-    /// A service for these projects, in which nothing has happened yet.
+    /// Creates a service for these projects, without any history.
     pub(super) fn new(signers: FxHashMap<i32, Signer>, settings: Settings, counters: Arc<Counters>) -> Service {
         let project = |(pid, signer)| (pid, Project::new(signer, settings.rules));
         Service {
@@ -89,12 +89,12 @@ impl Service {
         &self.settings.handshake
     }
 
-    /// What it does wrong on purpose.
+    /// The injected faults.
     pub(super) fn faults(&mut self) -> &mut Faults {
         &mut self.faults
     }
 
-    /// Tells a message to those who listen, in every project. One without a time gets that of the gate.
+    /// Pushes a message to its listeners in every project. A message without a time gets the gate's.
     pub(super) fn push_message(&mut self, mut message: Message, now: Now) {
         message.mtime.get_or_insert(now.unix_ms);
         for project in self.projects.values() {
@@ -102,26 +102,26 @@ impl Service {
         }
     }
 
-    /// Tells an event to those who listen, in every project.
+    /// Pushes an event to its listeners in every project.
     pub(super) fn push_event(&mut self, name: &str, uid: UserId, now: Now) {
         for (&pid, project) in &self.projects {
             self.pushes.event(&project.listeners, EventPush { pid, name, uid, time: now.unix_s() });
         }
     }
 
-    /// The pushes that calls have brought about since this was asked last.
+    /// Takes the pushes caused since the last call.
     pub(super) fn take_pushes(&mut self) -> Vec<Push> {
         self.pushes.take()
     }
 
-    /// Has the gate's own `ping` sent to every connection that listens to events.
+    /// Pushes the gate's own `ping` to every connection that listens to events.
     pub(super) fn ping(&mut self) {
         for project in self.projects.values() {
             self.pushes.ping(&project.listeners);
         }
     }
 
-    /// Forgets what a connection listened to.
+    /// Removes a connection's subscriptions.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.projects.values_mut().for_each(|project| project.listeners.forget(connection));
     }
@@ -131,11 +131,11 @@ impl Service {
         self.counters.count_push_answered();
     }
 
-    /// Executes a quest that came on `connection`, and says what is to be done about it.
+    /// Executes a quest that arrived on `connection`. Returns what to do about it.
     ///
     /// # Errors
     ///
-    /// The quest breaks the protocol: the connection is to be closed.
+    /// The quest violates the protocol, so the connection must be closed.
     pub(super) fn serve(
         &mut self,
         quest: &Quest<'_>,
@@ -162,7 +162,7 @@ impl Service {
         })
     }
 
-    /// Writes the answer to a quest: what `execute` writes, or its error. `execute` gives the number of the method.
+    /// Writes the answer to a quest: what `execute` writes, or its error. `execute` returns the number of the method.
     fn write_answer(
         &mut self,
         quest: &Quest<'_>,
@@ -185,7 +185,7 @@ impl Service {
         self.answer = answer;
     }
 
-    /// Gives the number of the method that was executed.
+    /// Executes a quest. Returns the number of its method.
     fn execute(
         &mut self,
         method: &[u8],
@@ -207,7 +207,7 @@ impl Service {
     }
 }
 
-/// The project of a call, once its signature is found right.
+/// Returns the project of a call, after checking its signature.
 fn authorize<'a>(
     projects: &'a mut FxHashMap<i32, Project>,
     replays: Option<&mut Replays>,
@@ -229,7 +229,7 @@ fn authorize<'a>(
     Ok(project)
 }
 
-/// Opens the payload and reads it to its end, so that no quest is executed that is not whole.
+/// Reads the whole payload, so that an incomplete quest is not executed.
 fn read_params<'a>(quest: &Quest<'a>) -> Result<Params<'a>, Failure> {
     let encoding = quest.flag & (FLAG_MSGPACK | FLAG_JSON);
     if encoding != FLAG_MSGPACK && encoding != FLAG_JSON {
@@ -252,7 +252,7 @@ fn unknown_method(method: &[u8]) -> ErrorAnswer {
     ErrorAnswer::new(ErrorCode::FPNN_EC_CORE_UNKNOWN_METHOD, text)
 }
 
-/// What a call is signed with, beside its project and its method.
+/// The signature of a call, without its project and its method.
 struct Signature<'a> {
     sign: &'a [u8],
     salt: i64,

@@ -1,4 +1,4 @@
-//! One connection without its socket: received bytes go in, the bytes of answers and pushes come out.
+//! One connection without its socket: takes received bytes, and produces the bytes of answers and pushes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,38 +12,38 @@ use super::project::ConnectionId;
 use super::service::{Reaction, Service};
 use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Quest};
 
-/// The largest packet, from its header to the end of its payload: the reference server's default.
+/// The largest packet, header and payload included: the reference server's default.
 pub(super) const LARGEST_PACKET: usize = 8 * 1024 * 1024;
-/// Once this many bytes wait for the peer to read them, no more of its quests are executed.
+/// No more quests are executed while at least this many bytes wait for the peer to read them.
 const ANSWERS_LIMIT: usize = 1024 * 1024;
-/// The most bytes that wait for a peer: one that is behind by more pushes than this is closed.
+/// The most bytes that may wait for a peer. A connection that falls further behind because of pushes is closed.
 const OUTBOX_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Why [`Session::serve`] stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Served {
-    /// Every whole packet that was received has been dealt with.
+    /// Every complete packet received has been handled.
     All,
     /// The peer must read some answers first.
     OutputFull,
-    /// A fault was injected that closes the connection.
+    /// An injected fault closes the connection.
     Disconnect,
 }
 
-/// The state of one connection: the bytes before they are packets, and the packets before they are sent.
+/// The state of one connection: received bytes that are not a packet yet, and output that is not sent yet.
 #[derive(Debug)]
 pub(super) struct Session {
     id: ConnectionId,
     decoder: Decoder,
     outbox: Outbox,
-    /// Nothing has come yet: the first packet decides whether the session is encrypted.
+    /// Whether nothing has been received yet. The first packet decides whether the session is encrypted.
     is_new: bool,
     pushes_sent: u32,
-    /// Answers that a fault holds back, the next one first.
+    /// Answers delayed by faults, the next one first.
     late: BinaryHeap<Reverse<LateAnswer>>,
 }
 
-/// An answer, by the time when it is to be sent.
+/// An answer, ordered by the time when it must be sent.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct LateAnswer {
     send_at: Instant,
@@ -51,7 +51,7 @@ struct LateAnswer {
 }
 
 impl Session {
-    /// A plain session of the connection `id`.
+    /// Creates the session of the connection `id`, without encryption.
     pub(super) fn new(id: ConnectionId) -> Session {
         Session {
             id,
@@ -63,21 +63,21 @@ impl Session {
         }
     }
 
-    /// Room for received bytes; never empty.
+    /// Space for received bytes; never empty.
     pub(super) fn space(&mut self) -> &mut [u8] {
         self.decoder.space()
     }
 
-    /// The first `received` bytes of [`space`](Session::space) were filled in.
+    /// Accepts `received` bytes that were read into [`space`](Session::space).
     pub(super) fn advance(&mut self, received: usize) {
         self.decoder.advance(received);
     }
 
-    /// Executes what was received and appends the answers to the output.
+    /// Executes the received quests and appends the answers to the output.
     ///
     /// # Errors
     ///
-    /// The connection is to be closed, once the answers to the quests before the broken one are sent.
+    /// The connection must be closed, after the answers to the quests before the violation have been sent.
     pub(super) fn serve(&mut self, service: &mut Service, now: Now) -> Result<Served, Violation> {
         self.outbox.drop_sent();
         self.send_late_answers(now.monotonic);
@@ -112,12 +112,12 @@ impl Session {
         Ok(Served::OutputFull)
     }
 
-    /// When the next late answer is to be sent.
+    /// When the next delayed answer must be sent.
     pub(super) fn next_late_answer(&self) -> Option<Instant> {
         self.late.peek().map(|Reverse(late)| late.send_at)
     }
 
-    /// Appends the late answers that are due.
+    /// Appends the delayed answers that are due.
     pub(super) fn send_late_answers(&mut self, now: Instant) {
         while self.next_late_answer().is_some_and(|send_at| send_at <= now) {
             if let Some(Reverse(late)) = self.late.pop() {
@@ -126,17 +126,17 @@ impl Session {
         }
     }
 
-    /// Whether everything that was to be sent has been.
+    /// Whether everything has been sent.
     pub(super) fn is_all_sent(&self) -> bool {
         self.unsent().is_empty() && self.late.is_empty()
     }
 
-    /// The bytes that it holds for its peer: packets that are not whole, and what was not read yet.
+    /// The bytes held for its peer: incomplete packets, and output that was not read yet.
     pub(super) fn held_bytes(&self) -> usize {
         self.decoder.buffered() + self.outbox.len()
     }
 
-    /// Appends a push, under a sequence number of the gate's own. Gives whether there was room for it.
+    /// Appends a push, with a sequence number of the gate's. Returns whether there was space for it.
     #[must_use]
     pub(super) fn push(&mut self, quest: &[u8]) -> bool {
         if self.outbox.unsent().len() + quest.len() > OUTBOX_LIMIT {
@@ -147,18 +147,18 @@ impl Session {
         true
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub(super) fn unsent(&self) -> &[u8] {
         self.outbox.unsent()
     }
 
-    /// The first `sent` bytes of [`unsent`](Session::unsent) were sent.
+    /// Marks the first `sent` bytes of [`unsent`](Session::unsent) as sent.
     pub(super) fn mark_sent(&mut self, sent: usize) {
         self.outbox.mark_sent(sent);
     }
 }
 
-/// What a quest is, by its place in the session.
+/// The kind of a quest, which depends on its place in the session.
 enum Turn {
     Call,
     KeyExchange { seq: u32 },
@@ -173,7 +173,7 @@ fn check_turn(quest: &Quest<'_>, is_first: bool, service: &Service) -> Result<Tu
     }
 }
 
-/// Pushes are numbered from 1 on. Whatever a peer answers to one, the gate is content.
+/// Counts the answer to a push, whatever it contains. Pushes are numbered from 1.
 fn accept_answer(answer: &Answer<'_>, pushes_sent: u32, service: &Service) {
     if (1..=pushes_sent).contains(&answer.seq) {
         service.count_push_answer();

@@ -1,4 +1,4 @@
-//! What the gate has done, counted.
+//! Counts what the gate has done.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -45,7 +45,7 @@ impl GateStats {
     }
 }
 
-/// The live numbers. Only the gate's thread counts; any thread may read.
+/// The live counters. Only the gate's thread updates them; any thread may read them.
 #[derive(Debug)]
 pub(super) struct Counters {
     accepted: Counter,
@@ -70,38 +70,38 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// A connection was taken.
+    /// Counts an accepted connection.
     pub(super) fn count_accepted(&self, open: usize) {
         self.accepted.add_one();
         self.set_open(open);
     }
 
-    /// So many connections are open.
+    /// Sets the number of open connections.
     pub(super) fn set_open(&self, open: usize) {
         self.open.store(open as u64, Ordering::Release);
     }
 
-    /// A quest was refused.
+    /// Counts a refused quest.
     pub(super) fn count_refused(&self) {
         self.refused.add_one();
     }
 
-    /// A quest of the method of that number was executed.
+    /// Counts an executed quest of the method with this number.
     pub(super) fn count_executed(&self, number: usize) {
         self.executed[number].add_one();
     }
 
-    /// A push was put into an outbox.
+    /// Counts a push that was added to an outbox.
     pub(super) fn count_push_sent(&self) {
         self.pushes_sent.add_one();
     }
 
-    /// A push was answered.
+    /// Counts an answer to a push.
     pub(super) fn count_push_answered(&self) {
         self.pushes_answered.add_one();
     }
 
-    /// The numbers as they are.
+    /// Returns the current counts.
     pub(super) fn snapshot(&self) -> GateStats {
         GateStats {
             connections_accepted: self.accepted.value(),
@@ -114,8 +114,8 @@ impl Counters {
     }
 }
 
-/// A number that one thread counts up. With a single writer, reading and writing back loses nothing, and costs less
-/// than an atomic addition on every call.
+/// A counter that a single thread updates. So a separate read and write lose nothing, and cost less than an atomic
+/// addition on every call.
 #[derive(Debug, Default)]
 struct Counter(AtomicU64);
 

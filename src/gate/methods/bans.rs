@@ -1,4 +1,4 @@
-//! Who may not speak in a room, or in any.
+//! The methods of bans, in one room or in all rooms.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn is_banned(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), Error
     Ok(())
 }
 
-/// How long a ban lasts; `None` means without an end.
+/// Reads the duration of a ban; `None` means without an end.
 fn ban_time(params: &Params<'_>) -> Result<Option<Duration>, ErrorAnswer> {
     let Some(seconds) = params.optional_int("btime")? else { return Ok(None) };
     if i32::try_from(seconds).is_err() {

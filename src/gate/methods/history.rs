@@ -1,4 +1,4 @@
-//! What was said in a room, page by page.
+//! The methods that read a room's history page by page.
 
 use super::messages::filter;
 use super::{Call, Method};
@@ -12,8 +12,8 @@ pub(super) const METHODS: &[Method] = &[Method::signed("getroommsg", page)];
 /// The most rows of a page.
 const LARGEST_PAGE: i64 = 20;
 
-/// The next page is asked for with `begin`, `end` and `lastid` of this one: the row `lastid` is where it goes on, and the
-/// end of the span that this page came from moves to that row's time.
+/// The next page is requested with `begin`, `end` and `lastid` of this one. It continues after the row `lastid`, and
+/// one end of the time span moves to that row's time.
 fn page(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
     let params = call.params;
     let (room, newest_first) = (params.int("rid")?, params.flag("desc")?);

@@ -1,4 +1,4 @@
-//! The two infos of a room.
+//! The methods of the public and private info of a room.
 
 use super::{Call, Method};
 use crate::code::ErrorCode;
@@ -24,7 +24,7 @@ fn set_info(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAnswe
     Ok(())
 }
 
-/// Both always come as strings: several of the vendor's SDKs fail without them.
+/// Always sends both as strings, because several of the vendor's SDKs fail without them.
 fn info(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
     let (public, private) = call.project.rooms.info(call.params.int("rid")?);
     reply.str("oinfo", public);

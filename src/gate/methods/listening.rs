@@ -1,4 +1,4 @@
-//! What a connection is pushed.
+//! The methods that subscribe a connection to pushes.
 
 use std::hash::Hash;
 
@@ -11,7 +11,7 @@ use crate::gate::reply::Reply;
 pub(super) const METHODS: &[Method] =
     &[Method::signed("addlisten", add), Method::signed("removelisten", remove), Method::signed("setlisten", set)];
 
-/// The lists of a call, where they were given.
+/// The lists of a call that are present.
 struct Lists {
     rooms: Option<Vec<i64>>,
     groups: Option<Vec<i64>>,
@@ -39,8 +39,8 @@ fn remove(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAnswer>
     Ok(())
 }
 
-/// Replaces the kinds that are named and keeps the others, which suits the way in which each of the vendor's SDKs restores
-/// its lists after a reconnect.
+/// Replaces the kinds that are present, and keeps the others. This suits the way in which each of the vendor's SDKs
+/// restores its lists after a reconnect.
 fn set(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
     let (params, lists) = (call.params, lists(call.params)?);
     let flag = |key| params.optional_flag(key);
@@ -68,8 +68,7 @@ fn take_away<K: Eq + Hash>(interest: &mut Interest<K>, names: Option<Vec<K>>) {
     }
 }
 
-/// A kind is named by its list, by its boolean, or by both. A list by itself replaces "all"; a boolean by itself keeps the
-/// list.
+/// Replaces a kind, given as a list, a boolean, or both. A list alone ends "all"; a boolean alone keeps the list.
 fn replace<K: Eq + Hash>(interest: &mut Interest<K>, is_all: Option<bool>, names: Option<Vec<K>>) {
     if is_all.is_some() || names.is_some() {
         interest.is_all = is_all.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Who is in a room.
+//! The methods of members.
 
 use rustc_hash::FxHashSet;
 
@@ -29,7 +29,7 @@ fn remove_member(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), Error
     Ok(())
 }
 
-/// Names every user: each is in the room afterwards.
+/// Answers with every user, because all of them are in the room afterwards.
 fn add_members(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
     let (room, users) = (call.params.int("rid")?, distinct(call.params.ints("uids")?));
     for &user in &users {
@@ -39,7 +39,7 @@ fn add_members(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), Err
     Ok(())
 }
 
-/// Names the users who were in the room.
+/// Answers with the users who were in the room.
 fn remove_members(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
     let (room, mut users) = (call.params.int("rid")?, distinct(call.params.ints("uids")?));
     users.retain(|&user| call.project.rooms.remove_member(room, user));
@@ -63,7 +63,7 @@ fn remove_rooms(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorA
     Ok(())
 }
 
-/// The users in their order, each once.
+/// Removes repeated users, and keeps the order.
 fn distinct(mut users: Vec<i64>) -> Vec<i64> {
     let mut seen = FxHashSet::default();
     users.retain(|&user| seen.insert(user));
@@ -75,9 +75,9 @@ fn members(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAn
     Ok(())
 }
 
-/// `{cn: {room: count}}`, the rooms as strings of digits: the vendor's Python SDK hangs on integers.
+/// Answers `{cn: {room: count}}`, with the rooms as strings of digits: the vendor's Python SDK hangs on integers.
 fn member_counts(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
-    // The vendor's C++ SDK sends one `rid` in place of `rids`.
+    // The vendor's C++ SDK sends one `rid` instead of `rids`.
     let mut rooms = match call.params.optional_ints("rids")? {
         Some(rooms) => rooms,
         None => match call.params.optional_int("rid")? {

@@ -1,4 +1,4 @@
-//! What is said in a room, message by message.
+//! The methods of single messages.
 
 use super::{Call, Method};
 use crate::code::ErrorCode;
@@ -18,10 +18,10 @@ pub(super) const METHODS: &[Method] = &[
     Method::signed("getmsgnum", message_counts),
 ];
 
-/// The largest body of a message and the largest attributes, in bytes: the service's figures of 2018.
+/// The largest body and attributes of a message, in bytes: the service's limits of 2018.
 const LARGEST_BODY: usize = 20_480;
 const LARGEST_ATTRS: usize = 2_048;
-/// The kind of a conversation, as `type` tells it: a room. The gate keeps no others.
+/// The `type` of a room conversation. The gate stores no others.
 const ROOM: i64 = 3;
 
 fn send(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
@@ -92,7 +92,7 @@ fn message_counts(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), 
     Ok(())
 }
 
-/// The messages that `begin`, `end` and `mtypes` name. Zero and an empty list count as left out.
+/// Reads the filter from `begin`, `end` and `mtypes`. Zero and an empty list count as absent.
 pub(super) fn filter(params: &Params<'_>) -> Result<Filter, ErrorAnswer> {
     Ok(Filter { span: span(params)?, types: params.optional_ints("mtypes")?.unwrap_or_default() })
 }
@@ -102,7 +102,7 @@ fn span(params: &Params<'_>) -> Result<Span, ErrorAnswer> {
     Ok(Span { begin: time("begin")?, end: time("end")? })
 }
 
-/// The room `xid`, in the methods that know other conversations too.
+/// Reads the room `xid`, in methods that serve other conversations too.
 fn room(params: &Params<'_>) -> Result<RoomId, ErrorAnswer> {
     let kind = params.int("type")?;
     if kind != ROOM {
@@ -126,7 +126,7 @@ fn message_type(value: i64) -> Result<MessageType, ErrorAnswer> {
     }
 }
 
-/// `msg` and `attrs`, once they are found small enough.
+/// Reads `msg` and `attrs`, and checks their sizes.
 fn content(params: &Params<'_>) -> Result<(MessageBody, String), ErrorAnswer> {
     let (body, attrs) = (params.body("msg")?, params.text_or_empty("attrs")?);
     check_size("msg", body.as_bytes().len(), LARGEST_BODY)?;

@@ -1,4 +1,4 @@
-//! The methods that the gate knows. Each file holds one family: its handlers and, in `METHODS`, their names.
+//! The methods that the gate knows. Each file has one family: its handlers and, in `METHODS`, their names.
 //!
 //! A new method is a handler and a line in the table of its family. A new family is a file and a line in [`FAMILIES`].
 
@@ -27,10 +27,10 @@ const FAMILIES: [&[Method]; 7] = [
     listening::METHODS,
 ];
 
-/// How many methods the gate knows.
+/// The number of methods.
 pub(super) const COUNT: usize = count(&FAMILIES);
 
-/// Every method. Its place in this list is its number.
+/// Every method. Its index in this list is its number.
 pub(super) const ALL: [Method; COUNT] = concat(&FAMILIES);
 
 /// A method, by its name on the wire.
@@ -38,31 +38,31 @@ pub(super) const ALL: [Method; COUNT] = concat(&FAMILIES);
 pub(super) struct Method {
     /// The name on the wire.
     pub name: &'static str,
-    /// What it does.
+    /// The handler.
     pub handler: Handler,
 }
 
-/// What a method does. It writes its result as pairs of the answer; one that writes nothing answers `{}`.
+/// The handler of a method. It writes its result as pairs of the answer; without any, the answer is `{}`.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Handler {
-    /// A method of FPNN itself, which needs no signature and belongs to no project.
+    /// A method of FPNN itself, which has no signature and no project.
     Unsigned(fn(Now, &mut Reply<'_>)),
-    /// A call of RTM, made once its signature was found right.
+    /// A call of RTM, whose signature has been verified.
     Signed(fn(&mut Call<'_, '_>, &mut Reply<'_>) -> Result<(), ErrorAnswer>),
 }
 
-/// A call with a good signature.
+/// A call with a valid signature.
 #[derive(Debug)]
 pub(super) struct Call<'a, 'p> {
-    /// What it was given.
+    /// Its parameters.
     pub params: &'a Params<'p>,
-    /// What it may change.
+    /// The state that it may change.
     pub project: &'a mut Project,
-    /// When it came.
+    /// When it arrived.
     pub now: Now,
-    /// The connection that it came on.
+    /// The connection that it arrived on.
     pub connection: ConnectionId,
-    /// Its pushes to listeners.
+    /// The pushes that it causes.
     pub pushes: &'a mut Pushes,
 }
 
@@ -79,7 +79,7 @@ impl Method {
     }
 }
 
-/// The number of the method of that name.
+/// Returns the number of a method.
 pub(super) fn find(name: &[u8]) -> Option<usize> {
     ALL.iter().position(|method| method.name.as_bytes() == name)
 }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_method_is_found_by_its_name_alone() {
+    fn every_method_is_found_only_by_its_name() {
         for (number, method) in ALL.iter().enumerate() {
             assert_eq!(find(method.name.as_bytes()), Some(number), "{} is there twice", method.name);
         }

@@ -1,4 +1,4 @@
-//! Who may not speak where, and until when.
+//! The bans of a project's users, and when they end.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::rtm::{RoomId, UserId};
 
-/// Bans that have run out are swept away after at least this many new ones.
+/// Expired bans are removed after at least this many new ones.
 const SWEEP_EVERY: usize = 1024;
 
 /// The bans of one project.
@@ -25,17 +25,17 @@ struct UserBans {
 
 #[derive(Debug, Clone, Copy)]
 enum Until {
-    /// Until it is lifted.
+    /// Until the ban is lifted.
     Lifted,
     Time(Instant),
 }
 
 impl Bans {
-    /// Bans `uid` from speaking in one room, or in all of them, for a time or until the ban is lifted. It takes the place
-    /// of an earlier ban of the same scope.
+    /// Bans `uid` from speaking in one room or in all of them, for a time or until the ban is lifted. Replaces an
+    /// earlier ban of the same scope.
     pub(crate) fn add(&mut self, room: Option<RoomId>, uid: UserId, time: Option<Duration>, now: Instant) {
         self.sweep_now_and_then(now);
-        // A ban that ends beyond the clock's range ends never.
+        // A ban that ends beyond the clock's range never ends.
         let until = time.and_then(|time| now.checked_add(time)).map_or(Until::Lifted, Until::Time);
         let user = self.users.entry(uid).or_default();
         match room {
@@ -44,7 +44,7 @@ impl Bans {
         }
     }
 
-    /// Lifts the ban of one room; or all bans of the user, so that it may speak in every room again.
+    /// Lifts the ban of one room, or all bans of the user.
     pub(crate) fn remove(&mut self, room: Option<RoomId>, uid: UserId) {
         let Some(room) = room else {
             self.users.remove(&uid);
@@ -58,7 +58,7 @@ impl Bans {
         }
     }
 
-    /// Whether `uid` may not speak in `room`, by a ban of that room or by one of all rooms.
+    /// Whether `uid` is banned in `room`, by a ban of that room or of all rooms.
     pub(crate) fn is_banned(&self, room: RoomId, uid: UserId, now: Instant) -> bool {
         self.users.get(&uid).is_some_and(|user| {
             let scopes = [user.everywhere, user.rooms.get(&room).copied()];
@@ -66,7 +66,7 @@ impl Bans {
         })
     }
 
-    /// Each sweep costs as much as the bans that were added since the last one, however many there are.
+    /// A sweep costs only as much as the bans added since the last one, however many there are.
     fn sweep_now_and_then(&mut self, now: Instant) {
         self.added_since_sweep += 1;
         if self.added_since_sweep <= self.sweep_after.max(SWEEP_EVERY) {
@@ -104,7 +104,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn ban_runs_out_at_its_time() {
+    fn ban_expires_at_its_time() {
         let (mut bans, now) = (Bans::default(), Instant::now());
         bans.add(Some(1), 7, Some(2 * SECOND), now);
         assert!(bans.is_banned(1, 7, now + 2 * SECOND - Duration::from_millis(1)));
@@ -112,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn ban_without_time_is_for_ever() {
+    fn ban_without_time_never_expires() {
         let (mut bans, now) = (Bans::default(), Instant::now());
         bans.add(Some(1), 7, None, now);
         assert!(bans.is_banned(1, 7, now + 1_000_000_000 * SECOND));
     }
 
     #[test]
-    fn ban_of_one_room_shows_in_no_other_and_for_no_other_user() {
+    fn ban_of_one_room_affects_no_other_room_or_user() {
         let (mut bans, now) = (Bans::default(), Instant::now());
         bans.add(Some(1), 7, None, now);
         assert!(!bans.is_banned(2, 7, now));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn ban_of_all_rooms_shows_in_every_room() {
+    fn ban_of_all_rooms_affects_every_room() {
         let (mut bans, now) = (Bans::default(), Instant::now());
         bans.add(None, 7, Some(SECOND), now);
         assert!([i64::MIN, 0, 1, i64::MAX].into_iter().all(|room| bans.is_banned(room, 7, now)));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn later_ban_takes_the_place_of_an_earlier_one() {
+    fn later_ban_replaces_an_earlier_one() {
         let (mut bans, now) = (Bans::default(), Instant::now());
         bans.add(Some(1), 7, None, now);
         bans.add(Some(1), 7, Some(SECOND), now);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn bans_that_ran_out_do_not_pile_up() {
+    fn expired_bans_do_not_accumulate() {
         let (mut bans, mut now) = (Bans::default(), Instant::now());
         bans.add(Some(1), -1, None, now);
         for uid in 0..100_000 {

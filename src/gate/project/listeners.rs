@@ -1,4 +1,4 @@
-//! Which connection listens to what.
+//! What each connection listens to.
 
 use std::hash::Hash;
 
@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::rtm::{RoomId, UserId};
 
-/// The number of a connection, unique among those that are open.
+/// The id of a connection, unique among the open ones.
 pub(crate) type ConnectionId = usize;
 
 /// The connections that listen to anything of a project.
@@ -31,13 +31,13 @@ pub(crate) struct Interests {
 /// All of one kind, or those that are named.
 #[derive(Debug)]
 pub(crate) struct Interest<K> {
-    /// Whether it is all of the kind. The names are kept beside it.
+    /// Whether it is all of the kind. The names are kept as well.
     pub is_all: bool,
     /// The names.
     pub named: FxHashSet<K>,
 }
 
-/// What a push is about.
+/// The subject of a push.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Subject<'a> {
     /// A message in a room.
@@ -51,27 +51,27 @@ pub(crate) enum Subject<'a> {
         /// The receiver.
         to: UserId,
     },
-    /// An event of that name.
+    /// An event of this name.
     Event(&'a str),
 }
 
 impl Listeners {
-    /// What a connection listens to, to be changed.
+    /// Returns what a connection listens to, to be changed.
     pub(crate) fn interests(&mut self, connection: ConnectionId) -> &mut Interests {
         self.connections.entry(connection).or_default()
     }
 
-    /// Forgets a connection that was closed.
+    /// Removes a closed connection.
     pub(crate) fn forget(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
     }
 
-    /// The connections that listen to `subject`.
+    /// Returns the connections that listen to `subject`.
     pub(crate) fn of(&self, subject: Subject<'_>) -> Vec<ConnectionId> {
         self.filter(|interests| interests.contain(subject))
     }
 
-    /// The connections that listen to any event.
+    /// Returns the connections that listen to any event.
     pub(crate) fn of_events(&self) -> Vec<ConnectionId> {
         self.filter(|interests| interests.events.is_any())
     }

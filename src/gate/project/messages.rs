@@ -1,4 +1,4 @@
-//! What was said in the rooms: the last 500 messages of each.
+//! The messages of the rooms: the last 500 of each.
 
 use std::collections::VecDeque;
 
@@ -6,9 +6,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::rtm::{Message, MessageBody, MessageId, RoomId, UserId};
 
-/// The messages that are kept of one room: the service's figure of 2018.
+/// How many messages of a room are kept: the service's limit of 2018.
 const KEPT_PER_ROOM: usize = 500;
-/// The message ids that are remembered, so that a repeated one is refused, of all rooms together.
+/// How many message ids are remembered in all rooms together, so that repeated ones are refused.
 const REMEMBERED_IDS: usize = 1 << 20;
 
 /// The messages of a project's rooms.
@@ -25,15 +25,15 @@ pub(crate) struct Messages {
 pub(crate) struct Row {
     /// The cursor of the history: later messages have larger ones.
     pub id: i64,
-    /// Whether it was deleted. Its content is gone then; its place in the history stays.
+    /// Whether it was deleted. Then its content is gone, but its place in the history stays.
     pub is_deleted: bool,
-    /// When the gate took it, in milliseconds since the epoch.
+    /// When the gate accepted it, in milliseconds since the epoch.
     pub mtime: i64,
-    /// What was said. Its `mtime` is set.
+    /// The message. Its `mtime` is set.
     pub message: Message,
 }
 
-/// A span of time in milliseconds since the epoch, both ends included. Zero leaves an end open.
+/// A time span in milliseconds since the epoch, including both ends. Zero leaves an end open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     /// The earliest time.
@@ -42,22 +42,22 @@ pub(crate) struct Span {
     pub end: i64,
 }
 
-/// Which messages are meant.
+/// Selects messages.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    /// Those of this time.
+    /// Those within this span.
     pub span: Span,
     /// Those of these types; empty for all.
     pub types: Vec<i64>,
 }
 
 impl Messages {
-    /// Whether the sender has used this id in this room before.
+    /// Whether the sender has already used this id in this room.
     pub(crate) fn is_repeated(&self, room: RoomId, from: UserId, mid: MessageId) -> bool {
         self.seen.ids.contains(&(room, from, mid))
     }
 
-    /// Stores a message and gives it its time, which never goes back.
+    /// Stores a message, and sets its time, which never decreases.
     pub(crate) fn add(&mut self, room: RoomId, mut message: Message, now_ms: i64) -> &Row {
         self.seen.insert((room, message.from, message.mid));
         self.last_id += 1;
@@ -71,24 +71,24 @@ impl Messages {
         &rows[rows.len() - 1]
     }
 
-    /// The message of that id, unless it was deleted.
+    /// Finds a message by its id, unless it was deleted.
     pub(crate) fn find(&self, room: RoomId, from: UserId, mid: MessageId) -> Option<&Row> {
         self.rooms.get(&room)?.iter().find(|row| row.is(from, mid))
     }
 
-    /// The same, to be changed.
+    /// Finds a message by its id, unless it was deleted, to change it.
     pub(crate) fn find_mut(&mut self, room: RoomId, from: UserId, mid: MessageId) -> Option<&mut Row> {
         self.rooms.get_mut(&room)?.iter_mut().find(|row| row.is(from, mid))
     }
 
-    /// Deletes the messages of a room that `is_meant` picks.
+    /// Deletes the messages of a room that `is_meant` selects.
     pub(crate) fn delete(&mut self, room: RoomId, is_meant: impl Fn(&Row) -> bool) {
         let rows = self.rooms.get_mut(&room).into_iter().flatten();
         rows.filter(|row| is_meant(row)).for_each(Row::delete);
     }
 
-    /// One page of a room's history: at most `count` rows behind the row `after`, or from the beginning where that is
-    /// zero. `newest_first` tells the direction. Deleted rows are among them.
+    /// Returns one page of a room's history, deleted rows included. It has at most `count` rows after the row `after`,
+    /// or from the beginning if that is zero. `newest_first` is the direction.
     pub(crate) fn page<'a>(
         &'a self,
         room: RoomId,
@@ -106,7 +106,7 @@ impl Messages {
         }
     }
 
-    /// How many users sent messages to a room, and how many messages; those deleted do not count.
+    /// Counts the users who sent messages to a room, and the messages, without deleted ones.
     pub(crate) fn count(&self, room: RoomId, filter: &Filter) -> (usize, usize) {
         let rows = self.rooms.get(&room).into_iter().flatten();
         let mut senders = FxHashSet::default();
@@ -130,7 +130,7 @@ impl Row {
 }
 
 impl Span {
-    /// Whether a time lies in it.
+    /// Whether `time` is within the span.
     pub(crate) fn contains(self, time: i64) -> bool {
         time >= self.begin && (self.end == 0 || time <= self.end)
     }
@@ -143,7 +143,7 @@ impl Filter {
     }
 }
 
-/// The ids of messages, the oldest forgotten first.
+/// The ids of messages; the oldest are forgotten first.
 #[derive(Debug, Default)]
 struct SeenIds {
     ids: FxHashSet<(RoomId, UserId, MessageId)>,
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn time_of_messages_never_goes_back() {
+    fn time_of_messages_never_decreases() {
         let mut messages = Messages::default();
         let times = [(1, 500), (2, 400), (3, 501)].map(|(mid, now)| messages.add(1, message(7, mid, 30), now).mtime);
         assert_eq!(times, [500, 500, 501]);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_go_on_where_the_last_one_ended_whatever_arrives_in_between() {
+    fn pages_continue_where_the_last_one_ended_whatever_arrives() {
         let mut messages = Messages::default();
         for mid in 1..=5 {
             messages.add(1, message(7, mid, 30), 1000);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn filter_takes_both_ends_of_its_span_and_its_types_alone() {
+    fn filter_includes_both_ends_of_its_span_and_only_its_types() {
         let mut messages = Messages::default();
         for (mid, mtype) in [(1, 30), (2, 32), (3, 30), (4, 51)] {
             messages.add(1, message(mid, mid, mtype), mid * 100);

@@ -1,4 +1,4 @@
-//! The state of one project. No wire, and time is a parameter.
+//! The state of one project. It knows nothing of the wire, and time is a parameter.
 
 mod bans;
 mod listeners;
@@ -14,34 +14,34 @@ pub(super) use rooms::Rooms;
 
 use crate::rtm::Signer;
 
-/// A project: its secret, and all that its calls change.
+/// A project: its secret, and everything that its calls change.
 #[derive(Debug)]
 pub(super) struct Project {
     /// Checks the signatures of its calls.
     pub signer: Signer,
     /// Members and infos.
     pub rooms: Rooms,
-    /// Who may not speak where.
+    /// The bans of users.
     pub bans: Bans,
-    /// What was said in the rooms.
+    /// The messages in the rooms.
     pub messages: Messages,
-    /// Who is pushed what.
+    /// What each connection listens to.
     pub listeners: Listeners,
     /// The limit on its calls, if any.
     pub rate: Option<Rate>,
 }
 
-/// The rules of the service that a gate follows only on request.
+/// Rules of the service that a gate follows only on request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Rules {
-    /// The calls a second of each project.
+    /// The limit on each project's calls per second.
     pub calls_per_second: Option<u32>,
-    /// Whether a user who enters a room leaves the one before.
+    /// Whether a user who enters a room leaves the previous one.
     pub single_room: bool,
 }
 
 impl Project {
-    /// A project in which nothing has happened yet.
+    /// Creates a project without any history.
     pub(super) fn new(signer: Signer, rules: Rules) -> Project {
         Project {
             signer,

@@ -1,10 +1,10 @@
-//! How many calls a second a project may make.
+//! The limit on a project's calls per second.
 
 use std::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Counts calls in windows of a second, each of which begins with a call.
+/// Counts calls in windows of a second. Each window starts with a call.
 #[derive(Debug)]
 pub(crate) struct Rate {
     per_second: u32,
@@ -13,12 +13,12 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// A limit of so many calls a second.
+    /// Creates a limit.
     pub(crate) fn new(per_second: u32) -> Rate {
         Rate { per_second, window: None, used: 0 }
     }
 
-    /// Counts a call. Gives whether it is within the limit; one that is not does not count.
+    /// Counts a call. Returns whether it is within the limit; a call over the limit does not count.
     pub(crate) fn admit(&mut self, now: Instant) -> bool {
         if self.window.is_none_or(|start| now.saturating_duration_since(start) >= SECOND) {
             self.window = Some(now);

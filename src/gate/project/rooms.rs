@@ -11,13 +11,13 @@ use crate::rtm::{RoomId, UserId};
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     rooms: FxHashMap<RoomId, Room>,
-    /// Where each user is, if a user can be in one room alone.
+    /// Where each user is, if users can be in one room at a time.
     whereabouts: Option<FxHashMap<UserId, RoomId>>,
 }
 
 #[derive(Debug, Default)]
 struct Room {
-    /// In ascending order, so that answers are the same every time.
+    /// In ascending order, so that answers are always the same.
     members: BTreeSet<UserId>,
     public_info: Box<str>,
     private_info: Box<str>,
@@ -30,12 +30,13 @@ impl Room {
 }
 
 impl Rooms {
-    /// No rooms yet. With `single_room`, a user who enters a room leaves the one before.
+    /// Creates the rooms, of which there are none yet. With `single_room`, a user who enters a room leaves the previous
+    /// one.
     pub(crate) fn new(single_room: bool) -> Rooms {
         Rooms { whereabouts: single_room.then(FxHashMap::default), ..Rooms::default() }
     }
 
-    /// Adds a user to a room. Doing so twice changes nothing.
+    /// Adds a user to a room. Adding a member again changes nothing.
     pub(crate) fn add_member(&mut self, room: RoomId, uid: UserId) {
         let left = self.whereabouts.as_mut().and_then(|whereabouts| whereabouts.insert(uid, room));
         if let Some(left) = left.filter(|&left| left != room) {
@@ -44,7 +45,7 @@ impl Rooms {
         self.rooms.entry(room).or_default().members.insert(uid);
     }
 
-    /// Removes a user from a room, and says whether it was there.
+    /// Removes a user from a room. Returns whether the user was there.
     pub(crate) fn remove_member(&mut self, room: RoomId, uid: UserId) -> bool {
         let Entry::Occupied(mut entry) = self.rooms.entry(room) else { return false };
         let was_there = entry.get_mut().members.remove(&uid);
@@ -65,7 +66,7 @@ impl Rooms {
         self.rooms.get(&room).map_or(&NOBODY, |room| &room.members).iter().copied()
     }
 
-    /// How many users are in a room.
+    /// The number of users in a room.
     pub(crate) fn member_count(&self, room: RoomId) -> usize {
         self.rooms.get(&room).map_or(0, |room| room.members.len())
     }
@@ -81,7 +82,7 @@ impl Rooms {
         }
     }
 
-    /// The public and the private info of a room, empty if never set.
+    /// The public and the private info of a room; each is empty if it was never set.
     pub(crate) fn info(&self, room: RoomId) -> (&str, &str) {
         self.rooms.get(&room).map_or(("", ""), |room| (&*room.public_info, &*room.private_info))
     }
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn members_come_once_each_in_ascending_order() {
+    fn members_are_listed_once_in_ascending_order() {
         let mut rooms = Rooms::default();
         for uid in [5, -3, i64::MAX, 5, 0, i64::MIN] {
             rooms.add_member(1, uid);
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn user_of_a_single_room_leaves_it_for_the_next() {
+    fn single_room_user_leaves_the_previous_room() {
         let mut rooms = Rooms::new(true);
         for room in [1, 2, 2, 3, 2] {
             rooms.add_member(room, 7);

@@ -1,4 +1,4 @@
-//! What strangers can make a gate hold, with limits that a test reaches.
+//! What peers can make a gate hold, with limits that tests can reach.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -20,12 +20,12 @@ fn connect(gate: &Gate) -> TcpStream {
     stream
 }
 
-/// Waits for the gate to close the connection, on which it says nothing.
+/// Waits for the gate to close the connection without sending anything.
 #[track_caller]
 fn assert_closed(mut stream: TcpStream) {
     match stream.read(&mut [0]) {
         Ok(read) => assert_eq!(read, 0),
-        // It had bytes on their way.
+        // There were bytes in transit.
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
 }
@@ -49,7 +49,7 @@ fn unfinished_packet(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn connection_over_the_limit_is_closed_until_another_one_ends() {
+fn connection_over_the_limit_is_closed_until_another_ends() {
     let gate = gate_with(Limits { connections: 2, ..Limits::default() });
     let first = connect(&gate);
     let _second = connect(&gate);
@@ -63,7 +63,7 @@ fn connection_over_the_limit_is_closed_until_another_one_ends() {
 }
 
 #[test]
-fn connection_that_holds_the_most_is_closed_when_all_together_hold_too_much() {
+fn largest_connection_is_closed_when_all_together_hold_too_much() {
     const KIB: usize = 1024;
     let gate = gate_with(Limits { held_bytes: 1000 * KIB, ..Limits::default() });
     let mut peers = [600, 300, 0].map(|held| {
@@ -73,7 +73,7 @@ fn connection_that_holds_the_most_is_closed_when_all_together_hold_too_much() {
     });
     wait_until(|| gate.stats().connections_accepted == 3);
     let [most, less, least] = &mut peers;
-    // Not one that is over the limit with what it sends, but the one that has sent the most.
+    // The connection that has sent the most is closed, not the one whose bytes exceed the limit.
     least.write_all(&unfinished_packet(150 * KIB)).unwrap();
     assert_closed(most.try_clone().unwrap());
     wait_until(|| gate.stats().connections_open == 2);

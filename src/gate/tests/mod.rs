@@ -1,4 +1,4 @@
-//! The service and the session on simulated time, and a whole gate with limits that a test can reach.
+//! The service and the session on simulated time, and a whole gate with limits that tests can reach.
 
 mod limits;
 mod room_vectors;
@@ -26,7 +26,7 @@ fn service() -> Service {
     Service::new(signers, Settings::default(), Arc::new(Counters::default()))
 }
 
-/// What a session answers to `bytes`, taken apart: sequence number, status, payload.
+/// Returns a session's answers to `bytes`, decoded: sequence number, status, payload.
 fn answers(session: &mut Session, service: &mut Service, now: Now, bytes: &[u8]) -> Vec<(u32, u8, Value)> {
     let mut bytes = bytes;
     let mut output = Vec::new();
@@ -60,7 +60,7 @@ fn map(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     Value::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
 }
 
-/// A signed call, as a well-behaved client writes it.
+/// Creates a signed call as a well-behaved client writes it.
 fn quest(method: &str, salt: i64, ts: i64, params: impl IntoIterator<Item = (&'static str, Value)>) -> Vec<u8> {
     signed_quest(method, salt, ts, params.into_iter().map(|(key, value)| (key.into(), value)).collect())
 }
@@ -119,7 +119,7 @@ fn repeated_signature_is_refused_until_the_clock_check_takes_over() {
 }
 
 #[test]
-fn ban_runs_out_on_the_clock() {
+fn ban_expires_on_the_clock() {
     let (mut session, mut service, start) = (Session::new(0), service(), Now::at(TS));
     let ban = quest("addroomban", 1, TS, [("rid", 5.into()), ("uid", 7.into()), ("btime", 30.into())]);
     assert_eq!(answers(&mut session, &mut service, start, &ban)[0].2, map([]));
@@ -138,14 +138,14 @@ fn one_way_quest_is_executed_without_an_answer() {
     one_way[6] = 0;
     one_way.drain(12..16);
     assert_eq!(answers(&mut session, &mut service, now, &one_way), []);
-    // A refusal is no answer either.
+    // A refused one-way quest gets no answer either.
     assert_eq!(answers(&mut session, &mut service, now, &one_way), []);
     let ask = quest("getroommembers", 2, TS, [("rid", 5.into())]);
     assert_eq!(answers(&mut session, &mut service, now, &ask)[0].2["uids"], Value::Array(vec![7.into()]));
 }
 
 #[test]
-fn session_stops_at_answers_that_nobody_takes() {
+fn session_stops_while_nobody_takes_its_answers() {
     let (mut session, mut service, now) = (Session::new(0), service(), Now::at(TS));
     let info: Value = "x".repeat(60_000).into();
     let set = quest("setroominfo", 0, TS, [("rid", 1.into()), ("oinfo", info)]);
@@ -156,7 +156,7 @@ fn session_stops_at_answers_that_nobody_takes() {
     assert_eq!(session.serve(&mut service, now).unwrap(), Served::OutputFull);
     assert!(session.unsent().len() < 1024 * 1024 + 70_000, "{} bytes wait", session.unsent().len());
 
-    // It goes on as the answers are taken, in pieces of any size, and none is lost.
+    // It continues as the answers are taken, in pieces of any size, and none is lost.
     let mut output = Vec::new();
     loop {
         let taken = session.unsent().len().min(99_999);
@@ -185,7 +185,7 @@ fn packet_over_8_mib_is_refused_by_its_header() {
 }
 
 #[test]
-fn broken_packet_is_told_from_a_refused_quest() {
+fn broken_packet_differs_from_a_refused_quest() {
     let outcome = |edit: fn(&mut Vec<u8>)| {
         let mut bytes = quest("getroominfo", 1, TS, [("rid", 1.into())]);
         edit(&mut bytes);

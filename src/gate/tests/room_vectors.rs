@@ -1,4 +1,4 @@
-//! The frames that the vendor's SDKs send for batches, messages, the history and listening.
+//! The frames that the vendor's SDKs send for batches, messages, histories and listening.
 
 use rmpv::Value;
 use serde_json::Value as Json;
@@ -10,10 +10,10 @@ use crate::gate::session::Session;
 use crate::golden_files::{load, unhex};
 use crate::rtm::{Message, MessageType, Target};
 
-/// The id that a client makes where the caller gives none.
+/// The id that a client chooses if the caller passes none.
 const MID: i64 = 7_234_567_890_123_456_781;
 
-/// The whole frame of a vector. Of long ones only the head is there: the rest of `msg` follows, and empty `attrs`.
+/// Returns the whole frame of a vector. Long vectors contain only the head; the rest of `msg` and empty `attrs` follow.
 fn vector_frame(vector: &Json) -> Vec<u8> {
     if let Some(hex) = vector["frame_hex"].as_str() {
         return unhex(hex);
@@ -32,7 +32,7 @@ fn body(input: &Json) -> Value {
     }
 }
 
-/// The calls that make the room what the vector's call needs.
+/// Returns the call that prepares the room for the vector's call.
 fn preparation(vector: &Json) -> Option<Vec<u8>> {
     let inputs = &vector["inputs"];
     let member = match vector["method"].as_str().unwrap() {
@@ -42,7 +42,7 @@ fn preparation(vector: &Json) -> Option<Vec<u8>> {
     Some(quest("addroommember", 1, TS, member))
 }
 
-/// What the vector's call is answered with: an error's code, or a result.
+/// Returns the expected answer: an error code, or a result.
 fn expected(vector: &Json) -> Result<Value, i64> {
     let inputs = &vector["inputs"];
     let given = |key: &str| int_input(&inputs[key]).unwrap_or_default();
@@ -81,7 +81,7 @@ fn batch(vector: &Json) -> Result<Value, i64> {
     }
 }
 
-/// What the history tells of the message that a vector sent.
+/// Returns the expected history row of the message that a vector sent.
 fn expected_row(vector: &Json) -> Value {
     let inputs = &vector["inputs"];
     let mtype = int_input(&inputs["mtype"]).unwrap_or(if vector["function"] == "send_room_cmd" { 32 } else { 30 });
@@ -104,7 +104,7 @@ fn every_frame_of_the_vendors_sdks_is_understood() {
     assert!(vectors.len() > 180);
     for vector in vectors {
         let name = vector["name"].as_str().unwrap();
-        // All vectors share one salt, so that each needs a gate without a memory.
+        // All vectors share one salt, so each needs a gate that has seen no signature.
         let (mut session, mut service, now) = (Session::new(0), service(), Now::at(TS));
         if let Some(frame) = preparation(vector) {
             assert_eq!(code(&answers(&mut session, &mut service, now, &frame)[0]), 0, "{name}");
@@ -124,7 +124,7 @@ fn every_frame_of_the_vendors_sdks_is_understood() {
     }
 }
 
-/// A typed value of the golden files.
+/// Reads a typed value of the golden files.
 fn typed(value: &Json) -> Value {
     match value["t"].as_str().unwrap() {
         "bool" => value["v"].as_bool().unwrap().into(),
@@ -139,7 +139,7 @@ fn typed(value: &Json) -> Value {
     }
 }
 
-/// Whether one of the calls names the room, in a list or in a map, or all rooms.
+/// Whether one of the calls names the room, in a list or a map, or all rooms.
 fn names_room(calls: &[(String, Value)], room: i64) -> bool {
     calls.iter().any(|(_, params)| {
         let named = match &params["rids"] {
@@ -152,7 +152,7 @@ fn names_room(calls: &[(String, Value)], room: i64) -> bool {
 }
 
 #[test]
-fn whatever_an_sdk_restores_after_a_reconnect_is_listened_to() {
+fn subscriptions_an_sdk_restores_after_a_reconnect_are_effective() {
     let requests: Json = load("room_requests.json");
     for vector in requests["after_reconnect"].as_array().unwrap() {
         for moment in ["sent_after_first_reconnect", "sent_after_second_reconnect"] {

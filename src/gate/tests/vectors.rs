@@ -14,7 +14,7 @@ use crate::gate::stats::Counters;
 use crate::golden_files::{load, unhex};
 use crate::rtm::Signer;
 
-/// An input of a vector, its generated values written out, or `None` where it was not given.
+/// Returns an input of a vector, with generated values written out, or `None` if it is absent.
 pub(super) fn text_input(input: &Json) -> Option<String> {
     match input {
         Json::Null => None,
@@ -38,8 +38,8 @@ pub(super) fn ints_input(input: &Json) -> Vec<i64> {
     (0..input["count"].as_i64().unwrap()).map(|index| start + step * index).collect()
 }
 
-/// The whole frame of a vector. Long ones are held by their head only: what follows is one text, or one list of
-/// integers, which is written again in the style of the vector's SDK.
+/// Returns the whole frame of a vector. Long vectors contain only the head; the rest is one text or one list of
+/// integers, written in the style of the vector's SDK.
 fn vector_frame(vector: &Json) -> Vec<u8> {
     if let Some(hex) = vector["frame_hex"].as_str() {
         return unhex(hex);
@@ -79,11 +79,10 @@ fn vector_frame(vector: &Json) -> Vec<u8> {
     frame
 }
 
-/// A call that shows what another did: its method, its parameters, its answer.
+/// A call that shows the effect of another: its method, its parameters, its answer.
 type FollowUp = (&'static str, Vec<(&'static str, Value)>, Value);
 
-/// What the vector's call must be answered with by a gate without any rooms, and what it must have changed: a second
-/// call and its answer.
+/// Returns the expected answer of a gate without any rooms, and a second call with the answer that shows the effect.
 fn expected(vector: &Json) -> (Value, Option<FollowUp>) {
     let inputs = &vector["inputs"];
     let (rid, uid) = (int_input(&inputs["rid"]), int_input(&inputs["uid"]));
@@ -123,7 +122,7 @@ fn every_frame_of_the_vendors_sdks_is_executed() {
     assert!(vectors.len() > 500);
     for vector in vectors {
         let name = vector["name"].as_str().unwrap();
-        // All vectors share one salt, so that each needs a gate without a memory.
+        // All vectors share one salt, so each needs a gate that has seen no signature.
         let (mut session, mut service, now) = (Session::new(0), service(), Now::at(TS));
         let answer = answers(&mut session, &mut service, now, &vector_frame(vector)).remove(0);
         assert_eq!(u64::from(answer.0), vector["seq"].as_u64().unwrap(), "{name}");
