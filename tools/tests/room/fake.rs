@@ -22,6 +22,8 @@ pub enum Act {
     Refuse(i32),
     /// Answers with an empty map once the test says so.
     Hold,
+    /// Answers with an error of this code once the test says so.
+    HoldThenRefuse(i32),
     /// Stops listening, then closes the connection.
     Disconnect,
     /// Closes the connection alone.
@@ -44,7 +46,7 @@ pub struct FakeServer {
 #[derive(Default)]
 struct Held {
     is_released: bool,
-    quests: Vec<(TcpStream, u32)>,
+    answers: Vec<(TcpStream, Vec<u8>)>,
 }
 
 impl FakeServer {
@@ -80,8 +82,8 @@ impl FakeServer {
     pub fn release(&self) {
         let mut held = self.held.lock().unwrap();
         held.is_released = true;
-        for (mut stream, sequence_number) in held.quests.drain(..) {
-            let _ = stream.write_all(&codec::empty_answer(sequence_number));
+        for (mut stream, answer) in held.answers.drain(..) {
+            let _ = stream.write_all(&answer);
         }
     }
 }
@@ -100,9 +102,9 @@ fn serve(listener: TcpListener, mut act: impl FnMut(usize) -> Act, log: &Sender<
             count += 1;
             let is_sent = match act(count) {
                 Act::Answer(result) => stream.write_all(&codec::answer(seq, &result)),
-                // A text that would colour a terminal is part of it.
-                Act::Refuse(code) => stream.write_all(&codec::error_answer(seq, code.into(), "not \u{1b}[31mnow")),
-                Act::Hold => hold(&mut stream, seq, &mut held.lock().unwrap()),
+                Act::Refuse(code) => stream.write_all(&refusal(seq, code)),
+                Act::Hold => hold(&mut stream, codec::empty_answer(seq), &mut held.lock().unwrap()),
+                Act::HoldThenRefuse(code) => hold(&mut stream, refusal(seq, code), &mut held.lock().unwrap()),
                 // The listener goes first, so that no further connection comes about.
                 Act::Disconnect => return drop((listener, stream)),
                 Act::Drop => break,
@@ -115,11 +117,16 @@ fn serve(listener: TcpListener, mut act: impl FnMut(usize) -> Act, log: &Sender<
     }
 }
 
-fn hold(stream: &mut TcpStream, seq: u32, held: &mut Held) -> io::Result<()> {
+/// A text that would colour a terminal is part of it.
+fn refusal(seq: u32, code: i32) -> Vec<u8> {
+    codec::error_answer(seq, code.into(), "not \u{1b}[31mnow")
+}
+
+fn hold(stream: &mut TcpStream, answer: Vec<u8>, held: &mut Held) -> io::Result<()> {
     if held.is_released {
-        return stream.write_all(&codec::empty_answer(seq));
+        return stream.write_all(&answer);
     }
-    held.quests.push((stream.try_clone()?, seq));
+    held.answers.push((stream.try_clone()?, answer));
     Ok(())
 }
 

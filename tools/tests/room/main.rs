@@ -13,6 +13,7 @@ mod documented;
 mod failures_as_json;
 mod fake;
 mod faults;
+mod left_rows;
 mod messages;
 mod million;
 mod pty;

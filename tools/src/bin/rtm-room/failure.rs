@@ -177,7 +177,7 @@ pub(crate) fn sentence(error: &Error) -> String {
 /// Whether the server has not said what became of the call, and may have carried it out.
 fn is_in_doubt(error: &Error) -> bool {
     let is_silent = match error {
-        Error::Timeout(_) | Error::ConnectionClosed(_) | Error::Decode(_) => true,
+        Error::Timeout(_) | Error::ConnectionClosed(_) | Error::Closed(_) | Error::Decode(_) => true,
         // Other codes name a reason not to carry it out.
         Error::Answer(answer) => {
             matches!(answer.code(), ErrorCode::FPNN_EC_CORE_UNKNOWN_ERROR | ErrorCode::RTM_EC_UNKNOWN_ERROR)

@@ -23,8 +23,8 @@ again.
 With --json, stderr is one object a line: `error` for each row that failed and for what ended the run, `note` for the \
 rest.
 
-Ctrl-C waits for the calls in flight and says with which --start-line to go on (exit status 130); a second one stops \
-at once.";
+Ctrl-C waits for the calls in flight and says with which --start-line to go on (exit status 130): each row is then \
+done, failed, or at or after that line. A second one stops at once.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -36,7 +36,7 @@ pub(crate) struct Bulk {
     /// How many calls may be in flight at once
     #[arg(long, value_name = "CALLS", default_value_t = 1000, value_parser = window)]
     pub(crate) window: u32,
-    /// Write the rows that failed to this new CSV file, with a code and a reason each
+    /// Write the rows that failed to this new CSV file, in the order of the input, with a code and a reason each
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) failed: Option<PathBuf>,
     /// Begin with the row at this line of the file

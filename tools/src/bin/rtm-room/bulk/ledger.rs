@@ -1,5 +1,7 @@
-//! Accounts for every row: those done are counted, those that failed are counted, told and reported.
+//! Accounts for every row: those done are counted, those that failed are counted, told and reported, and the rest are left
+//! to the next run.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use rtm_server_sdk::Error;
@@ -15,51 +17,144 @@ use crate::failure::{details_of, sentence};
 /// How many failures people are told one by one. The report has them all, and so have programs.
 const TOLD_FAILURES: u64 = 10;
 
+/// A row that the next run may try again, and what its last try ended with.
+pub(super) struct GivenUp {
+    pub(super) row: Row,
+    pub(super) error: Error,
+    /// An earlier try may have been carried out.
+    pub(super) is_uncertain: bool,
+}
+
+/// So many rows of the report may be held back before the run waits for the row that they are held back for.
+const MOST_HELD: usize = 65_536;
+
 pub(super) struct Ledger {
     pub(super) tally: Tally,
+    has_report: bool,
     report: Option<Report>,
     /// Why the report could not be written on. From then on each failure is told.
     report_error: Option<io::Error>,
+    /// Rows of the report by line, until every row before them has ended. The report is in the order of the file, so that
+    /// one line tells what is in it from what is not.
+    held: BTreeMap<u64, Vec<u8>>,
+    /// Rows that are not tried again because the run ends, by line.
+    given_up: BTreeMap<u64, GivenUp>,
     progress: Progress,
+    last_ended_line: u64,
+    last_done_line: u64,
     /// The first line whose row was left undone for no fault of its own, and is kept in no report.
     first_left_line: Option<u64>,
 }
 
 impl Ledger {
     pub(super) fn new(report: Option<Report>, progress: Progress) -> Ledger {
-        Ledger { tally: Tally::default(), report, report_error: None, progress, first_left_line: None }
+        Ledger {
+            tally: Tally::default(),
+            has_report: report.is_some(),
+            report,
+            report_error: None,
+            held: BTreeMap::new(),
+            given_up: BTreeMap::new(),
+            progress,
+            last_ended_line: 0,
+            last_done_line: 0,
+            first_left_line: None,
+        }
     }
 
     /// Begins the report, if there is one, with the columns of the file.
     pub(super) fn begin(&mut self, layout: &Layout) {
-        self.write(|report| report.begin(layout));
+        if let Some(Err(error)) = self.report.as_mut().map(|report| report.begin(layout)) {
+            self.lose_report(error);
+        }
     }
 
     pub(super) fn row_is_done(&mut self, row: &Row) {
         self.tally.done += 1;
+        self.last_done_line = self.last_done_line.max(row.line);
+        self.row_ended(row);
+    }
+
+    fn row_ended(&mut self, row: &Row) {
+        self.last_ended_line = self.last_ended_line.max(row.line);
         self.progress.update(row.end, &self.tally);
     }
 
     /// The row failed for good. An earlier try than the one that ended with `error` may have been carried out.
     pub(super) fn row_failed(&mut self, row: &Row, error: &Error, is_uncertain: bool) {
-        let reason = sentence(error);
-        self.tally.fail(error.code());
-        self.write(|report| report.add(&row.record, error.code(), &reason));
-        let failed = self.tally.failed();
-        let details = || details_of_row(row, error, is_uncertain);
-        if self.report_error.is_some() {
-            self.leave(row.line);
-            self.tell(row, &format!("{reason} (this row is not in the report)"), details());
-        } else if failed <= TOLD_FAILURES || self.progress.is_for_programs() {
-            self.tell(row, &reason, details());
-        } else if failed == TOLD_FAILURES + 1 {
+        let is_told = self.tally.failed() < TOLD_FAILURES || self.progress.is_for_programs();
+        self.fail(row, error, is_uncertain, is_told);
+        if !is_told && self.tally.failed() == TOLD_FAILURES + 1 && self.report_error.is_none() {
             let place = match &self.report {
                 Some(report) => format!("are listed in {}", report.path().display()),
                 None => "are counted; --failed FILE.csv lists them".into(),
             };
             self.progress.note(format_args!("further rows that fail {place}"));
         }
-        self.progress.update(row.end, &self.tally);
+    }
+
+    fn fail(&mut self, row: &Row, error: &Error, is_uncertain: bool, is_told: bool) {
+        let reason = sentence(error);
+        self.tally.fail(error.code());
+        match self.report.as_ref().map(|report| report.row(&row.record, error.code(), &reason)) {
+            Some(Ok(reported)) => drop(self.held.insert(row.line, reported)),
+            Some(Err(error)) => self.lose_report(error),
+            None => {}
+        }
+        let details = || details_of_row(row, error, is_uncertain);
+        if self.report_error.is_some() {
+            self.tell(row, &format!("{reason} (this row is not in the report)"), details());
+        } else if is_told {
+            self.tell(row, &reason, details());
+        }
+        self.row_ended(row);
+    }
+
+    pub(super) fn give_up(&mut self, given_up: GivenUp) {
+        self.given_up.insert(given_up.row.line, given_up);
+    }
+
+    /// The first line whose row was given up.
+    pub(super) fn first_given_up(&self) -> Option<u64> {
+        self.given_up.keys().next().copied()
+    }
+
+    /// To be called when no row is in flight or waits. What was given up behind the last row that ended is left to the next
+    /// run; what was given up before it has failed, or the next run would repeat rows.
+    pub(super) fn close(&mut self) {
+        let left = self.given_up.split_off(&(self.last_ended_line + 1));
+        if let Some(line) = left.keys().next() {
+            self.leave_from(*line);
+        }
+        for GivenUp { row, error, is_uncertain } in std::mem::take(&mut self.given_up).into_values() {
+            self.fail(&row, &error, is_uncertain, !self.has_report || self.progress.is_for_programs());
+        }
+        self.write_report(None);
+    }
+
+    /// Writes the rows of the report before this line, or all of them.
+    pub(super) fn write_report(&mut self, first_unfinished: Option<u64>) {
+        let Some(report) = &mut self.report else { return };
+        let is_ready = |line: u64| first_unfinished.is_none_or(|first| line < first);
+        while let Some(entry) = self.held.first_entry().filter(|entry| is_ready(*entry.key())) {
+            if let Err(error) = report.append(entry.get()) {
+                return self.lose_report(error);
+            }
+            entry.remove();
+        }
+    }
+
+    /// Whether the run may take further rows.
+    pub(super) fn has_room(&self) -> bool {
+        self.held.len() < MOST_HELD
+    }
+
+    fn lose_report(&mut self, error: io::Error) {
+        self.report = None;
+        self.report_error = Some(error);
+        if let Some((line, _)) = std::mem::take(&mut self.held).pop_first() {
+            self.leave_from(line);
+        }
     }
 
     /// People are told the line in the message, programs beside it.
@@ -73,25 +168,27 @@ impl Ledger {
 
     /// Notes that the row at this line has to be run again, if no report says so.
     pub(super) fn leave(&mut self, line: u64) {
-        if self.report.is_none() {
-            self.first_left_line = Some(self.first_left_line.map_or(line, |first| first.min(line)));
+        if !self.has_report {
+            self.leave_from(line);
         }
+    }
+
+    fn leave_from(&mut self, line: u64) {
+        self.first_left_line = Some(self.first_left_line.map_or(line, |first| first.min(line)));
     }
 
     pub(super) fn first_left_line(&self) -> Option<u64> {
         self.first_left_line
     }
 
+    /// Whether the row at this line or one after it is done.
+    pub(super) fn is_any_done_from(&self, line: u64) -> bool {
+        self.last_done_line >= line
+    }
+
     /// Why the report is lost, if it is.
     pub(super) fn report_error(&self) -> Option<&io::Error> {
         self.report_error.as_ref()
-    }
-
-    fn write(&mut self, write: impl FnOnce(&mut Report) -> io::Result<()>) {
-        if let Some(Err(error)) = self.report.as_mut().map(write) {
-            self.report = None;
-            self.report_error = Some(error);
-        }
     }
 }
 

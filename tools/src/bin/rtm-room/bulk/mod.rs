@@ -63,7 +63,9 @@ fn run_rows(
     let mut runner = Runner::new(client, bulk, ledger, progress.clone(), stop);
     let ending = runner.run(&incoming);
     progress.finish();
-    let go_on = GoOn { line: runner.remaining_line(), failed: bulk.failed.as_deref() };
+    let line = runner.remaining_line();
+    let repeats = runner.ledger.is_any_done_from(line);
+    let go_on = GoOn { line, repeats, failed: bulk.failed.as_deref() };
     let status = conclude(&ending, &runner.ledger, &go_on, &progress);
     let next_line = (!matches!(ending, Ending::Complete)).then_some(go_on.line);
     let summary = runner.ledger.tally.summary(started.elapsed(), next_line, output.is_narrow());
@@ -77,17 +79,20 @@ fn run_rows(
 /// How to carry on with a file that was not done to its end.
 struct GoOn<'a> {
     line: u64,
+    /// Rows after it are done.
+    repeats: bool,
     failed: Option<&'a Path>,
 }
 
 impl std::fmt::Display for GoOn<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let line = self.line;
-        write!(f, "the rows from line {line} on are not done: go on with --start-line {line}")?;
-        match self.failed {
-            Some(path) => write!(f, " and another file for --failed than {}", path.display()),
-            None => Ok(()),
+        let not = if self.repeats { "not all" } else { "not" };
+        write!(f, "the rows from line {line} on are {not} done: go on with --start-line {line}")?;
+        if let Some(path) = self.failed {
+            write!(f, " and another file for --failed than {}", path.display())?;
         }
+        if self.repeats { write!(f, "; it repeats those that are done") } else { Ok(()) }
     }
 }
 
@@ -97,6 +102,9 @@ fn conclude(ending: &Ending, ledger: &Ledger, go_on: &GoOn<'_>, progress: &Progr
         details["next_line"] = json!(go_on.line);
         progress.error(format_args!("{why}; {go_on}"), details);
     };
+    if let (Some(error), false) = (ledger.report_error(), matches!(ending, Ending::ReportLost)) {
+        progress.error(error, json!({}));
+    }
     match ending {
         Ending::Complete if ledger.tally.failed() == 0 => DONE,
         Ending::Complete => FAILED,

@@ -1,10 +1,10 @@
 //! The file of failed rows: the rows as they were, with a code and a reason each. It can be fed in again.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Writer, WriterBuilder};
+use csv::{ByteRecord, WriterBuilder};
 use rtm_server_sdk::ErrorCode;
 
 use super::layout::Layout;
@@ -16,7 +16,9 @@ const ADDED: [&str; 2] = ["code", "reason"];
 
 pub(super) struct Report {
     path: PathBuf,
-    writer: Writer<File>,
+    file: File,
+    /// The bytes of the rows in it.
+    length: u64,
     /// The columns of the file that are written again.
     columns: Vec<usize>,
     /// How many columns the file has. What a row holds beyond them goes behind the reason.
@@ -45,8 +47,7 @@ impl Report {
             )),
             _ => Failure::file(path, &error),
         })?;
-        let writer = WriterBuilder::new().flexible(true).from_writer(file);
-        Ok(Report { path: path.to_owned(), writer, columns: Vec::new(), width: 0 })
+        Ok(Report { path: path.to_owned(), file, length: 0, columns: Vec::new(), width: 0 })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,22 +61,34 @@ impl Report {
         self.columns = names().map(|(index, _)| index).collect();
         let mut header: ByteRecord = names().map(|(_, name)| name).collect();
         header.extend(ADDED);
-        self.put(&header)
+        self.append(&encode(&header)?)
     }
 
-    pub(super) fn add(&mut self, record: &ByteRecord, code: ErrorCode, reason: &str) -> io::Result<()> {
+    /// Makes a row of the report, for [`append`](Self::append).
+    pub(super) fn row(&self, record: &ByteRecord, code: ErrorCode, reason: &str) -> io::Result<Vec<u8>> {
         let mut row: ByteRecord = self.columns.iter().map(|index| record.get(*index).unwrap_or_default()).collect();
         row.push_field(code.value().to_string().as_bytes());
         row.push_field(reason.as_bytes());
         row.extend(record.iter().skip(self.width));
-        self.put(&row)
+        encode(&row)
     }
 
-    /// Every row is on its way to the disk at once, so that a second Ctrl-C loses none.
-    fn put(&mut self, row: &ByteRecord) -> io::Result<()> {
-        let written = self.writer.write_byte_record(row).map_err(io::Error::from).and_then(|()| self.writer.flush());
+    /// Writes a row. If that fails, for example because the disk is full, the file ends with the row before it.
+    pub(super) fn append(&mut self, row: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(row);
+        match &written {
+            Ok(()) => self.length += row.len() as u64,
+            // Nothing can be cut off a device.
+            Err(_) => drop(self.file.set_len(self.length)),
+        }
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
     }
+}
+
+fn encode(row: &ByteRecord) -> io::Result<Vec<u8>> {
+    let mut writer = WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    writer.write_byte_record(row)?;
+    writer.into_inner().map_err(|error| error.into_error())
 }
 
 /// A terminal, a pipe or the like, which holds nothing that could be overwritten.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, at, never, select, unbounded};
 use rtm_server_sdk::{Client, Error, ErrorCode};
 
-use super::ledger::Ledger;
+use super::ledger::{GivenUp, Ledger};
 use super::pace::Pace;
 use super::progress::Progress;
 use super::request::Request;
@@ -35,6 +35,8 @@ pub(super) struct Runner<'a> {
     client: &'a Client,
     operation: Operation,
     window: usize,
+    /// The next run may do rows again that are in doubt. It gives messages new ids, so theirs may not be sent again.
+    may_repeat: bool,
     progress: Progress,
     stop: &'a Stop,
     pace: Pace,
@@ -83,6 +85,7 @@ impl<'a> Runner<'a> {
             client,
             operation: bulk.operation,
             window: bulk.window as usize,
+            may_repeat: bulk.retry_uncertain && bulk.operation != Operation::Say,
             progress,
             stop,
             pace: Pace::new(bulk.rate, now),
@@ -113,7 +116,11 @@ impl<'a> Runner<'a> {
             }
             self.next_event(incoming);
         }
-        self.ending.take().unwrap_or(Ending::Complete)
+        self.ledger.close();
+        match self.ending.take() {
+            None | Some(Ending::Complete) if self.ledger.report_error().is_some() => Ending::ReportLost,
+            ending => ending.unwrap_or(Ending::Complete),
+        }
     }
 
     /// The line to go on with.
@@ -136,7 +143,8 @@ impl<'a> Runner<'a> {
         if due.is_some_and(|due| due <= now) && ready.is_some_and(|ready| ready <= now) {
             return self.try_again(now);
         }
-        let wants_rows = self.ending.is_none() && self.in_flight.len() + self.waiting.len() < self.window;
+        let has_room = self.in_flight.len() + self.waiting.len() < self.window && self.ledger.has_room();
+        let wants_rows = self.ending.is_none() && has_room;
         // Rows that were refused for the rate go first.
         let is_turn = ready.is_some_and(|ready| ready <= now) && due.is_none_or(|due| due > now);
         let no_rows = never();
@@ -162,10 +170,10 @@ impl<'a> Runner<'a> {
             recv(self.stop.signal) -> _ => {}
             recv(timer) -> _ => {}
         }
+        self.publish();
         if self.ledger.report_error().is_some() && !self.ends_early() {
             self.ending = Some(Ending::ReportLost);
         }
-        self.publish();
     }
 
     fn take(&mut self, message: Incoming) {
@@ -257,19 +265,28 @@ impl<'a> Runner<'a> {
         let again = match self.judge.judge(&error, first_failure, now) {
             Verdict::Again(pause) => now + pause,
             Verdict::AgainWhenSlower => now,
-            Verdict::Failed => return self.row_failed_for_good(&attempt, error),
+            Verdict::Failed => return self.row_failed_for_good(attempt, error),
         };
         log::info!("line {} is tried again: {error:#}", attempt.row.line);
         self.waiting.insert((again, attempt.row.line), Waiting { attempt, error });
     }
 
-    fn row_failed_for_good(&mut self, attempt: &Try, error: Error) {
+    fn row_failed_for_good(&mut self, attempt: Try, error: Error) {
+        let is_about_all = is_without_connection(&error) || matches!(error, Error::Closed(_));
         let line = attempt.row.line;
-        self.ledger.row_failed(&attempt.row, &error, attempt.is_uncertain);
+        let first_line = self.judge.stands_for_the_rest(&error, line);
+        if is_about_all {
+            self.give_up(attempt, error.clone());
+        } else {
+            self.ledger.row_failed(&attempt.row, &error, attempt.is_uncertain);
+        }
         if self.stop.is_wanted() {
-            self.ledger.leave(line);
-        } else if let Some(first_line) = self.judge.stands_for_the_rest(&error, line) {
-            self.ledger.leave(first_line);
+            return;
+        }
+        if let Some(first_line) = first_line {
+            if !is_about_all {
+                self.ledger.leave(first_line);
+            }
             if !self.ends_early() {
                 self.ending = Some(Ending::Hopeless(error));
             }
@@ -279,14 +296,26 @@ impl<'a> Runner<'a> {
     /// A run that ends tries nothing again.
     fn give_up_waiting(&mut self) {
         for (_, Waiting { attempt, error }) in std::mem::take(&mut self.waiting) {
-            self.ledger.row_failed(&attempt.row, &error, attempt.is_uncertain);
-            self.ledger.leave(attempt.row.line);
+            self.give_up(attempt, error);
         }
     }
 
-    fn publish(&self) {
+    /// Leaves the row to the next run, unless that might do it twice and nobody has said that this does no harm.
+    fn give_up(&mut self, attempt: Try, error: Error) {
+        let Try { row, is_uncertain, .. } = attempt;
+        if is_uncertain && !self.may_repeat {
+            self.ledger.row_failed(&row, &error, true);
+        } else {
+            self.ledger.give_up(GivenUp { row, error, is_uncertain });
+        }
+    }
+
+    fn publish(&mut self) {
         let waiting = self.waiting.keys().map(|(_, line)| *line);
-        let first = self.in_flight.keys().next().copied().into_iter().chain(waiting).min();
+        let first =
+            self.in_flight.keys().next().copied().into_iter().chain(waiting).chain(self.ledger.first_given_up());
+        let first = first.min();
+        self.ledger.write_report(first);
         self.stop.publish(self.next_line, first, self.in_flight.len());
     }
 }
