@@ -159,6 +159,18 @@ fn members_are_changed_in_batches() {
 }
 
 #[test]
+fn user_who_is_named_twice_counts_once() {
+    let gate = gate();
+    let change = ["members", "42", "--add", "2", "1", "2", "--remove", "1", "1", "--json"];
+    let changed = run(tool(gate.endpoint(), &change), "").expect(0).json();
+    assert_eq!((&changed["added"], &changed["removed"]), (&2.into(), &1.into()));
+
+    let server = FakeServer::start(|_| Act::Refuse(20_004));
+    let outcome = run(tool(&server.endpoint(), &["members", "42", "--add", "1", "1", "--json"]), "").expect(1);
+    assert_eq!(outcome.stderr_as_json()[0]["error"]["result"]["not_added"], serde_json::json!([1]));
+}
+
+#[test]
 fn server_without_batches_is_asked_one_by_one() {
     let server = FakeServer::start(|quest| match quest {
         1 => Act::Refuse(20_004),

@@ -17,8 +17,9 @@ pub(crate) fn run(client: &Client, Members { room, add, remove }: &Members) -> R
     if add.is_empty() && remove.is_empty() {
         return list(client, *room);
     }
-    let not_added = change(client, *room, add, Change::Add)?;
-    let not_removed = change(client, *room, remove, Change::Remove)?;
+    let (add, remove) = (distinct(add), distinct(remove));
+    let not_added = change(client, *room, &add, Change::Add)?;
+    let not_removed = change(client, *room, &remove, Change::Remove)?;
     let ids = |refused: &[Refused]| refused.iter().map(|refused| refused.user).collect::<Vec<_>>();
     let json = json!({
         "room": room,
@@ -34,6 +35,12 @@ pub(crate) fn run(client: &Client, Members { room, add, remove }: &Members) -> R
     }
     let sentence = format!("Room {room}: {} added, {} removed.", add.len(), remove.len());
     Ok(Reply::words(json, sentence, None))
+}
+
+/// The users in their order, each once.
+fn distinct(users: &[UserId]) -> Vec<UserId> {
+    let mut seen = HashSet::new();
+    users.iter().copied().filter(|user| seen.insert(*user)).collect()
 }
 
 fn list(client: &Client, room: RoomId) -> Result<Reply, Failure> {
