@@ -94,13 +94,16 @@ fn secret_comes_from_a_file_or_from_the_environment_too() {
 #[test]
 fn bad_usage_is_status_2_and_one_sentence() {
     let listen = ["--listen", "127.0.0.1:0"];
-    let bad: [(&[&str], &str); 9] = [
+    let bad: [(&[&str], &str); 12] = [
         (&["--secret", "secret"], "--pid"),
         (&["--pid", "1"], "a secret is needed"),
         (&["--pid", "1", "--secret", ""], "secret"),
         (&["--pid", "one", "--secret", "x"], "a project id is a whole number"),
         (&["--pid", "1", "--secret", "x", "--idle-timeout", "1m"], "give whole seconds"),
         (&["--pid", "1", "--secret", "x", "--calls-per-second", "0"], "give a whole number, 1 or more"),
+        (&["--pid", "1", "--secret", "x", "--calls-per-second", "-1"], "give a whole number, 1 or more"),
+        (&["--pid", "1", "--secret", "x", "--idle-timeout", "-1"], "give whole seconds"),
+        (&["--pid", "1", "--secret", "x", "--delay", "-5ms"], "a time is a number with a unit"),
         (&["--pid", "1", "--secret", "x", "--secret-file", "y"], "cannot be used with"),
         (&["--pid", "1", "--secret-file", "/no/such/file"], "/no/such/file"),
         (&["--pid", "1", "--secret", "x", "--log", "loud"], "loud"),

@@ -33,6 +33,25 @@ fn number_of_a_bulk_run_that_makes_no_sense_is_told_what_would() {
 }
 
 #[test]
+fn negative_value_is_told_what_to_give_in_its_place() {
+    for (args, what) in [
+        (&["members", "42", "--timeout", "-5s"][..], "a number with a unit"),
+        (&["ban", "42", "1001", "--for", "-10m"], "a number with a unit"),
+        (&["history", "42", "--since", "-2h"], "a number with a unit"),
+        (&["history", "42", "--limit", "-1"], "give a whole number, 1 or more"),
+        (&["history", "42", "--type", "-1"], "a message type is a number from 1 to 127"),
+        (&["bulk", "add", "-", "--retry-for", "-1m"], "a number with a unit"),
+        (&["bulk", "add", "-", "--window", "-1"], "give a whole number from 1 to 65536"),
+        (&["bulk", "add", "-", "--rate", "-1"], "give a whole number, 1 or more"),
+        (&["bulk", "add", "-", "--start-line", "-1"], "a line is a whole number, 1 or more"),
+    ] {
+        let outcome = run(tool(NOBODY, args), "").expect(2);
+        outcome.says(what);
+        assert!(!outcome.stderr.contains("tip:"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
 fn argument_that_is_no_utf8_is_bad_usage() {
     use std::os::unix::ffi::OsStrExt;
     for further in [&[][..], &["--json"]] {

@@ -64,7 +64,7 @@ struct Options {
     secret_file: Option<PathBuf>,
 
     /// Close connections that were idle for this many seconds; 0 keeps them all
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true, value_parser = seconds)]
     idle_timeout: u64,
 
     /// Serve encrypted sessions too, with this private key (PEM); `rtm-gate keygen` makes one
@@ -79,15 +79,15 @@ struct Options {
 
     /// Misbehave: `[METHOD:]WHAT[xTIMES]`, where WHAT is the code of an error to answer with, `silence`, `disconnect`, or
     /// a time by which to delay the answer. Such as addroommember:200010x3; may be given more than once
-    #[arg(long = "fault", value_name = "FAULT", value_parser = fault::parse)]
+    #[arg(long = "fault", value_name = "FAULT", allow_hyphen_values = true, value_parser = fault::parse)]
     faults: Vec<Fault>,
 
     /// Delay every answer by this time, such as 50ms
-    #[arg(long, value_name = "TIME", value_parser = fault::time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = fault::time)]
     delay: Option<Duration>,
 
     /// Accept this many calls a second, and answer 200010 to the rest
-    #[arg(long, value_name = "CALLS", value_parser = calls)]
+    #[arg(long, value_name = "CALLS", allow_negative_numbers = true, value_parser = calls)]
     calls_per_second: Option<u32>,
 
     /// Let a user who enters a room leave the one before, as the service does by default

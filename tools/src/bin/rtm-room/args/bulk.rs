@@ -34,23 +34,23 @@ pub(crate) struct Bulk {
     /// The CSV file, `-` for stdin
     pub(crate) file: PathBuf,
     /// How many calls may be in flight at once
-    #[arg(long, value_name = "CALLS", default_value_t = 1000, value_parser = window)]
+    #[arg(long, value_name = "CALLS", default_value_t = 1000, allow_negative_numbers = true, value_parser = window)]
     pub(crate) window: u32,
     /// Write the rows that failed to this new CSV file, in the order of the input, with a code and a reason each
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) failed: Option<PathBuf>,
     /// Begin with the row at this line of the file
-    #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = line)]
+    #[arg(long, value_name = "LINE", default_value_t = 1, allow_negative_numbers = true, value_parser = line)]
     pub(crate) start_line: u64,
     /// How long to retry a row where that is safe; 0s for never
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "1m", allow_hyphen_values = true, value_parser = time)]
     pub(crate) retry_for: Duration,
     /// Also retry rows that may have been carried out: to add, remove, ban or unban a user twice does no harm, and a
     /// message has an id with which the server keeps it only once
     #[arg(long)]
     pub(crate) retry_uncertain: bool,
     /// Send at most this many calls a second
-    #[arg(long, value_name = "CALLS", value_parser = count)]
+    #[arg(long, value_name = "CALLS", allow_negative_numbers = true, value_parser = count)]
     pub(crate) rate: Option<u32>,
 }
 

@@ -27,7 +27,10 @@ pub(crate) struct Say {
     #[arg(long)]
     pub(crate) cmd: bool,
     /// Send a message of this type, 1 to 127
-    #[arg(long = "type", value_name = "TYPE", conflicts_with = "cmd", value_parser = message_type)]
+    #[arg(
+        long = "type", value_name = "TYPE", conflicts_with = "cmd", allow_negative_numbers = true,
+        value_parser = message_type
+    )]
     pub(crate) mtype: Option<i32>,
     /// Attributes that go with the message, by convention JSON
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -48,13 +51,13 @@ pub(crate) struct HistoryArgs {
     #[arg(allow_negative_numbers = true, value_parser = room_id)]
     pub(crate) room: RoomId,
     /// At most this many messages; without it 20, or all with --since
-    #[arg(long, value_name = "COUNT", value_parser = count)]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = count)]
     pub(crate) limit: Option<u32>,
     /// Only messages no older than this, such as 30m, 2h or 7days
-    #[arg(long, value_name = "TIME", value_parser = time_above_zero)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time_above_zero)]
     pub(crate) since: Option<Duration>,
     /// Only messages of this type; may be given more than once
-    #[arg(long = "type", value_name = "TYPE", value_parser = message_type)]
+    #[arg(long = "type", value_name = "TYPE", allow_negative_numbers = true, value_parser = message_type)]
     pub(crate) types: Vec<i32>,
     /// Show the oldest messages instead of the newest
     #[arg(long)]

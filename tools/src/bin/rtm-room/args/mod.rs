@@ -50,7 +50,10 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
     /// How long each call may take, connecting included, such as 500ms or 5s
-    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = time_above_zero)]
+    #[arg(
+        long, global = true, value_name = "TIME", default_value = "30s", allow_hyphen_values = true,
+        value_parser = time_above_zero
+    )]
     pub(crate) timeout: Duration,
     /// Print JSON, for programs
     #[arg(long, global = true)]
@@ -144,7 +147,7 @@ pub(crate) enum CallCommand {
         #[command(flatten)]
         target: Target,
         /// How long, such as 10m, 12h or 7days; without it, the ban does not end
-        #[arg(long = "for", value_name = "TIME", value_parser = time_above_zero)]
+        #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true, value_parser = time_above_zero)]
         length: Option<Duration>,
     },
     /// End the ban of a user in a room, or the one in all rooms
