@@ -190,11 +190,11 @@ fn is_nil(value: &PayloadReader<'_>) -> bool {
 }
 
 fn missing(key: &'static str) -> ErrorAnswer {
-    ErrorAnswer::invalid_parameter(format!("the parameter {key} is missing"))
+    ErrorAnswer::invalid_parameter(format!("parameter {key} is missing"))
 }
 
 fn wrong_type(key: &'static str, expected: &str) -> ErrorAnswer {
-    ErrorAnswer::invalid_parameter(format!("the parameter {key} is not {expected}"))
+    ErrorAnswer::invalid_parameter(format!("parameter {key} is not {expected}"))
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ fn authorize<'a>(
     let pid = params.int("pid")?;
     let signature = Signature { sign: params.bytes("sign")?, salt: params.int("salt")?, ts: params.int("ts")? };
     let Some(project) = i32::try_from(pid).ok().and_then(|pid| projects.get_mut(&pid)) else {
-        let text = format!("the project {pid} is not served by this gate");
+        let text = format!("project {pid} is not served by this gate");
         return Err(ErrorAnswer::new(ErrorCode::RTM_EC_INVALID_PID_OR_UID, text));
     };
     signature.check(method, &project.signer, replays, now)?;

@@ -35,7 +35,7 @@ fn is_banned(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), Error
 fn ban_time(params: &Params<'_>) -> Result<Option<Duration>, ErrorAnswer> {
     let Some(seconds) = params.optional_int("btime")? else { return Ok(None) };
     if i32::try_from(seconds).is_err() {
-        let text = format!("the parameter btime is {seconds}, which does not fit 32 bits");
+        let text = format!("parameter btime is {seconds}, which does not fit in 32 bits");
         return Err(ErrorAnswer::invalid_parameter(text));
     }
     Ok(u64::try_from(seconds).ok().filter(|&seconds| seconds > 0).map(Duration::from_secs))

@@ -14,7 +14,7 @@ fn set_info(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAnswe
     let room = call.params.int("rid")?;
     let (public, private) = (call.params.optional_text("oinfo")?, call.params.optional_text("pinfo")?);
     if (public, private) == (None, None) {
-        let text = "one of the parameters oinfo and pinfo is needed, and both are missing";
+        let text = "parameters oinfo and pinfo are both missing, and one of them is needed";
         return Err(ErrorAnswer::invalid_parameter(text));
     }
     for (key, info) in [("oinfo", public), ("pinfo", private)] {

@@ -82,7 +82,7 @@ fn member_counts(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), E
         Some(rooms) => rooms,
         None => match call.params.optional_int("rid")? {
             Some(room) => vec![room],
-            None => return Err(ErrorAnswer::invalid_parameter("the parameter rids is missing")),
+            None => return Err(ErrorAnswer::invalid_parameter("parameter rids is missing")),
         },
     };
     rooms.sort_unstable();

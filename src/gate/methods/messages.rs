@@ -31,7 +31,7 @@ fn send(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswe
     let (body, attrs) = content(params)?;
     check_may_speak(call, room, from)?;
     if call.project.messages.is_repeated(room, from, mid) {
-        let text = format!("the user {from} has sent a message with the mid {mid} to the room {room} before");
+        let text = format!("user {from} has already sent a message with mid {mid} to room {room}");
         return Err(ErrorAnswer::new(ErrorCode::RTM_EC_DUPLICATED_MID, text));
     }
     let message = Message { target: Target::Room(room), from, mid, mtype, body, attrs, mtime: None };
@@ -144,17 +144,17 @@ fn check_size(key: &str, len: usize, limit: usize) -> Result<(), ErrorAnswer> {
 
 fn check_may_speak(call: &Call<'_, '_>, room: RoomId, user: UserId) -> Result<(), ErrorAnswer> {
     if !call.project.rooms.is_member(room, user) {
-        let text = format!("the user {user} is not in the room {room}");
+        let text = format!("user {user} is not in room {room}");
         return Err(ErrorAnswer::new(ErrorCode::RTM_EC_NOT_IN_ROOM, text));
     }
     if call.project.bans.is_banned(room, user, call.now.monotonic) {
-        let text = format!("the user {user} is banned in the room {room}");
+        let text = format!("user {user} is banned in room {room}");
         return Err(ErrorAnswer::new(ErrorCode::RTM_EC_BANNED_IN_ROOM, text));
     }
     Ok(())
 }
 
 fn not_found(room: RoomId, from: UserId, mid: MessageId) -> ErrorAnswer {
-    let text = format!("the room {room} has no message {mid} from the user {from}");
+    let text = format!("room {room} has no message {mid} from user {from}");
     ErrorAnswer::new(ErrorCode::RTM_EC_MESSAGE_NOT_FOUND, text)
 }

@@ -54,7 +54,7 @@ fn take_apart(map: &[u8]) -> Result<(u32, usize), ArgumentError> {
     while let Some(key) = next_key(&mut reader)? {
         if SIGNATURE_KEYS.contains(&key) {
             let key = key.escape_ascii();
-            return Err(ArgumentError::new(format!("the parameter `{key}` belongs to the signature")));
+            return Err(ArgumentError::new(format!("the client sets the parameter `{key}` itself; leave it out")));
         }
         pairs += 1;
     }

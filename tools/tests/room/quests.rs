@@ -19,7 +19,9 @@ fn parameters_that_are_no_object_are_bad_usage() {
         run(tool("127.0.0.1:1", &["quest", "getroominfo", params]), "").expect(2).says("JSON");
     }
     let signed = r#"{"rid": 42, "sign": "x"}"#;
-    run(tool("127.0.0.1:1", &["quest", "getroominfo", signed]), "").expect(2).says("sign");
+    run(tool("127.0.0.1:1", &["quest", "getroominfo", signed]), "")
+        .expect(2)
+        .says("the client sets the parameter `sign` itself; leave it out");
 }
 
 #[test]

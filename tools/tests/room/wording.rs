@@ -1,6 +1,6 @@
 //! What is said of bad usage, and in which words.
 
-use super::tool::{PID, SECRET, bare_tool, run, tool};
+use super::tool::{PID, SECRET, bare_tool, gate, run, tool};
 
 const NOBODY: &str = "127.0.0.1:1";
 
@@ -75,6 +75,13 @@ fn option_comes_before_its_variable() {
     let mut command = bare_tool(&["members", "42", "--endpoint", NOBODY, "--pid", PID]);
     command.env("RTM_PID", "abc").env("RTM_SECRET", SECRET);
     run(command, "").expect(3);
+}
+
+#[test]
+fn refusal_names_the_user_and_the_room() {
+    let gate = gate();
+    let refusal = run(tool(gate.endpoint(), &["say", "42", "--from", "1", "hello"]), "").expect(1);
+    refusal.says(": user 1 is not in room 42;");
 }
 
 #[test]
