@@ -8,7 +8,7 @@ use super::listener::{ListenGuard, Listener, Subscription};
 use super::{Client, Inner, catch_up};
 use crate::config::bounded;
 use crate::dispatch::{CallReply, Completion, Handler, Push, Route, Sink};
-use crate::engine::NewWish;
+use crate::engine::NewSubscription;
 use crate::error::{ArgumentError, Error, Stage};
 use crate::net::Command;
 use crate::rtm::methods::listen::Listen;
@@ -235,8 +235,8 @@ impl Listening<'_> {
         let reply = CallReply::of_this_thread();
         let token = Completion::uncounted(Arc::clone(&inner.shared), Route::Reply(reply.sender()));
         let wait_for_ready = inner.wait_for_ready;
-        let wish = NewWish { id, listen, deadline, timeout: self.timeout, wait_for_ready, token };
-        send(inner, wish);
+        let request = NewSubscription { id, listen, deadline, timeout: self.timeout, wait_for_ready, token };
+        send(inner, request);
         let timed_out = |_| Err(Error::timed_out(Stage::WaitingForAnswer, self.timeout));
         reply.wait(deadline + BACKSTOP).unwrap_or_else(timed_out)?;
         if catches_up {
@@ -246,9 +246,9 @@ impl Listening<'_> {
     }
 }
 
-fn send(inner: &Inner, wish: NewWish<Completion>) {
-    if let Err(Command::Listen(wish)) = inner.io_thread.send(Command::Listen(wish)) {
-        wish.token.complete(Err(Error::closed(false)));
+fn send(inner: &Inner, request: NewSubscription<Completion>) {
+    if let Err(Command::Listen(request)) = inner.io_thread.send(Command::Listen(request)) {
+        request.token.complete(Err(Error::closed(false)));
     }
 }
 

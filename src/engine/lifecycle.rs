@@ -68,7 +68,7 @@ impl<T: Token> Engine<T> {
     /// Whether to connect once the policy allows it.
     pub(super) fn wants_connection(&self) -> bool {
         self.connector.comes_back()
-            || (self.settings.auto_connect && (self.calls.has_unsent() || self.wishes.has_new()))
+            || (self.settings.auto_connect && (self.calls.has_unsent() || self.subscriptions.has_new()))
     }
 
     /// Does what the connector requests.
@@ -113,7 +113,7 @@ impl<T: Token> Engine<T> {
 
     /// Ends the connection for any reason except that the client was closed.
     pub(super) fn end_connection(&mut self, now: Instant, failure: Failure) {
-        let is_listening = self.wishes.is_asking();
+        let is_listening = self.subscriptions.is_asking();
         self.stop_listening();
         self.release_refused(now);
         match std::mem::replace(&mut self.state, State::Disconnected) {
@@ -151,7 +151,7 @@ impl<T: Token> Engine<T> {
         self.connector.plan(now, self.wants_connection());
         self.actions.push_back(Action::Ended(info, Some(ended)));
         // Unsent calls wait for the next attempt if one may start at once.
-        if (self.calls.has_unsent() || self.wishes.has_new()) && self.connect_for_call(now).is_err() {
+        if (self.calls.has_unsent() || self.subscriptions.has_new()) && self.connect_for_call(now).is_err() {
             self.fail_unsent(&error(false));
         }
     }
@@ -171,7 +171,7 @@ impl<T: Token> Engine<T> {
         for call in self.calls.remove_unsent_not_waiting() {
             self.finish(call, Err(error.clone()));
         }
-        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_new()) {
+        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.subscriptions.fail_new()) {
             self.complete(token, Err(error.clone()));
         }
     }
@@ -202,7 +202,7 @@ impl<T: Token> Engine<T> {
             let may_have_executed = has_left(&call, state.connection());
             self.finish(call, Err(error(may_have_executed)));
         }
-        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.wishes.fail_all_new()) {
+        for token in std::mem::take(&mut self.connect_waiters).into_iter().chain(self.subscriptions.fail_all_new()) {
             self.complete(token, Err(error(false)));
         }
     }

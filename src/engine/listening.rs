@@ -8,23 +8,23 @@
 
 mod failure;
 mod requests;
+mod subscription;
 mod union;
-mod wish;
 
-pub use wish::{ListenerId, NewWish};
+pub use subscription::{ListenerId, NewSubscription};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::error::{ArgumentError, Error, Stage, TimeoutError};
 use crate::rtm::methods::listen::{MOST_NAMED_BYTES, SetListen};
+use subscription::{Decision, Standing, Subscription, Waiter};
 use union::Union;
-use wish::{Decision, Standing, Waiter, Wish};
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Wishes<T> {
-    wishes: BTreeMap<ListenerId, Wish<T>>,
+pub(super) struct Subscriptions<T> {
+    subscriptions: BTreeMap<ListenerId, Subscription<T>>,
     /// The deadlines of the first grants, for listeners that wait for one.
     deadlines: BTreeSet<(Instant, ListenerId)>,
     /// The number of the current or the last connection. Connections that failed in their handshake count too.
@@ -35,7 +35,7 @@ pub(super) struct Wishes<T> {
     /// The union of the subscriptions that are granted or requested.
     union: Union,
     /// The union of all subscriptions, which a later `setlisten` may have to contain.
-    wished: Union,
+    all: Union,
     is_connected: bool,
     /// The `setlisten` in flight.
     asking: Option<Asking>,
@@ -67,15 +67,15 @@ struct Asking {
     must_shrink_if_refused: bool,
 }
 
-impl<T> Wishes<T> {
-    pub(super) fn new() -> Wishes<T> {
-        Wishes {
-            wishes: BTreeMap::new(),
+impl<T> Subscriptions<T> {
+    pub(super) fn new() -> Subscriptions<T> {
+        Subscriptions {
+            subscriptions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             connection: 0,
             granted: Union::default(),
             union: Union::default(),
-            wished: Union::default(),
+            all: Union::default(),
             is_connected: false,
             asking: None,
             must_shrink: false,
@@ -87,7 +87,7 @@ impl<T> Wishes<T> {
 
     /// Whether there are no subscriptions.
     pub(super) fn is_empty(&self) -> bool {
-        self.wishes.is_empty()
+        self.subscriptions.is_empty()
     }
 
     /// The number of the connection that decisions and pushes belong to.
@@ -103,13 +103,13 @@ impl<T> Wishes<T> {
     /// Whether the `setlisten` in flight adds subscriptions that have all been removed.
     fn is_asking_for_nobody(&self) -> bool {
         self.asking.as_ref().is_some_and(|asking| asking.added > 0)
-            && !self.wishes.values().any(|wish| wish.standing == Standing::Asked)
+            && !self.subscriptions.values().any(|subscription| subscription.standing == Standing::Asked)
     }
 
     /// Whether the `setlisten` in flight leaves out any subscription that waits for its first grant.
     fn has_new_behind(&self) -> bool {
-        let is_behind = |wish: &Wish<T>| wish.standing == Standing::Undecided;
-        self.deadlines.iter().any(|(_, id)| self.wishes.get(id).is_some_and(is_behind))
+        let is_behind = |subscription: &Subscription<T>| subscription.standing == Standing::Undecided;
+        self.deadlines.iter().any(|(_, id)| self.subscriptions.get(id).is_some_and(is_behind))
     }
 
     /// Adds a subscription. If the granted subscriptions cover it, grants it at once.
@@ -117,41 +117,45 @@ impl<T> Wishes<T> {
     /// # Errors
     ///
     /// All subscriptions together would not fit one quest, so no connection could request them all.
-    pub(super) fn add(&mut self, wish: NewWish<T>, decisions: &mut Vec<Decision<T>>) -> Result<(), (T, ArgumentError)> {
-        let NewWish { id, listen, deadline, timeout, wait_for_ready, token } = wish;
-        self.wished.add(&listen);
-        if self.wished.encoded_len() > MOST_NAMED_BYTES {
-            self.wished.remove(&listen);
+    pub(super) fn add(
+        &mut self,
+        subscription: NewSubscription<T>,
+        decisions: &mut Vec<Decision<T>>,
+    ) -> Result<(), (T, ArgumentError)> {
+        let NewSubscription { id, listen, deadline, timeout, wait_for_ready, token } = subscription;
+        self.all.add(&listen);
+        if self.all.encoded_len() > MOST_NAMED_BYTES {
+            self.all.remove(&listen);
             return Err((token, too_many_names()));
         }
         if self.granted.covers(&listen) {
             self.granted.add(&listen);
             self.union.add(&listen);
-            self.wishes.insert(id, Wish { listen, standing: Standing::Granted, waiter: None });
+            self.subscriptions.insert(id, Subscription { listen, standing: Standing::Granted, waiter: None });
             decisions.push(Decision::Granted(id, Some(token)));
             return Ok(());
         }
         let waiter = Some(Waiter { token, deadline, timeout, wait_for_ready });
         self.deadlines.insert((deadline, id));
-        self.wishes.insert(id, Wish { listen, standing: Standing::Undecided, waiter });
+        self.subscriptions.insert(id, Subscription { listen, standing: Standing::Undecided, waiter });
         Ok(())
     }
 
     /// Removes a subscription. Returns the token of the caller that waits for its first grant.
     pub(super) fn remove(&mut self, id: ListenerId) -> Option<T> {
-        let wish = self.wishes.remove(&id)?;
-        self.wished.remove(&wish.listen);
-        if matches!(wish.standing, Standing::Asked | Standing::Granted) {
-            self.must_shrink |= self.union.remove(&wish.listen);
+        let subscription = self.subscriptions.remove(&id)?;
+        self.all.remove(&subscription.listen);
+        if matches!(subscription.standing, Standing::Asked | Standing::Granted) {
+            self.must_shrink |= self.union.remove(&subscription.listen);
         }
-        if wish.standing == Standing::Granted {
-            self.granted.remove(&wish.listen);
+        if subscription.standing == Standing::Granted {
+            self.granted.remove(&subscription.listen);
         }
-        if let (Standing::Granted, Some(asking)) = (wish.standing, &mut self.asking) {
+        if let (Standing::Granted, Some(asking)) = (subscription.standing, &mut self.asking) {
             // Even if the union stays the same: the subscription that covers this one may be refused.
             asking.must_shrink_if_refused = true;
         }
-        let waiter = wish.waiter?;
+        let waiter = subscription.waiter?;
         self.deadlines.remove(&(waiter.deadline, id));
         Some(waiter.token)
     }
@@ -165,11 +169,11 @@ impl<T> Wishes<T> {
 
     /// Handles the loss of the connection and of all grants.
     pub(super) fn handle_disconnected(&mut self) {
-        let wishes = std::mem::take(&mut self.wishes);
+        let subscriptions = std::mem::take(&mut self.subscriptions);
         let deadlines = std::mem::take(&mut self.deadlines);
-        let wished = std::mem::take(&mut self.wished);
-        *self = Wishes { wishes, deadlines, wished, connection: self.connection, ..Wishes::new() };
-        self.wishes.values_mut().for_each(|wish| wish.standing = Standing::Undecided);
+        let all = std::mem::take(&mut self.all);
+        *self = Subscriptions { subscriptions, deadlines, all, connection: self.connection, ..Subscriptions::new() };
+        self.subscriptions.values_mut().for_each(|subscription| subscription.standing = Standing::Undecided);
     }
 
     /// Returns the next `setlisten`, if one is due. Grants subscriptions that the server covers already.
@@ -196,7 +200,7 @@ impl<T> Wishes<T> {
 
     /// Requests the union.
     fn ask(&mut self, must_shrink_if_refused: bool) -> SetListen {
-        let added = self.wishes.values().filter(|wish| wish.standing == Standing::Asked).count();
+        let added = self.subscriptions.values().filter(|subscription| subscription.standing == Standing::Asked).count();
         self.asking = Some(Asking { added, must_shrink_if_refused });
         self.must_shrink = false;
         self.union.to_parameters()
@@ -213,7 +217,7 @@ impl<T> Wishes<T> {
             }
             Err(error) => self.handle_failure(now, &asking, &error, decisions),
         }
-        if !self.wishes.values().any(|wish| wish.standing == Standing::Undecided) {
+        if !self.subscriptions.values().any(|subscription| subscription.standing == Standing::Undecided) {
             self.batch = usize::MAX;
         }
     }
@@ -230,7 +234,9 @@ impl<T> Wishes<T> {
     }
 
     fn remove_new(&mut self, is_over: impl Fn(&Waiter<T>) -> bool) -> Vec<T> {
-        let is_over = |id: &ListenerId| self.wishes.get(id).and_then(|wish| wish.waiter.as_ref()).is_some_and(&is_over);
+        let is_over = |id: &ListenerId| {
+            self.subscriptions.get(id).and_then(|subscription| subscription.waiter.as_ref()).is_some_and(&is_over)
+        };
         let over: Vec<ListenerId> = self.deadlines.iter().map(|&(_, id)| id).filter(is_over).collect();
         over.into_iter().filter_map(|id| self.remove(id)).collect()
     }
@@ -246,7 +252,7 @@ impl<T> Wishes<T> {
         [deadline, self.pause.as_ref().map(|pause| pause.until)].into_iter().flatten().min()
     }
 
-    /// Whether a pause has ended, so [`next_request`](Wishes::next_request) may have a result.
+    /// Whether a pause has ended, so [`next_request`](Subscriptions::next_request) may have a result.
     pub(super) fn ends_pause(&self, now: Instant) -> bool {
         self.pause.as_ref().is_some_and(|pause| pause.until <= now)
     }
@@ -255,7 +261,11 @@ impl<T> Wishes<T> {
     /// with the error that led to it.
     pub(super) fn handle_timeout(&mut self, now: Instant, stage: Stage, decisions: &mut Vec<Decision<T>>) {
         while let Some(&(deadline, id)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
-            let timeout = self.wishes.get(&id).and_then(|wish| wish.waiter.as_ref()).map(|waiter| waiter.timeout);
+            let timeout = self
+                .subscriptions
+                .get(&id)
+                .and_then(|subscription| subscription.waiter.as_ref())
+                .map(|waiter| waiter.timeout);
             let timed_out = || Error::Timeout(TimeoutError::new(stage, timeout.unwrap_or_default()));
             let error = self.refusal_of_new().cloned().unwrap_or_else(timed_out);
             self.deadlines.remove(&(deadline, id));
@@ -266,10 +276,11 @@ impl<T> Wishes<T> {
     /// Adds a batch of undecided subscriptions to the union. Returns whether that changed the union.
     fn include_undecided(&mut self) -> bool {
         let mut has_grown = false;
-        let undecided = self.wishes.values_mut().filter(|wish| wish.standing == Standing::Undecided);
-        for wish in undecided.take(self.batch) {
-            wish.standing = Standing::Asked;
-            has_grown |= self.union.add(&wish.listen);
+        let undecided =
+            self.subscriptions.values_mut().filter(|subscription| subscription.standing == Standing::Undecided);
+        for subscription in undecided.take(self.batch) {
+            subscription.standing = Standing::Asked;
+            has_grown |= self.union.add(&subscription.listen);
         }
         has_grown
     }
@@ -277,10 +288,12 @@ impl<T> Wishes<T> {
     /// Grants the requested subscriptions. Returns whether there were any.
     fn grant_asked(&mut self, decisions: &mut Vec<Decision<T>>) -> bool {
         let before = decisions.len();
-        for (&id, wish) in self.wishes.iter_mut().filter(|(_, wish)| wish.standing == Standing::Asked) {
-            wish.standing = Standing::Granted;
-            self.granted.add(&wish.listen);
-            let waiter = wish.waiter.take();
+        for (&id, subscription) in
+            self.subscriptions.iter_mut().filter(|(_, subscription)| subscription.standing == Standing::Asked)
+        {
+            subscription.standing = Standing::Granted;
+            self.granted.add(&subscription.listen);
+            let waiter = subscription.waiter.take();
             waiter.iter().for_each(|waiter| _ = self.deadlines.remove(&(waiter.deadline, id)));
             decisions.push(Decision::Granted(id, waiter.map(|waiter| waiter.token)));
         }

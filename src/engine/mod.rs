@@ -35,7 +35,7 @@ pub use action::{Action, DialId, Outcome, RawAnswer, RawPushes};
 pub use calls::NewCall;
 pub use counters::{Counter, Counters, Stats};
 pub use info::ConnectionInfo;
-pub use listening::{ListenerId, NewWish};
+pub use listening::{ListenerId, NewSubscription};
 pub use settings::Settings;
 pub use token::Token;
 
@@ -49,7 +49,7 @@ use clock::ClockCheck;
 use connection::{Connection, Failure};
 use connector::{Attempt, Connector};
 use handshake::Handshake;
-use listening::Wishes;
+use listening::Subscriptions;
 use pacing::Pacing;
 
 /// See the [module](self).
@@ -63,7 +63,7 @@ pub struct Engine<T> {
     calls: Calls<T>,
     pacing: Pacing,
     connect_waiters: Vec<T>,
-    wishes: Wishes<T>,
+    subscriptions: Subscriptions<T>,
     clock: ClockCheck<T>,
     /// When the `setlisten` in flight times out.
     listen_deadline: Option<Instant>,
@@ -112,7 +112,7 @@ impl<T: Token> Engine<T> {
             calls: Calls::new(),
             pacing: Pacing::new(settings.max_rate),
             connect_waiters: Vec::new(),
-            wishes: Wishes::new(),
+            subscriptions: Subscriptions::new(),
             clock: ClockCheck::new(settings.correct_clock),
             listen_deadline: None,
             released: 0,
@@ -200,7 +200,7 @@ impl<T: Token> Engine<T> {
 
     /// Returns what a call is waiting for during the handshake.
     fn handshake_stage(&self) -> Stage {
-        if self.wishes.is_asking() { Stage::Listening } else { Handshake::stage() }
+        if self.subscriptions.is_asking() { Stage::Listening } else { Handshake::stage() }
     }
 
     fn complete(&mut self, token: T, outcome: Outcome) {

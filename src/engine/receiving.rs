@@ -48,8 +48,8 @@ impl<T: Token> Engine<T> {
                 Ok(Some(Event::Quest)) => self.counters.quests_from_server.increment(),
                 Ok(Some(Event::Push(method, payload))) => {
                     self.counters.quests_from_server.increment();
-                    if !self.wishes.is_empty() {
-                        pushes::hand_on(&mut self.actions, self.wishes.connection(), method, payload);
+                    if !self.subscriptions.is_empty() {
+                        pushes::hand_on(&mut self.actions, self.subscriptions.connection(), method, payload);
                     }
                 }
                 Ok(Some(Event::Listened(Err(Error::Answer(error))))) if self.clock.is_refusal(&error) => {

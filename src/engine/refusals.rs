@@ -101,6 +101,6 @@ impl<T: Token> Engine<T> {
     }
 
     fn repeat_listen(&mut self) {
-        self.actions.extend(self.wishes.repeat_request().map(Action::AskToListen));
+        self.actions.extend(self.subscriptions.repeat_request().map(Action::AskToListen));
     }
 }

@@ -9,7 +9,7 @@ use mio::Waker;
 
 use super::sleep::SleepFlag;
 use crate::dispatch::Completion;
-use crate::engine::{ListenerId, NewCall, NewWish};
+use crate::engine::{ListenerId, NewCall, NewSubscription};
 
 /// A command for the I/O thread.
 pub(crate) enum Command {
@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// Connect, if there is no connection.
     Connect(Completion),
     /// Subscribe a listener to pushes.
-    Listen(NewWish<Completion>),
+    Listen(NewSubscription<Completion>),
     /// End a listener's subscription.
     Unlisten(ListenerId),
     /// A name lookup has ended.

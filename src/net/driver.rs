@@ -158,7 +158,7 @@ impl Driver {
                 Some(Command::Call(call)) => self.engine.handle_call(now, call),
                 Some(Command::SetMaxRate(rate)) => self.engine.handle_max_rate(now, rate),
                 Some(Command::Connect(completion)) => self.engine.handle_connect(now, completion),
-                Some(Command::Listen(wish)) => self.engine.handle_listen(now, wish),
+                Some(Command::Listen(subscription)) => self.engine.handle_listen(now, subscription),
                 Some(Command::Unlisten(listener)) => self.engine.handle_unlisten(now, listener),
                 Some(Command::Resolved { attempt, result }) => self.engine.handle_resolved(now, attempt, result),
                 Some(Command::Close) => self.engine.handle_close(now),

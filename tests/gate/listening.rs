@@ -207,7 +207,7 @@ fn connection_that_has_ended_is_forgotten() {
     listener.result("setlisten", params! { "room" => true });
     drop(listener);
     wait_until(|| gate.stats().connections_open == 1);
-    // The next connection has the place of the one that ended, and none of its wishes.
+    // The next connection has the place of the one that ended, and none of its subscriptions.
     let mut next = Peer::connect(&gate);
     assert_eq!(next.ask("*ping", vec![]).code(), 0);
     say(&mut speaker, 1, "x");

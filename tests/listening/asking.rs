@@ -124,7 +124,7 @@ fn every_connection_sends_setlisten_before_any_call() {
 }
 
 #[test]
-fn wish_that_can_never_work_is_found_before_anything_is_sent() {
+fn impossible_subscription_is_refused_before_anything_is_sent() {
     guarded(|| {
         let pair = Pair::new();
         assert_eq!(code(pair.client.listen(Listen::new()).start()), 200_034);

@@ -46,7 +46,7 @@ fn gap_stands_before_what_is_pushed_ahead_of_the_answer() {
 }
 
 #[test]
-fn refusal_after_a_reconnect_is_told_and_the_wish_stays() {
+fn refusal_after_a_reconnect_is_reported_and_the_subscription_stays() {
     guarded(|| {
         let mut pair = Pair::new();
         let listener = pair.listen(Listen::new().room(ROOM));

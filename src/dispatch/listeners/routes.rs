@@ -129,9 +129,9 @@ mod tests {
         PushRef::Event(EventRef { pid: 1, name, uid: 2, time: 3, endpoint: b"", data: None })
     }
 
-    fn routes(wishes: &[Listen]) -> Routes {
+    fn routes(subscriptions: &[Listen]) -> Routes {
         let mut routes = Routes::default();
-        (0..).zip(wishes).for_each(|(id, listen)| routes.add(ListenerId(id), listen));
+        (0..).zip(subscriptions).for_each(|(id, listen)| routes.add(ListenerId(id), listen));
         routes
     }
 
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn each_listener_gets_what_it_subscribed_to() {
-        let wishes = [Listen::new().room(1), Listen::new().all_rooms().room(1), Listen::new().group(1)];
-        let routes = routes(&wishes);
+        let subscriptions = [Listen::new().room(1), Listen::new().all_rooms().room(1), Listen::new().group(1)];
+        let routes = routes(&subscriptions);
         assert_eq!(found(&routes, message(Target::Room(1), 9)), [0, 1]);
         assert_eq!(found(&routes, message(Target::Room(2), 9)), [1]);
         assert_eq!(found(&routes, message(Target::Group(1), 9)), [2]);
@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn removed_listener_is_not_found() {
-        let wish = Listen::new().room(1).all_events();
-        let mut routes = routes(std::slice::from_ref(&wish));
-        routes.remove(ListenerId(0), &wish);
+        let subscription = Listen::new().room(1).all_events();
+        let mut routes = routes(std::slice::from_ref(&subscription));
+        routes.remove(ListenerId(0), &subscription);
         assert_eq!(found(&routes, message(Target::Room(1), 9)), [] as [u64; 0]);
         assert_eq!(found(&routes, event(b"login")), [] as [u64; 0]);
         assert!(routes.rooms.named.is_empty());

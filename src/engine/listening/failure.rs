@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Asking, Decision, ListenerId, Pause, Standing, Wishes};
+use super::{Asking, Decision, ListenerId, Pause, Standing, Subscriptions};
 use crate::engine::backoff::doubled;
 use crate::error::{Error, Retry};
 
@@ -11,7 +11,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// The pause doubles each time in a row, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-impl<T> Wishes<T> {
+impl<T> Subscriptions<T> {
     /// Handles a `setlisten` that was refused or not answered. The server keeps what it granted before.
     pub(super) fn handle_failure(
         &mut self,
@@ -52,9 +52,11 @@ impl<T> Wishes<T> {
     /// Makes the requested subscriptions undecided again.
     fn take_back_asked(&mut self) -> Vec<ListenerId> {
         let mut asked = Vec::new();
-        for (&id, wish) in self.wishes.iter_mut().filter(|(_, wish)| wish.standing == Standing::Asked) {
-            wish.standing = Standing::Undecided;
-            self.union.remove(&wish.listen);
+        for (&id, subscription) in
+            self.subscriptions.iter_mut().filter(|(_, subscription)| subscription.standing == Standing::Asked)
+        {
+            subscription.standing = Standing::Undecided;
+            self.union.remove(&subscription.listen);
             asked.push(id);
         }
         asked
@@ -81,7 +83,7 @@ impl<T> Wishes<T> {
     fn refuse_new(&mut self, asked: &[ListenerId], decisions: &mut Vec<Decision<T>>) {
         let Some(error) = self.refusal_of_new().cloned() else { return };
         for &id in asked {
-            if self.wishes.get(&id).is_some_and(|wish| wish.waiter.is_some()) {
+            if self.subscriptions.get(&id).is_some_and(|subscription| subscription.waiter.is_some()) {
                 self.refuse(id, &error, decisions);
             }
         }
@@ -89,12 +91,12 @@ impl<T> Wishes<T> {
 
     /// Refuses a subscription that is not in the union, so only the subscription itself has to be removed.
     fn refuse(&mut self, id: ListenerId, error: &Error, decisions: &mut Vec<Decision<T>>) {
-        match self.wishes.get_mut(&id) {
-            Some(wish) if wish.waiter.is_some() => {
+        match self.subscriptions.get_mut(&id) {
+            Some(subscription) if subscription.waiter.is_some() => {
                 decisions.extend(self.remove(id).map(|token| Decision::Failed(token, error.clone())));
             }
-            Some(wish) => {
-                wish.standing = Standing::Refused;
+            Some(subscription) => {
+                subscription.standing = Standing::Refused;
                 decisions.push(Decision::Refused(id, error.clone()));
             }
             None => {}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Decision, ListenerId, NewWish};
+use super::{Decision, ListenerId, NewSubscription};
 use crate::engine::backoff::doubled;
 use crate::engine::connection::Connection;
 use crate::engine::{Action, Engine, RawAnswer, State, Token};
@@ -14,22 +14,24 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<T: Token> Engine<T> {
     /// Handles a new listener. Like a call, it starts a connection, waits for one, or fails at once.
-    pub fn handle_listen(&mut self, now: Instant, wish: NewWish<T>) {
+    pub fn handle_listen(&mut self, now: Instant, subscription: NewSubscription<T>) {
         let refusal = match self.connect_for_call(now) {
-            Err(_) if wish.wait_for_ready && !self.is_closed() => None,
-            Ok(()) if wish.deadline <= now => Some(TimeoutError::new(self.stage(), wish.timeout).into()),
+            Err(_) if subscription.wait_for_ready && !self.is_closed() => None,
+            Ok(()) if subscription.deadline <= now => {
+                Some(TimeoutError::new(self.stage(), subscription.timeout).into())
+            }
             Ok(()) => None,
             Err(error) => Some(error),
         };
         match refusal {
-            Some(error) => self.complete(wish.token, Err(error)),
-            None => self.add_wish(now, wish),
+            Some(error) => self.complete(subscription.token, Err(error)),
+            None => self.add_subscription(now, subscription),
         }
     }
 
-    fn add_wish(&mut self, now: Instant, wish: NewWish<T>) {
+    fn add_subscription(&mut self, now: Instant, subscription: NewSubscription<T>) {
         let mut decisions = Vec::new();
-        match self.wishes.add(wish, &mut decisions) {
+        match self.subscriptions.add(subscription, &mut decisions) {
             Ok(()) => {
                 self.tell(decisions);
                 self.ask_to_listen(now);
@@ -40,11 +42,11 @@ impl<T: Token> Engine<T> {
 
     /// Handles the end of a listener.
     pub fn handle_unlisten(&mut self, now: Instant, listener: ListenerId) {
-        if let Some(token) = self.wishes.remove(listener) {
+        if let Some(token) = self.subscriptions.remove(listener) {
             self.complete(token, Err(Error::closed(false)));
         }
         self.ask_to_listen(now);
-        if matches!(self.state, State::InHandshake(..)) && self.wishes.is_asking_for_nobody() {
+        if matches!(self.state, State::InHandshake(..)) && self.subscriptions.is_asking_for_nobody() {
             // Calls wait behind that `setlisten`.
             self.give_up_listen(now);
         }
@@ -62,15 +64,15 @@ impl<T: Token> Engine<T> {
 
     /// Requests the subscriptions after the handshake's other steps. Returns whether calls must wait for the answer.
     pub(in crate::engine) fn begin_listening(&mut self, now: Instant) -> bool {
-        self.wishes.handle_connected();
+        self.subscriptions.handle_connected();
         self.ask_to_listen(now);
-        self.wishes.is_asking()
+        self.subscriptions.is_asking()
     }
 
     /// Requests the current union, if it has changed.
     pub(in crate::engine) fn ask_to_listen(&mut self, now: Instant) {
         let mut decisions = Vec::new();
-        let request = self.wishes.next_request(now, &mut decisions);
+        let request = self.subscriptions.next_request(now, &mut decisions);
         self.tell(decisions);
         self.actions.extend(request.map(Action::AskToListen));
     }
@@ -79,7 +81,7 @@ impl<T: Token> Engine<T> {
     pub(in crate::engine) fn handle_listen_answer(&mut self, now: Instant, outcome: Result<(), Error>) {
         self.listen_deadline = None;
         let mut decisions = Vec::new();
-        self.wishes.handle_answer(now, outcome, &mut decisions);
+        self.subscriptions.handle_answer(now, outcome, &mut decisions);
         self.tell(decisions);
         if matches!(self.state, State::InHandshake(..)) {
             self.become_ready(now);
@@ -91,17 +93,17 @@ impl<T: Token> Engine<T> {
     /// again. During the handshake, the attempt to connect has its own deadline. The `setlisten` is then given up only
     /// if no listener waits for it any more, so that calls need not wait either.
     pub(in crate::engine) fn check_listening(&mut self, now: Instant) {
-        let is_up_to_the_server = self.wishes.is_asking() || matches!(self.state, State::Ready(_));
+        let is_up_to_the_server = self.subscriptions.is_asking() || matches!(self.state, State::Ready(_));
         let stage = if is_up_to_the_server { Stage::WaitingForAnswer } else { self.stage() };
         let mut decisions = Vec::new();
-        self.wishes.handle_timeout(now, stage, &mut decisions);
+        self.subscriptions.handle_timeout(now, stage, &mut decisions);
         let has_ended_some = !decisions.is_empty();
-        if has_ended_some || self.wishes.ends_pause(now) {
+        if has_ended_some || self.subscriptions.ends_pause(now) {
             self.tell(decisions);
             self.ask_to_listen(now);
         }
         let is_late = self.listen_answer_due_at().is_some_and(|due| due <= now);
-        if is_late || (has_ended_some && self.wishes.is_asking_for_nobody()) {
+        if is_late || (has_ended_some && self.subscriptions.is_asking_for_nobody()) {
             self.give_up_listen(now);
         }
     }
@@ -118,24 +120,24 @@ impl<T: Token> Engine<T> {
     fn listen_answer_due_at(&self) -> Option<Instant> {
         let deadline = self.listen_deadline.filter(|_| matches!(self.state, State::Ready(_)))?;
         let limit = self.settings.connect_timeout;
-        let patience = doubled(PATIENCE, self.wishes.put_off, limit);
-        Some(if self.wishes.has_new_behind() { deadline - (limit - patience) } else { deadline })
+        let patience = doubled(PATIENCE, self.subscriptions.put_off, limit);
+        Some(if self.subscriptions.has_new_behind() { deadline - (limit - patience) } else { deadline })
     }
 
     /// When [`check_listening`](Engine::check_listening) next has something to do.
     pub(in crate::engine) fn listening_due_at(&self) -> Option<Instant> {
-        [self.wishes.next_due(), self.listen_answer_due_at()].into_iter().flatten().min()
+        [self.subscriptions.next_due(), self.listen_answer_due_at()].into_iter().flatten().min()
     }
 
     /// Handles the loss of the connection and of everything granted on it.
     pub(in crate::engine) fn stop_listening(&mut self) {
         self.listen_deadline = None;
         self.clock.forget_listen();
-        self.wishes.handle_disconnected();
+        self.subscriptions.handle_disconnected();
     }
 
     fn tell(&mut self, decisions: Vec<Decision<T>>) {
-        let connection = self.wishes.connection();
+        let connection = self.subscriptions.connection();
         for decision in decisions {
             match decision {
                 Decision::Granted(listener, token) => {

@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server that refuses some rooms unless it pushes them already, and what the listeners were told.
 struct Table {
-    wishes: Wishes<u64>,
+    subscriptions: Subscriptions<u64>,
     now: Instant,
     refused_rooms: Vec<i64>,
     /// What the server has granted on this connection.
@@ -29,7 +29,7 @@ struct Table {
 impl Table {
     fn new(refused_rooms: &[i64]) -> Table {
         Table {
-            wishes: Wishes::new(),
+            subscriptions: Subscriptions::new(),
             now: Instant::now(),
             refused_rooms: refused_rooms.to_vec(),
             accepted: None,
@@ -41,14 +41,14 @@ impl Table {
 
     fn connected() -> Table {
         let mut table = Table::new(&[]);
-        table.wishes.handle_connected();
+        table.subscriptions.handle_connected();
         table
     }
 
     fn add(&mut self, id: u64, listen: Listen) {
         let deadline = self.now + TIMEOUT;
         let mut decisions = Vec::new();
-        let wish = NewWish {
+        let subscription = NewSubscription {
             id: ListenerId(id),
             listen: listen.into(),
             deadline,
@@ -56,7 +56,7 @@ impl Table {
             wait_for_ready: false,
             token: id,
         };
-        let added = self.wishes.add(wish, &mut decisions);
+        let added = self.subscriptions.add(subscription, &mut decisions);
         self.note(decisions);
         if let Err((token, _)) = added {
             self.told.entry(token).or_default().push("too many names");
@@ -66,7 +66,7 @@ impl Table {
     /// Sends what is due, if anything. The server does not answer yet.
     fn send(&mut self) -> bool {
         let mut decisions = Vec::new();
-        let request = self.wishes.next_request(self.now, &mut decisions);
+        let request = self.subscriptions.next_request(self.now, &mut decisions);
         self.note(decisions);
         let is_sent = request.is_some();
         if is_sent {
@@ -102,7 +102,7 @@ impl Table {
 
     fn handle_answer(&mut self, outcome: Result<(), Error>) {
         let mut decisions = Vec::new();
-        self.wishes.handle_answer(self.now, outcome, &mut decisions);
+        self.subscriptions.handle_answer(self.now, outcome, &mut decisions);
         self.note(decisions);
     }
 
@@ -117,9 +117,9 @@ impl Table {
     fn reconnect(&mut self) {
         self.in_flight = None;
         self.accepted = None;
-        self.wishes.handle_disconnected();
+        self.subscriptions.handle_disconnected();
         assert!(!self.send(), "nothing is sent without a connection");
-        self.wishes.handle_connected();
+        self.subscriptions.handle_connected();
     }
 
     fn note(&mut self, decisions: Vec<Decision<u64>>) {
@@ -201,13 +201,13 @@ fn listener_covered_by_the_granted_union_waits_for_no_request() {
     table.add(4, Listen::new().rooms(&[2, 3]));
     assert!(table.told(4).is_empty(), "room 3 may be refused");
     // During a pause. Only listener 3 wants room 2 now.
-    table.wishes.remove(ListenerId(1));
+    table.subscriptions.remove(ListenerId(1));
     table.fail(not_now());
     table.add(5, Listen::new().room(2));
     table.add(6, Listen::new().room(1));
     assert_eq!(table.told(5), ["started"]);
     assert!(table.told(6).is_empty(), "nobody wants room 1 any more");
-    table.now = table.wishes.next_due().unwrap();
+    table.now = table.subscriptions.next_due().unwrap();
     table.settle();
     assert_eq!((table.told(4), table.told(6), table.rooms()), (&["started"][..], &["started"][..], &[1, 2, 3][..]));
 }
@@ -230,10 +230,10 @@ fn union_shrinks_with_the_last_listener_to_a_room() {
     table.add(1, Listen::new().rooms(&[1, 2]));
     table.add(2, Listen::new().room(2));
     table.settle();
-    assert_eq!(table.wishes.remove(ListenerId(1)), None);
+    assert_eq!(table.subscriptions.remove(ListenerId(1)), None);
     table.settle();
     assert_eq!(table.rooms(), [2]);
-    table.wishes.remove(ListenerId(2));
+    table.subscriptions.remove(ListenerId(2));
     table.settle();
     assert_eq!(table.rooms(), [] as [i64; 0]);
 }
@@ -241,7 +241,7 @@ fn union_shrinks_with_the_last_listener_to_a_room() {
 #[test]
 fn refused_subscription_fails_only_its_own_listener() {
     let mut table = Table::new(&[13]);
-    table.wishes.handle_connected();
+    table.subscriptions.handle_connected();
     table.add(1, Listen::new().room(1));
     table.settle();
     table.add(2, Listen::new().room(13));
@@ -287,11 +287,11 @@ fn subscription_refused_later_is_requested_on_the_next_connection() {
 #[test]
 fn refusal_of_a_removed_subscription_does_not_fail_another() {
     let mut table = Table::new(&[13]);
-    table.wishes.handle_connected();
+    table.subscriptions.handle_connected();
     table.add(1, Listen::new().room(1));
     table.add(2, Listen::new().room(13));
     assert!(table.send());
-    table.wishes.remove(ListenerId(2));
+    table.subscriptions.remove(ListenerId(2));
     table.settle();
     assert_eq!((table.told(1), table.rooms()), (&["started"][..], &[1][..]));
 }
@@ -311,12 +311,12 @@ fn late_first_grant_fails_the_listener() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.send();
-    let due = table.wishes.next_due().unwrap();
+    let due = table.subscriptions.next_due().unwrap();
     assert_eq!(due, table.now + TIMEOUT);
     let mut decisions = Vec::new();
-    table.wishes.handle_timeout(due, Stage::WaitingForAnswer, &mut decisions);
+    table.subscriptions.handle_timeout(due, Stage::WaitingForAnswer, &mut decisions);
     table.note(decisions);
-    assert_eq!((table.told(1), table.wishes.next_due()), (&["failed"][..], None));
+    assert_eq!((table.told(1), table.subscriptions.next_due()), (&["failed"][..], None));
     table.settle();
     assert_eq!(table.rooms(), [] as [i64; 0], "the server is told that nobody listens");
 }
@@ -326,11 +326,11 @@ fn listeners_without_a_first_grant_fail_with_the_attempt() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.settle();
-    table.wishes.handle_disconnected();
+    table.subscriptions.handle_disconnected();
     table.add(2, Listen::new().room(2));
-    assert!(table.wishes.has_new());
-    assert_eq!(table.wishes.fail_new(), [2]);
-    assert!(!table.wishes.has_new() && !table.wishes.is_empty());
+    assert!(table.subscriptions.has_new());
+    assert_eq!(table.subscriptions.fail_new(), [2]);
+    assert!(!table.subscriptions.has_new() && !table.subscriptions.is_empty());
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn only_the_subscription_that_exceeds_a_quest_is_refused() {
         assert_eq!(table.told(id), [told], "{id}");
     }
     table.reconnect();
-    table.wishes.remove(ListenerId(8));
+    table.subscriptions.remove(ListenerId(8));
     table.add(13, rooms(9));
     table.settle();
     assert_eq!(table.told(13), ["started"]);

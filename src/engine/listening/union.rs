@@ -160,10 +160,10 @@ mod tests {
     #[test]
     fn each_name_counts_once() {
         let mut union = Union::default();
-        let wishes = [Listen::new().room(1).event("login"), Listen::new().rooms(&[1, 2]).all_rooms()];
-        wishes.iter().for_each(|listen| _ = union.add(listen));
+        let subscriptions = [Listen::new().room(1).event("login"), Listen::new().rooms(&[1, 2]).all_rooms()];
+        subscriptions.iter().for_each(|listen| _ = union.add(listen));
         assert_eq!(union.encoded_len(), 9 + 7 + 9);
-        wishes.iter().for_each(|listen| _ = union.remove(listen));
+        subscriptions.iter().for_each(|listen| _ = union.remove(listen));
         assert_eq!(union.encoded_len(), 0);
     }
 

@@ -1,6 +1,6 @@
 //! A wrong clock: which refusals are held, for how long, and with what outcome.
 
-use super::super::{ListenerId, NewWish};
+use super::super::{ListenerId, NewSubscription};
 use super::*;
 use crate::error::Retry;
 use crate::rtm::methods::listen::Listen;
@@ -70,7 +70,7 @@ impl Rig {
     }
 
     fn begin_to_listen(&mut self, id: u64) {
-        let wish = NewWish {
+        let subscription = NewSubscription {
             id: ListenerId(id),
             listen: Listen::new().room(id as i64).into(),
             deadline: self.now + 5 * SECOND,
@@ -78,7 +78,7 @@ impl Rig {
             wait_for_ready: false,
             token: id as u32,
         };
-        self.engine.handle_listen(self.now, wish);
+        self.engine.handle_listen(self.now, subscription);
         self.act();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::{ListenerId, NewWish};
+use super::super::{ListenerId, NewSubscription};
 use super::*;
 use crate::fpnn::PayloadWriter;
 use crate::rtm::methods::listen::Listen;
@@ -14,9 +14,15 @@ impl Rig {
 
     fn listen_with(&mut self, id: u64, listen: Listen, wait_for_ready: bool) {
         let (deadline, timeout) = (self.now + 5 * SECOND, 5 * SECOND);
-        let wish =
-            NewWish { id: ListenerId(id), listen: listen.into(), deadline, timeout, wait_for_ready, token: id as u32 };
-        self.engine.handle_listen(self.now, wish);
+        let subscription = NewSubscription {
+            id: ListenerId(id),
+            listen: listen.into(),
+            deadline,
+            timeout,
+            wait_for_ready,
+            token: id as u32,
+        };
+        self.engine.handle_listen(self.now, subscription);
         self.act();
     }
 

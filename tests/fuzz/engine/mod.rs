@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rtm_server_sdk::engine::{
-    Action, Counters, DialId, Engine, ListenerId, NewCall, NewWish, Outcome, Settings, Token,
+    Action, Counters, DialId, Engine, ListenerId, NewCall, NewSubscription, Outcome, Settings, Token,
 };
 use rtm_server_sdk::fpnn::{FrameWriter, MethodName};
 use rtm_server_sdk::rtm::methods::listen::{Listen, set_listen};
@@ -163,7 +163,7 @@ impl Simulation {
         let id = ListenerId(self.last_listener);
         self.rooms.insert(id, room);
         let wait_for_ready = detail >= 128;
-        self.engine.handle_listen(self.now, NewWish { id, listen, deadline, timeout, wait_for_ready, token });
+        self.engine.handle_listen(self.now, NewSubscription { id, listen, deadline, timeout, wait_for_ready, token });
     }
 
     fn resolve(&mut self, detail: u8) {

@@ -9,7 +9,7 @@
 mod model_listener;
 mod server;
 mod simulation;
-mod wish;
+mod subscription;
 
 use rtm_server_sdk::Push;
 use rtm_server_sdk::fpnn::{Decoder, Frame};

@@ -7,16 +7,16 @@ use rtm_server_sdk::listeners_internals::OfflineListener;
 use rtm_server_sdk::{Error, Gap, GapReason, Message, Push, Target};
 
 use super::simulation::History;
-use super::wish::{Item, Items, includes};
+use super::subscription::{Item, Items, includes};
 
-/// A listener of the library, with its wish and what is expected of it.
+/// A listener of the library, with its subscription and what is expected of it.
 pub struct ModelListener {
     pub listener: OfflineListener,
-    pub wish: Items,
+    pub subscription: Items,
     pub expected: Expected,
-    /// The number of the connection that the wish was first granted on.
+    /// The number of the connection that the subscription was first granted on.
     pub first_granted: Option<u64>,
-    /// What the server said to the wish on this connection.
+    /// What the server said to the subscription on this connection.
     pub verdict: Option<Verdict>,
 }
 
@@ -36,24 +36,24 @@ pub enum Expected {
 
 impl fmt::Debug for ModelListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ModelListener { listener, wish, first_granted, verdict, .. } = self;
-        write!(f, "{:?} for {wish:?}, granted first on {first_granted:?}, now {verdict:?}", listener.id())
+        let ModelListener { listener, subscription, first_granted, verdict, .. } = self;
+        write!(f, "{:?} for {subscription:?}, granted first on {first_granted:?}, now {verdict:?}", listener.id())
     }
 }
 
 impl ModelListener {
-    pub fn new(listener: OfflineListener, wish: Items, fills_gaps: bool, queue: usize) -> ModelListener {
-        let rooms: Vec<i64> = wish.iter().filter_map(room).collect();
+    pub fn new(listener: OfflineListener, subscription: Items, fills_gaps: bool, queue: usize) -> ModelListener {
+        let rooms: Vec<i64> = subscription.iter().filter_map(room).collect();
         let expected = if fills_gaps && !rooms.is_empty() {
-            Expected::Filled(Filled::new(&rooms, rooms.len() == wish.len()))
+            Expected::Filled(Filled::new(&rooms, rooms.len() == subscription.len()))
         } else {
             Expected::Sequence(Sequence { queue, ..Sequence::default() })
         };
-        ModelListener { listener, wish, expected, first_granted: None, verdict: None }
+        ModelListener { listener, subscription, expected, first_granted: None, verdict: None }
     }
 
     pub fn wants(&self, push: &Push) -> bool {
-        includes(&self.wish, push)
+        includes(&self.subscription, push)
     }
 
     /// A push came that it wants, and that did not come before.
@@ -173,7 +173,7 @@ fn is_same(one: &Push, other: &Push) -> bool {
 #[derive(Debug)]
 pub struct Filled {
     rooms: BTreeMap<i64, Room>,
-    /// Everything that is wished has a history.
+    /// Whether everything subscribed to has a history.
     has_history: bool,
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, MethodName, Quest, read_answer};
 
 use super::super::feed::feed;
-use super::wish::{Item, Items};
+use super::subscription::{Item, Items};
 
 pub const NOT_ALLOWED: i32 = 200_021;
 /// What a server says that cannot tell yet.

@@ -50,17 +50,18 @@ impl Table {
     }
 
     fn wait(&mut self) {
-        let Some(due) = self.wishes.next_due() else { return };
+        let Some(due) = self.subscriptions.next_due() else { return };
         self.now = self.now.max(due);
         let mut decisions = Vec::new();
-        self.wishes.handle_timeout(self.now, Stage::WaitingForAnswer, &mut decisions);
+        self.subscriptions.handle_timeout(self.now, Stage::WaitingForAnswer, &mut decisions);
         self.note(decisions);
     }
 
     /// Checks that the server pushes what is granted, and will do so whatever the outcome of the `setlisten` in flight.
     fn check_granted(&self) -> Result<(), TestCaseError> {
-        let granted = self.wishes.wishes.values().filter(|wish| wish.standing == Standing::Granted);
-        let listens = granted.map(|wish| &wish.listen);
+        let granted =
+            self.subscriptions.subscriptions.values().filter(|subscription| subscription.standing == Standing::Granted);
+        let listens = granted.map(|subscription| &subscription.listen);
         for listen in listens {
             for pushed in self.accepted.iter().chain(&self.in_flight) {
                 let has_groups = pushed.groups == Subjects::All || !listen.groups.all;
@@ -75,7 +76,7 @@ impl Table {
     /// Continues until nothing is due, then checks that the server pushes exactly the union of what is granted.
     fn settle_and_check(&mut self, live: &BTreeMap<u64, Listen>) -> Result<(), TestCaseError> {
         self.settle();
-        while self.wishes.next_due().is_some() {
+        while self.subscriptions.next_due().is_some() {
             self.wait();
             self.settle();
         }
@@ -99,7 +100,7 @@ proptest! {
     #[test]
     fn server_ends_with_the_union_of_what_is_granted(steps in prop::collection::vec(step(), 1..200)) {
         let mut table = Table::new(&[0]);
-        table.wishes.handle_connected();
+        table.subscriptions.handle_connected();
         let mut live: BTreeMap<u64, Listen> = BTreeMap::new();
         for (id, step) in (1..).zip(steps) {
             match step {
@@ -110,7 +111,7 @@ proptest! {
                 Step::Remove(at) if !live.is_empty() => {
                     let id = *live.keys().nth(at.index(live.len())).unwrap();
                     live.remove(&id);
-                    table.wishes.remove(ListenerId(id));
+                    table.subscriptions.remove(ListenerId(id));
                 }
                 Step::Remove(_) => {}
                 Step::Send => _ = table.send(),

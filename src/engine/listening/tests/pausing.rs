@@ -9,9 +9,9 @@ fn pause_ends_even_if_nothing_is_left_to_request() {
     assert!(table.send());
     table.fail(not_now());
     assert_eq!(table.told(1), ["failed"]);
-    table.now = table.wishes.next_due().unwrap();
+    table.now = table.subscriptions.next_due().unwrap();
     assert!(!table.send());
-    assert_eq!(table.wishes.next_due(), None);
+    assert_eq!(table.subscriptions.next_due(), None);
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn unanswered_request_is_repeated() {
     let mut table = Table::connected();
     table.add(1, Listen::new().room(1));
     table.settle();
-    table.wishes.remove(ListenerId(1));
+    table.subscriptions.remove(ListenerId(1));
     assert!(table.send());
     table.fail(no_answer());
     assert!(!table.send());
@@ -38,7 +38,7 @@ fn busy_server_is_asked_again_after_a_pause() {
     table.fail(not_now());
     assert_eq!((table.told(1), table.told(2)), (&["started"][..], &["failed"][..]));
     assert!(!table.send(), "not at once");
-    table.now = table.wishes.next_due().unwrap();
+    table.now = table.subscriptions.next_due().unwrap();
     table.settle();
     assert_eq!((table.told(1), table.rooms()), (&["started", "granted"][..], &[1][..]));
 }
@@ -53,7 +53,7 @@ fn server_that_stays_busy_is_asked_less_and_less_often() {
         assert!(table.send());
         let asked_at = table.now;
         table.fail(Error::from_answer(ErrorCode::FPNN_EC_CORE_WORK_QUEUE_FULL, "busy"));
-        table.now = table.wishes.next_due().unwrap();
+        table.now = table.subscriptions.next_due().unwrap();
         (table.now - asked_at).as_millis()
     };
     let pauses = [(); 7].map(|()| put_off(&mut table));
@@ -73,7 +73,7 @@ fn listener_whose_time_ends_in_a_pause_is_told_what_the_server_said() {
     table.add(2, Listen::new().room(2));
     assert!(!table.send());
     let mut decisions = Vec::new();
-    table.wishes.handle_timeout(table.now + TIMEOUT, Stage::WaitingForAnswer, &mut decisions);
+    table.subscriptions.handle_timeout(table.now + TIMEOUT, Stage::WaitingForAnswer, &mut decisions);
     assert!(matches!(&decisions[..], [Decision::Failed(2, Error::Answer(_))]), "{decisions:?}");
 }
 
@@ -84,6 +84,6 @@ fn listener_whose_time_ends_after_no_answer_has_timed_out() {
     assert!(table.send());
     table.fail(no_answer());
     let mut decisions = Vec::new();
-    table.wishes.handle_timeout(table.now + TIMEOUT, Stage::WaitingForAnswer, &mut decisions);
+    table.subscriptions.handle_timeout(table.now + TIMEOUT, Stage::WaitingForAnswer, &mut decisions);
     assert!(matches!(&decisions[..], [Decision::Failed(1, Error::Timeout(_))]), "{decisions:?}");
 }

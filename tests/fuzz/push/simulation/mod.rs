@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rtm_server_sdk::engine::{Action, Counters, Engine, NewWish, Settings, Token};
+use rtm_server_sdk::engine::{Action, Counters, Engine, NewSubscription, Settings, Token};
 use rtm_server_sdk::listeners_internals::OfflineListeners;
 use rtm_server_sdk::rtm::methods::listen::set_listen;
 use rtm_server_sdk::rtm::{PushMethod, Signer};
@@ -17,7 +17,7 @@ use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Stage, Target};
 
 use super::model_listener::ModelListener;
 use super::server::{Reply, Server};
-use super::wish::{Items, asked_for, listen, wish};
+use super::subscription::{Items, asked_for, listen, subscription};
 use reading::Reading;
 
 pub use pushing::History;
@@ -151,18 +151,18 @@ impl Simulation {
     }
 
     fn start(&mut self, detail: u8) {
-        let wish = wish(detail);
+        let subscription = subscription(detail);
         let (queue, fills_gaps) = (QUEUES[usize::from(detail / 16) % 4], detail >= 128);
-        let listen = Arc::new(listen(&wish));
+        let listen = Arc::new(listen(&subscription));
         let listener = self.listeners.add(Arc::clone(&listen), fills_gaps, queue).expect("nothing is closed");
         let id = listener.id();
-        self.models.insert(id.0, ModelListener::new(listener, wish, fills_gaps, queue));
+        self.models.insert(id.0, ModelListener::new(listener, subscription, fills_gaps, queue));
         let timeout = Duration::from_secs(1 + u64::from(detail % 8) * 3);
         let deadline = self.now + timeout;
         self.starting.insert(id.0, Starting { deadline, timeout });
         let wait_for_ready = detail % 3 == 0;
-        let wish = NewWish { id, listen, deadline, timeout, wait_for_ready, token: Waiter(id.0) };
-        self.engine.handle_listen(self.now, wish);
+        let subscription = NewSubscription { id, listen, deadline, timeout, wait_for_ready, token: Waiter(id.0) };
+        self.engine.handle_listen(self.now, subscription);
     }
 
     /// A user drops a listener.
@@ -220,7 +220,7 @@ impl Simulation {
             2 | 3 => self.is_down = detail < 64,
             _ if self.is_lenient => {}
             4 => self.forbidden.clear(),
-            _ => self.forbidden.extend(wish(detail / 8)),
+            _ => self.forbidden.extend(subscription(detail / 8)),
         }
     }
 

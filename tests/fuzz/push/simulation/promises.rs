@@ -9,7 +9,7 @@ use rtm_server_sdk::{Error, GapReason, Push};
 use super::super::as_delivered;
 use super::super::model_listener::{Expected, ModelListener, Verdict};
 use super::super::server::NOT_ALLOWED;
-use super::super::wish::{Items, covers, union};
+use super::super::subscription::{Items, covers, union};
 use super::{Simulation, Waiter};
 
 impl Simulation {
@@ -30,8 +30,14 @@ impl Simulation {
                 self.enter(*connection);
                 let refused_for = &self.refused_for;
                 if let Some(model) = self.models.get_mut(&listener.0) {
-                    assert!(error.code().value() != NOT_ALLOWED || !model.wish.is_disjoint(refused_for), "{model:?}");
-                    assert!(model.first_granted.is_some(), "a wish is refused that was never granted, and stays");
+                    assert!(
+                        error.code().value() != NOT_ALLOWED || !model.subscription.is_disjoint(refused_for),
+                        "{model:?}"
+                    );
+                    assert!(
+                        model.first_granted.is_some(),
+                        "a subscription is refused that was never granted, and stays"
+                    );
                     model.expect_gap(GapReason::Refused);
                     model.verdict = Some(Verdict::Refused);
                 }
@@ -100,7 +106,10 @@ impl Simulation {
                         assert_eq!(error.timeout(), own.timeout, "{model:?}");
                     }
                     Error::Answer(answer) if answer.code().value() == NOT_ALLOWED => {
-                        assert!(!model.wish.is_disjoint(&self.refused_for), "refused for what others want: {model:?}");
+                        assert!(
+                            !model.subscription.is_disjoint(&self.refused_for),
+                            "refused for what others want: {model:?}"
+                        );
                     }
                     _ => {}
                 }
@@ -150,7 +159,7 @@ impl Simulation {
     /// The union of what is granted.
     fn granted(&self) -> Items {
         let granted = self.models.values().filter(|model| model.verdict == Some(Verdict::Granted));
-        union(granted.map(|model| &model.wish))
+        union(granted.map(|model| &model.subscription))
     }
 
     pub fn close(mut self) {

@@ -8,7 +8,7 @@ use rtm_server_sdk::rtm::methods::history::StoredMessage;
 use rtm_server_sdk::rtm::{PushMethod, PushRef};
 use rtm_server_sdk::{Message, MessageType, Target};
 
-use super::super::wish::ROOMS;
+use super::super::subscription::ROOMS;
 use super::Simulation;
 
 const METHODS: [MethodName<'static>; 6] = [

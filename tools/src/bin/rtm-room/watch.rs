@@ -29,7 +29,7 @@ pub(crate) fn run(common: &Common, watch: &Watch, output: Output) -> Result<(), 
         // The listener ends behind what it has received.
         for_signal.close();
     })?;
-    let listener = match client.listen(wish(watch)).fill_gaps(true).start() {
+    let listener = match client.listen(subscription(watch)).fill_gaps(true).start() {
         Err(_) if is_stopped.load(Ordering::SeqCst) => return Ok(()),
         listener => listener.map_err(Failure::Read)?,
     };
@@ -62,13 +62,13 @@ fn client_that_tells_of_its_connection(common: &Common, output: Output) -> Resul
     Ok(builder.build()?)
 }
 
-fn wish(watch: &Watch) -> Listen {
-    let wish = if watch.all_rooms { Listen::new().all_rooms() } else { Listen::new().rooms(&watch.rooms) };
+fn subscription(watch: &Watch) -> Listen {
+    let subscription = if watch.all_rooms { Listen::new().all_rooms() } else { Listen::new().rooms(&watch.rooms) };
     if watch.events.iter().any(|event| event == "all") {
-        return wish.all_events();
+        return subscription.all_events();
     }
     let events: Vec<&str> = watch.events.iter().map(String::as_str).collect();
-    wish.events(&events)
+    subscription.events(&events)
 }
 
 struct View {

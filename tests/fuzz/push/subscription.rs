@@ -23,8 +23,8 @@ pub type Items = BTreeSet<Item>;
 
 pub const ROOMS: i64 = 3;
 
-/// One of sixteen wishes.
-pub fn wish(number: u8) -> Items {
+/// One of sixteen subscriptions.
+pub fn subscription(number: u8) -> Items {
     let room = |rid: u8| Item::Room(i64::from(rid) % ROOMS);
     let event = |name: &str| Item::Event(name.to_owned());
     let items = match number % 16 {
@@ -86,9 +86,9 @@ impl Item {
     }
 }
 
-/// The union of wishes, as it is asked for: what is named is left out beside all of its kind.
-pub fn union<'a>(wishes: impl Iterator<Item = &'a Items>) -> Items {
-    let union: Items = wishes.flatten().cloned().collect();
+/// The union of subscriptions, as it is asked for: what is named is left out beside all of its kind.
+pub fn union<'a>(subscriptions: impl Iterator<Item = &'a Items>) -> Items {
+    let union: Items = subscriptions.flatten().cloned().collect();
     let is_left = |item: &&Item| {
         let all = item.all_of_its_kind();
         **item == all || !union.contains(&all)

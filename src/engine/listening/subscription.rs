@@ -12,7 +12,7 @@ pub struct ListenerId(pub u64);
 
 /// The subscription of a new listener.
 #[derive(Debug)]
-pub struct NewWish<T> {
+pub struct NewSubscription<T> {
     pub id: ListenerId,
     pub listen: Arc<Listen>,
     /// When the first grant times out.
@@ -39,14 +39,14 @@ pub(in crate::engine) enum Decision<T> {
 
 /// The state of a subscription.
 #[derive(Debug)]
-pub(super) struct Wish<T> {
+pub(super) struct Subscription<T> {
     pub listen: Arc<Listen>,
     pub standing: Standing,
     /// Present until the first grant.
     pub waiter: Option<Waiter<T>>,
 }
 
-/// The caller that waits for the first grant; see [`NewWish`].
+/// The caller that waits for the first grant; see [`NewSubscription`].
 #[derive(Debug)]
 pub(super) struct Waiter<T> {
     pub token: T,
