@@ -415,7 +415,7 @@ impl ClientBuilder {
             encryption: self.encryption,
         };
         let signer = Arc::new(Signer::new(self.pid, &self.secret));
-        let sign_listen = super::call::listen_signer(Arc::clone(&signer), Arc::clone(&shared));
+        let sign_listen = super::listen::listen_signer(Arc::clone(&signer), Arc::clone(&shared));
         let io_thread = IoThread::start(settings, Arc::clone(&shared), hooks, sign_listen, self.busy_poll, sampler)
             .map_err(Error::System)?;
         Ok(Client::assemble(super::Inner {

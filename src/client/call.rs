@@ -5,18 +5,12 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::admission::{CallOptions, admit, make};
-use super::{Client, Inner};
+use super::{BACKSTOP, Client, Inner};
 use crate::config::bounded;
-use crate::dispatch::{CallReply, Callback, ClientState, GaveUp, PendingReply, Route, Shared};
+use crate::dispatch::{CallReply, Callback, ClientState, GaveUp, PendingReply, Route};
 use crate::engine::Outcome;
 use crate::error::{ArgumentError, Error, Stage};
-use crate::net::SignListen;
-use crate::rtm::methods::listen::set_listen;
-use crate::rtm::{AnswerReader, Request, Signer, next_salt};
-
-/// The I/O thread ends a call at its deadline. If the system does not schedule that thread, the caller gives up this
-/// much later.
-const BACKSTOP: Duration = Duration::from_millis(3);
+use crate::rtm::{AnswerReader, Request};
 
 /// A call that has not been made yet: [`call`](Call::call) it, give it a [`callback`](Call::callback), or
 /// [`submit`](Call::submit) it.
@@ -132,10 +126,8 @@ impl<'a, T> Call<'a, T> {
         let deadline = deadline_after(options.timeout);
         let reply = CallReply::of_this_thread();
         make(inner, quest, options, deadline, Route::Reply(reply.sender()));
-        match reply.wait(deadline + BACKSTOP) {
-            Ok(outcome) => decode(outcome, &answer, &inner.shared.state),
-            Err(gave_up) => Err(timed_out(options.timeout, gave_up, &inner.shared.state)),
-        }
+        let outcome = reply.wait(deadline + BACKSTOP);
+        finish(outcome, &answer, options.timeout, &inner.shared.state)
     }
 
     /// Submits the call. Returns once it is queued, so one thread can keep many calls in flight. With too many in
@@ -259,10 +251,7 @@ impl<T> Pending<T> {
         let Some(reply) = self.reply.take() else {
             return Err(ArgumentError::new("`try_wait` has already taken the outcome of this call").into());
         };
-        match reply.wait(self.deadline + BACKSTOP) {
-            Ok(outcome) => decode(outcome, &self.answer, &self.state),
-            Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.state)),
-        }
+        self.finish(reply.wait(self.deadline + BACKSTOP))
     }
 
     /// Returns the outcome if it is there, `None` if it is not there yet or has been taken. Never blocks.
@@ -289,15 +278,16 @@ impl<T> Pending<T> {
     pub fn try_wait(&mut self) -> Option<Result<T, Error>> {
         let deadline = self.deadline + BACKSTOP;
         let outcome = match self.reply.as_ref()?.try_take() {
-            Some(outcome) => decode(outcome, &self.answer, &self.state),
+            Some(outcome) => Ok(outcome),
             None if Instant::now() < deadline => return None,
-            None => match self.reply.take()?.wait(deadline) {
-                Ok(outcome) => decode(outcome, &self.answer, &self.state),
-                Err(gave_up) => Err(timed_out(self.timeout, gave_up, &self.state)),
-            },
+            None => self.reply.take()?.wait(deadline),
         };
         self.reply = None;
-        Some(outcome)
+        Some(self.finish(outcome))
+    }
+
+    fn finish(&self, outcome: Result<Outcome, GaveUp>) -> Result<T, Error> {
+        finish(outcome, &self.answer, self.timeout, &self.state)
     }
 }
 
@@ -341,9 +331,17 @@ pub(super) fn submit_for<T>(client: &Weak<Inner>, request: Request<T>) -> Result
     Ok(Pending { reply: Some(reply), deadline, timeout: options.timeout, answer, state: Arc::clone(&shared.state) })
 }
 
-/// Creates the function with which the I/O thread signs each `setlisten`, when it is sent.
-pub(super) fn listen_signer(signer: Arc<Signer>, shared: Arc<Shared>) -> SignListen {
-    Box::new(move |listen| set_listen(listen).sign(&signer, next_salt(), shared.clock.unix_time()))
+/// Returns the result of a call after the wait for its outcome.
+fn finish<T>(
+    outcome: Result<Outcome, GaveUp>,
+    answer: &AnswerReader<T>,
+    timeout: Duration,
+    state: &ClientState,
+) -> Result<T, Error> {
+    match outcome {
+        Ok(outcome) => decode(outcome, answer, state),
+        Err(gave_up) => Err(timed_out(timeout, gave_up, state)),
+    }
 }
 
 /// Decodes the result or the error from what the I/O thread delivered.

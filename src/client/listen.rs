@@ -5,19 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::listener::{ListenGuard, Listener, Subscription};
-use super::{Client, Inner, catch_up};
+use super::{BACKSTOP, Client, Inner, catch_up};
 use crate::config::bounded;
-use crate::dispatch::{CallReply, Completion, Handler, Push, Route, Sink};
+use crate::dispatch::{CallReply, Completion, Handler, Push, Route, Shared, Sink};
 use crate::engine::NewSubscription;
 use crate::error::{ArgumentError, Error, Stage};
-use crate::net::Command;
-use crate::rtm::methods::listen::Listen;
+use crate::net::{Command, SignListen};
+use crate::rtm::methods::listen::{Listen, set_listen};
+use crate::rtm::{Signer, next_salt};
 
 /// The default limit of a listener's queue.
 const USUAL_QUEUE: usize = 4096;
-/// The I/O thread ends the wait for a grant at its deadline. If the system does not schedule that thread, the caller
-/// gives up this much later.
-const BACKSTOP: Duration = Duration::from_millis(3);
 /// How long `start` waits to learn the newest messages of a listener's rooms. A room that is still unknown at the next
 /// reconnect gets a gap.
 const NEWEST_WAIT: Duration = Duration::from_millis(500);
@@ -244,6 +242,11 @@ impl Listening<'_> {
         }
         Ok(subscription)
     }
+}
+
+/// Creates the function with which the I/O thread signs each `setlisten`, when it is sent.
+pub(super) fn listen_signer(signer: Arc<Signer>, shared: Arc<Shared>) -> SignListen {
+    Box::new(move |listen| set_listen(listen).sign(&signer, next_salt(), shared.clock.unix_time()))
 }
 
 fn send(inner: &Inner, request: NewSubscription<Completion>) {

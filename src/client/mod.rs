@@ -31,8 +31,10 @@ use crate::error::{ConnectCause, ConnectError, Error, Stage, TimeoutError};
 use crate::net::{Command, IoThread};
 use crate::rtm::Signer;
 
-/// The I/O thread ends an attempt to connect at its deadline. If the system does not schedule that thread, the caller
-/// gives up this much later.
+/// The I/O thread ends a call at its deadline. If the system does not schedule that thread, the caller gives up this
+/// much later.
+const BACKSTOP: Duration = Duration::from_millis(3);
+/// The same for an attempt to connect.
 const CONNECT_BACKSTOP: Duration = Duration::from_millis(50);
 
 /// A client of one RTM project, over one connection.
