@@ -1,22 +1,20 @@
 //! [`ClientBuilder`]: the settings of a client, and how it is built from them.
 
 mod check;
+mod parts;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_utils::CachePadded;
-use parking_lot::Mutex;
+use zeroize::Zeroizing;
 
-use super::Client;
+use super::listen::listen_signer;
+use super::{Client, Inner};
 use crate::config::{KeepAlive, ReconnectPolicy, bounded};
-use crate::dispatch::{
-    CallMetrics, Callbacks, ClientLabels, ClientState, Executor, Hooks, Limits, Listeners, OnClosed, OnConnected,
-    Permits, Sampler, ServerClock, Shared, Undelivered,
-};
-use crate::engine::{ConnectionInfo, Counters, Settings};
-use crate::error::{Error, Stage};
+use crate::dispatch::{Callbacks, Executor, Hooks, OnClosed, OnConnected, Sampler};
+use crate::engine::ConnectionInfo;
+use crate::error::Error;
 #[cfg(feature = "encryption")]
 use crate::fpnn::Encryption;
 use crate::net::IoThread;
@@ -45,7 +43,7 @@ const DEFAULT_BUSY_POLL: Duration = Duration::from_micros(50);
 #[must_use = "a builder does nothing until `build` or `connect` is called"]
 pub struct ClientBuilder {
     pid: i32,
-    secret: zeroize::Zeroizing<String>,
+    secret: Zeroizing<String>,
     endpoint: String,
     quest_timeout: Duration,
     connect_timeout: Duration,
@@ -66,7 +64,7 @@ pub struct ClientBuilder {
     on_closed: Option<OnClosed>,
     metrics_label: Option<String>,
     #[cfg(feature = "encryption")]
-    encryption: Option<crate::fpnn::Encryption>,
+    encryption: Option<Encryption>,
 }
 
 impl ClientBuilder {
@@ -375,50 +373,22 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// [`Error::InvalidArgument`] for an invalid setting, [`Error::System`] if the operating system refuses a thread.
-    pub fn build(self) -> Result<Client, Error> {
+    pub fn build(mut self) -> Result<Client, Error> {
         self.check()?;
         renew_after_fork();
-        let has_executor = self.executor.is_some();
-        let (callbacks, callback_threads) =
-            Callbacks::start(self.callback_threads, self.executor).map_err(Error::System)?;
-        let counters = Arc::new(Counters::default());
-        let limits = Limits { calls: self.max_in_flight, unsent_bytes: self.max_unsent };
-        let labels = ClientLabels { pid: self.pid, endpoint: &self.endpoint, client: self.metrics_label.as_deref() };
-        let sampler = Sampler::new(&labels);
-        let listeners = Arc::new(Listeners::new(Arc::clone(&counters)));
-        let state = ClientState {
-            permits: Permits::new(limits).into(),
-            unfinished_callbacks: CachePadded::default(),
-            counters,
-            unsent_stage: Mutex::new(Stage::Connecting),
-        };
-        let shared = Arc::new(Shared {
-            state: Arc::new(state),
-            listeners,
-            call_metrics: CallMetrics::new(&labels),
-            callbacks,
-            undelivered: Arc::new(Undelivered::new(self.max_undelivered)),
-            clock: ServerClock::default(),
-        });
-        let hooks = Arc::new(Hooks::new(self.on_connected, self.on_closed));
-        let endpoint: Arc<str> = self.endpoint.into();
-        let settings = Settings {
-            endpoint: Arc::clone(&endpoint),
-            connect_timeout: self.connect_timeout,
-            auto_connect: self.auto_connect,
-            reconnect: self.reconnect,
-            keep_alive: self.keep_alive,
-            correct_clock: self.correct_clock,
-            max_payload: self.max_payload,
-            max_rate: self.max_rate,
-            #[cfg(feature = "encryption")]
-            encryption: self.encryption,
-        };
+        let executor = self.executor.take();
+        let has_executor = executor.is_some();
+        let (callbacks, callback_threads) = Callbacks::start(self.callback_threads, executor).map_err(Error::System)?;
+        let hooks = Arc::new(Hooks::new(self.on_connected.take(), self.on_closed.take()));
+        let sampler = Sampler::new(&self.labels());
+        let shared = Arc::new(self.shared(callbacks));
         let signer = Arc::new(Signer::new(self.pid, &self.secret));
-        let sign_listen = super::listen::listen_signer(Arc::clone(&signer), Arc::clone(&shared));
+        let sign_listen = listen_signer(Arc::clone(&signer), Arc::clone(&shared));
+        let settings = self.engine_settings();
+        let endpoint = Arc::clone(&settings.endpoint);
         let io_thread = IoThread::start(settings, Arc::clone(&shared), hooks, sign_listen, self.busy_poll, sampler)
             .map_err(Error::System)?;
-        Ok(Client::assemble(super::Inner {
+        Ok(Client::assemble(Inner {
             io_thread,
             signer,
             has_executor,
