@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use super::info::ConnectionInfo;
 use super::listening::ListenerId;
 use crate::error::Error;
-use crate::fpnn::{Payload, PayloadReader, read_answer};
+use crate::fpnn::{Payload, read_answer};
 use crate::rtm::PushMethod;
 use crate::rtm::methods::listen::SetListen;
+use crate::rtm::methods::read_nothing;
 
 /// An action for the driver.
 #[derive(Debug)]
@@ -84,12 +85,6 @@ pub struct RawAnswer {
 impl RawAnswer {
     /// Whether the payload can be parsed, whatever it answers.
     pub fn is_readable(&self) -> bool {
-        let skip_all = |reader: &mut PayloadReader<'_>| {
-            while reader.next_key()?.is_some() {
-                reader.skip()?;
-            }
-            Ok(())
-        };
-        read_answer(self.status, self.flag, &self.payload, skip_all).is_ok()
+        read_answer(self.status, self.flag, &self.payload, read_nothing).is_ok()
     }
 }

@@ -12,7 +12,7 @@ use super::outbuf::OutBuffer;
 use super::pushes::answer_quest;
 use super::settings::Settings;
 use crate::error::{CloseReason, ConnectCause, Error, ProtocolError};
-use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Payload, patch_seq, read_answer};
+use crate::fpnn::{Answer, Decoder, Frame, FrameWriter, Header, MethodName, Payload, Quest, patch_seq, read_answer};
 use crate::rtm::PushMethod;
 use crate::rtm::methods::read_nothing;
 
@@ -175,40 +175,24 @@ impl Connection {
     ///
     /// The connection must end.
     pub(super) fn next_event(&mut self) -> Result<Option<Event<'_>>, Failure> {
-        match self.decoder.next_frame()? {
-            None => Ok(None),
-            Some(Frame::Answer(answer)) if self.handshake.awaits(answer.seq) => {
+        let Some(frame) = self.decoder.next_frame()? else { return Ok(None) };
+        let is_of_handshake = matches!(&frame, Frame::Answer(answer) if self.handshake.awaits(answer.seq));
+        self.has_answered |= !is_of_handshake;
+        Ok(Some(match frame {
+            Frame::Quest(quest) => handle_quest(&mut self.out, &quest)?,
+            Frame::Answer(answer) if is_of_handshake => {
                 self.handshake.handle_answer(answer).map_err(Failure::Handshake)?;
-                Ok(Some(Event::StepDone))
+                Event::StepDone
             }
-            Some(frame) => {
-                self.has_answered = true;
-                match frame {
-                    Frame::Quest(quest) => {
-                        let push = PushMethod::from_name(quest.method);
-                        answer_quest(&mut self.out, &quest, push)?;
-                        Ok(Some(match push {
-                            Some(method) if method != PushMethod::Ping && quest.params().is_ok() => {
-                                Event::Push(method, quest.payload)
-                            }
-                            _ => Event::Quest,
-                        }))
-                    }
-                    Frame::Answer(answer) if self.listen_quest == Some(answer.seq) => {
-                        self.listen_quest = None;
-                        let outcome = match read_answer(answer.status, answer.flag, answer.payload, read_nothing) {
-                            Ok(outcome) => outcome.map_err(Error::Answer),
-                            Err(error) => Err(Error::Decode(error.in_answer_to("setlisten".into()))),
-                        };
-                        Ok(Some(Event::Listened(outcome)))
-                    }
-                    Frame::Answer(answer) if forget(&mut self.pings, answer.seq) => {
-                        Ok(Some(Event::Pong(answer.seq, server_time(&answer))))
-                    }
-                    Frame::Answer(answer) => Ok(Some(Event::Answer(answer))),
-                }
+            Frame::Answer(answer) if self.listen_quest == Some(answer.seq) => {
+                self.listen_quest = None;
+                Event::Listened(listen_outcome(&answer))
             }
-        }
+            Frame::Answer(answer) if forget(&mut self.pings, answer.seq) => {
+                Event::Pong(answer.seq, server_time(&answer))
+            }
+            Frame::Answer(answer) => Event::Answer(answer),
+        }))
     }
 
     /// Takes the payload of `len` bytes of the frame that [`next_event`](Connection::next_event) returned last. Reuses
@@ -271,6 +255,24 @@ impl Connection {
         }
         self.pings.push(seq);
         self.out.push_with(|out| FrameWriter::two_way_quest(out, seq, PING).finish());
+    }
+}
+
+/// Answers a quest of the server. A push whose parameters can be read is passed on.
+fn handle_quest<'a>(out: &mut OutBuffer, quest: &Quest<'a>) -> Result<Event<'a>, ProtocolError> {
+    let push = PushMethod::from_name(quest.method);
+    answer_quest(out, quest, push)?;
+    Ok(match push {
+        Some(method) if method != PushMethod::Ping && quest.params().is_ok() => Event::Push(method, quest.payload),
+        _ => Event::Quest,
+    })
+}
+
+/// The server's verdict on a `setlisten`.
+fn listen_outcome(answer: &Answer<'_>) -> Result<(), Error> {
+    match read_answer(answer.status, answer.flag, answer.payload, read_nothing) {
+        Ok(outcome) => outcome.map_err(Error::Answer),
+        Err(error) => Err(Error::Decode(error.in_answer_to("setlisten".into()))),
     }
 }
 

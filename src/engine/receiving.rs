@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use super::calls::InFlight;
 use super::connection::{Connection, Event};
 use super::pushes;
 use super::{Engine, RawAnswer, Token};
@@ -58,25 +59,32 @@ impl<T: Token> Engine<T> {
                 Ok(Some(Event::Listened(outcome))) => self.handle_listen_answer(now, outcome),
                 Ok(Some(Event::Pong(seq, server_ms))) => self.handle_pong(now, seq, server_ms),
                 Ok(Some(Event::StepDone)) => self.continue_handshake(now),
-                Ok(Some(Event::Answer(answer))) => match self.calls.remove_sent(answer.seq) {
-                    Some(mut call) => {
-                        let Answer { status, flag, payload, .. } = answer;
-                        let len = payload.len();
-                        let payload = connection.take_payload(len, call.take_spare());
-                        let answer = RawAnswer { status, flag, payload };
-                        if status == 0 {
-                            self.complete(call.token, Ok(answer));
-                        } else {
-                            self.handle_error_answer(now, call, answer);
+                Ok(Some(Event::Answer(Answer { seq, status, flag, payload }))) => {
+                    let len = payload.len();
+                    match self.calls.remove_sent(seq) {
+                        Some(mut call) => {
+                            let payload = connection.take_payload(len, call.take_spare());
+                            self.handle_answer(now, call, RawAnswer { status, flag, payload });
                         }
+                        None => self.drop_late_answer(seq),
                     }
-                    None => {
-                        self.counters.late_answers.increment();
-                        log::debug!("dropped a late answer, to quest {}", answer.seq);
-                    }
-                },
+                }
                 Err(failure) => self.end_connection(now, failure),
             }
         }
+    }
+
+    fn handle_answer(&mut self, now: Instant, call: InFlight<T>, answer: RawAnswer) {
+        if answer.status == 0 {
+            self.complete(call.token, Ok(answer));
+        } else {
+            self.handle_error_answer(now, call, answer);
+        }
+    }
+
+    /// The call that the answer belongs to is over.
+    fn drop_late_answer(&mut self, seq: u32) {
+        self.counters.late_answers.increment();
+        log::debug!("dropped a late answer, to quest {seq}");
     }
 }
