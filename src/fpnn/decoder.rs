@@ -54,7 +54,6 @@ impl Decoder {
     /// Creates a decoder of plain frames that refuses frames of more than `max_frame` bytes, including header and
     /// method.
     #[must_use]
-    #[allow(dead_code, reason = "used by the feature `gate`")]
     pub fn with_max_frame(max_frame: usize) -> Decoder {
         Decoder { max_frame, ..Decoder::new(max_frame) }
     }
@@ -117,15 +116,8 @@ impl Decoder {
 
     /// The number of bytes received but not returned.
     #[must_use]
-    #[allow(dead_code, reason = "used by the feature `gate`")]
     pub fn buffered(&self) -> usize {
         self.end - self.start
-    }
-
-    /// Whether a frame has begun to arrive and is incomplete.
-    #[cfg(test)]
-    pub fn is_mid_frame(&self) -> bool {
-        self.start < self.end
     }
 
     fn find_frame(&mut self) -> Result<Option<(Header, usize)>, ProtocolError> {
