@@ -175,17 +175,12 @@ fn room_info_payload() -> Vec<u8> {
 }
 
 /// A page of a history, with texts of 100 bytes.
-fn page_payload(count: u32) -> Vec<u8> {
+fn page_payload(rows: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut payload = PayloadWriter::new(&mut bytes);
-    payload.map(5);
-    for (key, value) in [("num", i64::from(count)), ("lastid", 1), ("begin", 0), ("end", 1_700_000_000_000)] {
-        payload.str(key);
-        payload.int(value);
-    }
-    payload.str("msgs");
-    payload.array(count);
-    for row in 0..i64::from(count) {
+    let map = MapWriter::begin(&mut bytes).int("num", rows as i64).int("lastid", 1);
+    let mut payload = map.int("begin", 0).int("end", 1_700_000_000_000).value("msgs");
+    payload.array(rows);
+    for row in 0..rows as i64 {
         payload.array(8);
         payload.int(1_000_000 + row);
         payload.int(1_001 + row);

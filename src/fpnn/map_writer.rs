@@ -88,7 +88,7 @@ impl<'a> MapWriter<'a> {
     /// Writes a list of integers.
     pub fn ints(mut self, key: &str, values: impl ExactSizeIterator<Item = i64>) -> Self {
         let mut list = self.key(key);
-        list.array(array_len(values.len()));
+        list.array(values.len());
         values.for_each(|value| list.int(value));
         self
     }
@@ -96,7 +96,7 @@ impl<'a> MapWriter<'a> {
     /// Writes a list of texts.
     pub fn strs<'s>(mut self, key: &str, values: impl ExactSizeIterator<Item = &'s str>) -> Self {
         let mut list = self.key(key);
-        list.array(array_len(values.len()));
+        list.array(values.len());
         values.for_each(|value| list.str(value));
         self
     }
@@ -116,12 +116,16 @@ impl<'a> MapWriter<'a> {
         Ok(self)
     }
 
+    /// Writes a key. The caller writes the value: exactly one.
+    pub fn value(mut self, key: &str) -> PayloadWriter<'a> {
+        self.count(1);
+        write_key(self.out, key)
+    }
+
     /// Counts a pair and writes its key. Exactly one value must follow.
     fn key(&mut self, key: &str) -> PayloadWriter<'_> {
         self.count(1);
-        let mut payload = PayloadWriter::new(self.out);
-        payload.str(key);
-        payload
+        write_key(self.out, key)
     }
 
     fn count(&mut self, more: u32) {
@@ -151,6 +155,12 @@ impl<'a> MapWriter<'a> {
     }
 }
 
+fn write_key<'a>(out: &'a mut Vec<u8>, key: &str) -> PayloadWriter<'a> {
+    let mut payload = PayloadWriter::new(out);
+    payload.str(key);
+    payload
+}
+
 /// The length of a header for this many pairs.
 fn header_len(pairs: u32) -> usize {
     match pairs {
@@ -158,11 +168,6 @@ fn header_len(pairs: u32) -> usize {
         16..=0xffff => 3,
         _ => 5,
     }
-}
-
-/// A process cannot hold 2^32 elements, because each takes 8 bytes or more.
-fn array_len(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -17,13 +17,13 @@ impl<'a> PayloadWriter<'a> {
     }
 
     /// Begins a map: its pairs follow, key and value in turn.
-    pub fn map(&mut self, pairs: u32) {
-        written(encode::write_map_len(self.out, pairs));
+    pub fn map(&mut self, pairs: usize) {
+        written(encode::write_map_len(self.out, wire_len(pairs)));
     }
 
     /// Begins an array: its elements follow.
-    pub fn array(&mut self, len: u32) {
-        written(encode::write_array_len(self.out, len));
+    pub fn array(&mut self, len: usize) {
+        written(encode::write_array_len(self.out, wire_len(len)));
     }
 
     /// A string.
@@ -45,6 +45,11 @@ impl<'a> PayloadWriter<'a> {
     pub fn bool(&mut self, value: bool) {
         written(encode::write_bool(self.out, value));
     }
+}
+
+/// A process cannot hold 2^32 elements, because each takes 8 bytes or more.
+fn wire_len(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 #[allow(clippy::expect_used, reason = "the only writer here is a Vec, which takes every write")]

@@ -1,18 +1,17 @@
 //! Writes the answer to a quest.
 
 use super::failure::ErrorAnswer;
-use crate::fpnn::{FrameWriter, HEADER_LEN, Header, PayloadWriter, SEQ_LEN};
+use crate::fpnn::{FrameWriter, HEADER_LEN, Header, MapWriter, PayloadWriter, SEQ_LEN};
 use crate::rtm::MessageBody;
 
-/// The most pairs of an answer, which is what the one-byte header of a small msgpack map can count.
-const MOST_PAIRS: u8 = 15;
+/// Where the payload of an answer begins.
+const PAYLOAD_AT: usize = HEADER_LEN + SEQ_LEN;
 
-/// An answer, written pair by pair into its own buffer. It counts the pairs itself.
+/// An answer, written pair by pair into its own buffer.
 #[derive(Debug)]
 pub(super) struct Reply<'a> {
     out: &'a mut Vec<u8>,
     seq: u32,
-    pairs: u8,
 }
 
 impl<'a> Reply<'a> {
@@ -20,47 +19,42 @@ impl<'a> Reply<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>, seq: u32) -> Reply<'a> {
         out.clear();
         FrameWriter::answer(out, seq, 0).finish();
-        Reply { out, seq, pairs: 0 }
+        Reply { out, seq }
     }
 
     /// Writes `key: value`.
     pub(super) fn int(&mut self, key: &str, value: i64) {
-        self.pair(key).int(value);
+        self.results().int(key, value);
     }
 
     /// Writes `key: value`.
     pub(super) fn bool(&mut self, key: &str, value: bool) {
-        self.pair(key).bool(value);
+        self.results().bool(key, value);
     }
 
     /// Writes `key: value`.
     pub(super) fn str(&mut self, key: &str, value: &str) {
-        self.pair(key).str(value);
+        self.results().str(key, value);
     }
 
     /// Writes `key: [value, …]`.
     pub(super) fn ints(&mut self, key: &str, values: impl ExactSizeIterator<Item = i64>) {
-        let mut payload = self.pair(key);
-        payload.array(count(values.len()));
-        values.for_each(|value| payload.int(value));
+        self.results().ints(key, values);
     }
 
     /// Writes `key`; the caller writes the value.
     pub(super) fn pair(&mut self, key: &str) -> PayloadWriter<'_> {
-        debug_assert!(self.pairs < MOST_PAIRS, "an answer has at most {MOST_PAIRS} pairs");
-        self.pairs += 1;
-        let mut payload = PayloadWriter::new(self.out);
-        payload.str(key);
-        payload
+        self.results().value(key)
+    }
+
+    fn results(&mut self) -> MapWriter<'_> {
+        MapWriter::resume(self.out, PAYLOAD_AT)
     }
 
     /// Completes the answer.
     pub(super) fn finish(self) {
-        let frame = &mut self.out[..];
-        let payload_start = HEADER_LEN + SEQ_LEN;
-        frame[payload_start] |= self.pairs;
-        let payload_len = frame.len() - payload_start;
-        Header::patch_payload_len(frame, payload_len);
+        let payload_len = self.out.len() - PAYLOAD_AT;
+        Header::patch_payload_len(self.out, payload_len);
     }
 
     /// Replaces everything written so far with an error answer.
@@ -78,7 +72,7 @@ pub(super) fn write_body(payload: &mut PayloadWriter<'_>, body: &MessageBody) {
     }
 }
 
-/// A length for msgpack. Anything from one packet, or that fits in memory, has fewer than 2^32 elements.
-pub(super) fn count(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
+/// Converts a count to an integer of an answer.
+pub(super) fn count(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX)
 }

@@ -31,12 +31,12 @@ fn page(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswe
 }
 
 fn write_page(reply: &mut Reply<'_>, rows: &[&Row], last_id: i64, begin: i64, end: i64) {
-    reply.int("num", count(rows.len()).into());
+    reply.int("num", count(rows.len()));
     reply.int("lastid", last_id);
     reply.int("begin", begin);
     reply.int("end", end);
     let mut payload = reply.pair("msgs");
-    payload.array(count(rows.len()));
+    payload.array(rows.len());
     for row in rows {
         write_row(&mut payload, row);
     }

@@ -89,10 +89,10 @@ fn member_counts(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), E
     rooms.dedup();
     let mut digits = itoa::Buffer::new();
     let mut payload = reply.pair("cn");
-    payload.map(count(rooms.len()));
+    payload.map(rooms.len());
     for room in rooms {
         payload.str(digits.format(room));
-        payload.int(count(call.project.rooms.member_count(room)).into());
+        payload.int(count(call.project.rooms.member_count(room)));
     }
     Ok(())
 }

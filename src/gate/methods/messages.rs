@@ -87,8 +87,8 @@ fn delete_span(call: &mut Call<'_, '_>, _: &mut Reply<'_>) -> Result<(), ErrorAn
 
 fn message_counts(call: &mut Call<'_, '_>, reply: &mut Reply<'_>) -> Result<(), ErrorAnswer> {
     let (senders, messages) = call.project.messages.count(room(call.params)?, &filter(call.params)?);
-    reply.int("sender", count(senders).into());
-    reply.int("num", count(messages).into());
+    reply.int("sender", count(senders));
+    reply.int("num", count(messages));
     Ok(())
 }
 
