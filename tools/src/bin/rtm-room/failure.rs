@@ -9,8 +9,8 @@ use rtm_server_sdk::{Error, ErrorCode, MessageId, Retry};
 use serde_json::{Value, json};
 
 use crate::output::{Output, without_controls};
-use crate::session::name_of;
 use crate::stderr::tell_error;
+use crate::stdin::name_of;
 
 pub(crate) const DONE: u8 = 0;
 pub(crate) const FAILED: u8 = 1;

@@ -10,7 +10,7 @@ use crate::args::{Common, InfoCommand, InfoTexts};
 use crate::failure::Failure;
 use crate::output::{Output, Reply, printable};
 use crate::room::single_call_client;
-use crate::session::{check_stdin_is_wanted_once, read_text};
+use crate::texts::{check_stdin_is_wanted_once, read_text};
 
 pub(crate) fn run(common: &Common, command: &InfoCommand, output: Output) -> Result<(), Failure> {
     match command {

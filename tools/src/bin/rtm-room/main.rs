@@ -15,8 +15,10 @@ mod room;
 mod session;
 mod signals;
 mod stderr;
+mod stdin;
 mod stdout;
 mod table;
+mod texts;
 mod watch;
 
 use std::env;

@@ -9,8 +9,9 @@ use crate::args::{Common, DeleteMessage, Say};
 use crate::failure::Failure;
 use crate::output::{Output, Reply};
 use crate::room::single_call_client;
-use crate::session::{check_stdin_is_wanted_once, client_builder, without_line_end, without_mark};
+use crate::session::client_builder;
 use crate::table::Column;
+use crate::texts::{check_stdin_is_wanted_once, without_line_end, without_mark};
 
 pub(crate) fn say(common: &Common, say: &Say, output: Output) -> Result<(), Failure> {
     if say.text != "-" {

@@ -8,7 +8,7 @@ use crate::args::{Common, Quest};
 use crate::failure::Failure;
 use crate::output::{Output, Reply, escaped_in_json, json_text};
 use crate::room::single_call_client;
-use crate::session::{check_stdin_is_wanted_once, read_text};
+use crate::texts::{check_stdin_is_wanted_once, read_text};
 
 pub(crate) fn run(common: &Common, quest: &Quest, output: Output) -> Result<(), Failure> {
     let params = if quest.params == "-" {

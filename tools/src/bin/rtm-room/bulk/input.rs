@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::failure::Failure;
-use crate::session::is_stdin;
+use crate::stdin::is_stdin;
 
 /// No row is longer. A quote that nothing closes makes one row of all that follows it, however much that is.
 const LONGEST_ROW: usize = 1024 * 1024;

@@ -9,7 +9,7 @@ use rtm_server_sdk::ErrorCode;
 
 use super::layout::Layout;
 use crate::failure::Failure;
-use crate::session::is_stdin;
+use crate::stdin::is_stdin;
 
 /// The columns that a report adds, and replaces when it is fed in again.
 const ADDED: [&str; 2] = ["code", "reason"];
