@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::calls::Sent;
-use super::clock::server_time;
+use super::clock_check::server_time;
 use super::handshake::Handshake;
 use super::info::ConnectionInfo;
 use super::keepalive::{Due, KeepAliveTimer};

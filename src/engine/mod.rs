@@ -5,11 +5,16 @@
 //! engine on simulated time, without a socket.
 //!
 //! The engine is generic over `T`, the token that represents the waiting caller of a call.
+//!
+//! The state and the passing of time are in this file. What the driver reports is handled in `lifecycle` (connections),
+//! `sending`, `receiving`, `listening/requests` and `clock_correction`, each an `impl Engine`. Every other file is one
+//! part of the engine and does not know the whole.
 
 mod action;
 mod backoff;
 mod calls;
-mod clock;
+mod clock_check;
+mod clock_correction;
 mod connection;
 mod connector;
 mod counters;
@@ -22,7 +27,6 @@ mod outbuf;
 mod pacing;
 mod pushes;
 mod receiving;
-mod refusals;
 mod sending;
 mod settings;
 mod timers;
@@ -45,7 +49,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Stage};
 use calls::Calls;
-use clock::ClockCheck;
+use clock_check::ClockCheck;
 use connection::{Connection, Failure};
 use connector::{Attempt, Connector};
 use handshake::Handshake;
@@ -64,7 +68,7 @@ pub struct Engine<T> {
     pacing: Pacing,
     connect_waiters: Vec<T>,
     subscriptions: Subscriptions<T>,
-    clock: ClockCheck<T>,
+    clock_check: ClockCheck<T>,
     /// When the `setlisten` in flight times out.
     listen_deadline: Option<Instant>,
     /// Bytes of frames that have left the queue since [`take_released`](Engine::take_released) was last called.
@@ -100,7 +104,7 @@ impl State {
     }
 }
 
-/// Queries by the driver, and timeouts. The other inputs are in `lifecycle`, `sending` and `receiving`.
+/// Queries by the driver, and timeouts.
 impl<T: Token> Engine<T> {
     /// Creates an engine without a connection. `seed` determines its random numbers.
     pub fn new(settings: Settings, counters: Arc<Counters>, seed: u64) -> Engine<T> {
@@ -113,7 +117,7 @@ impl<T: Token> Engine<T> {
             pacing: Pacing::new(settings.max_rate),
             connect_waiters: Vec::new(),
             subscriptions: Subscriptions::new(),
-            clock: ClockCheck::new(settings.correct_clock),
+            clock_check: ClockCheck::new(settings.correct_clock),
             listen_deadline: None,
             released: 0,
             settings,
@@ -133,7 +137,8 @@ impl<T: Token> Engine<T> {
             State::Ready(connection) => connection.keep_alive_due_at(),
             State::Closed => None,
         };
-        let dues = [self.calls.next_due(), self.turn_due_at(), state_due, self.listening_due_at(), self.clock.due_at()];
+        let dues =
+            [self.calls.next_due(), self.turn_due_at(), state_due, self.listening_due_at(), self.clock_check.due_at()];
         dues.into_iter().flatten().min()
     }
 
@@ -144,7 +149,7 @@ impl<T: Token> Engine<T> {
 
     /// Whether any call is in flight, the engine's own question for the time included.
     pub fn has_calls(&self) -> bool {
-        self.in_flight() > 0 || self.clock.is_asking()
+        self.in_flight() > 0 || self.clock_check.is_asking()
     }
 
     /// The number of callers' calls in flight.

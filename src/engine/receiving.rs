@@ -53,7 +53,7 @@ impl<T: Token> Engine<T> {
                         pushes::hand_on(&mut self.actions, self.subscriptions.connection(), method, payload);
                     }
                 }
-                Ok(Some(Event::Listened(Err(Error::Answer(error))))) if self.clock.is_refusal(&error) => {
+                Ok(Some(Event::Listened(Err(Error::Answer(error))))) if self.clock_check.is_refusal(&error) => {
                     self.handle_listen_refused(now, error);
                 }
                 Ok(Some(Event::Listened(outcome))) => self.handle_listen_answer(now, outcome),

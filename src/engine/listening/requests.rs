@@ -111,7 +111,7 @@ impl<T: Token> Engine<T> {
     /// Gives up on the `setlisten` in flight, which was not answered.
     fn give_up_listen(&mut self, now: Instant) {
         self.state.connection_mut().into_iter().for_each(Connection::forget_listen);
-        self.clock.forget_listen();
+        self.clock_check.forget_listen();
         let error = TimeoutError::new(Stage::WaitingForAnswer, self.settings.connect_timeout);
         self.handle_listen_answer(now, Err(error.into()));
     }
@@ -132,7 +132,7 @@ impl<T: Token> Engine<T> {
     /// Handles the loss of the connection and of everything granted on it.
     pub(in crate::engine) fn stop_listening(&mut self) {
         self.listen_deadline = None;
-        self.clock.forget_listen();
+        self.clock_check.forget_listen();
         self.subscriptions.handle_disconnected();
     }
 

@@ -1,6 +1,6 @@
 //! The engine on simulated time: no socket, no clock, no thread.
 
-mod clock;
+mod clock_correction;
 mod connecting;
 mod large_answers;
 mod listening;

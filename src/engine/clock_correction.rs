@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::calls::InFlight;
-use super::clock::{Refused, RefusedCall};
+use super::clock_check::{Refused, RefusedCall};
 use super::{Action, Engine, RawAnswer, Token};
 use crate::error::{AnswerError, Error};
 
@@ -11,13 +11,13 @@ impl<T: Token> Engine<T> {
     /// Handles an error answer to a call.
     pub(super) fn handle_error_answer(&mut self, now: Instant, call: InFlight<T>, answer: RawAnswer) {
         let InFlight { token, deadline, timeout, .. } = call;
-        match self.clock.refusal_in(&answer) {
+        match self.clock_check.refusal_in(&answer) {
             None => self.complete(token, Ok(answer)),
-            Some(error) if self.clock.was_corrected_since(deadline, timeout) => {
+            Some(error) if self.clock_check.was_corrected_since(deadline, timeout) => {
                 self.complete(token, Err(Error::Answer(error.with_corrected_clock())));
             }
             Some(error) => {
-                self.clock.hold_call(RefusedCall { token, error, deadline });
+                self.clock_check.hold_call(RefusedCall { token, error, deadline });
                 self.ask_for_time(now);
             }
         }
@@ -27,17 +27,17 @@ impl<T: Token> Engine<T> {
     pub(super) fn handle_listen_refused(&mut self, now: Instant, error: AnswerError) {
         let limit = self.settings.connect_timeout;
         let was_corrected =
-            self.listen_deadline.take().is_some_and(|deadline| self.clock.was_corrected_since(deadline, limit));
+            self.listen_deadline.take().is_some_and(|deadline| self.clock_check.was_corrected_since(deadline, limit));
         if was_corrected {
             return self.repeat_listen();
         }
-        self.clock.hold_listen(error);
+        self.clock_check.hold_listen(error);
         self.ask_for_time(now);
     }
 
     /// Handles the answer to a ping, with the server's time if it contains one.
     pub(super) fn handle_pong(&mut self, now: Instant, seq: u32, server_ms: Option<i64>) {
-        let Some(round_trip) = self.clock.round_trip(now, seq) else { return };
+        let Some(round_trip) = self.clock_check.round_trip(now, seq) else { return };
         match server_ms {
             // The answer took about half of the round trip. The server accepts time stamps that are off by much more
             // than the other half.
@@ -58,8 +58,8 @@ impl<T: Token> Engine<T> {
         if !was_off {
             return self.release_refused(now);
         }
-        self.clock.record_corrected(now);
-        let Refused { calls, listen } = self.clock.finish();
+        self.clock_check.record_corrected(now);
+        let Refused { calls, listen } = self.clock_check.finish();
         for RefusedCall { token, error, .. } in calls {
             self.complete(token, Err(Error::Answer(error.with_corrected_clock())));
         }
@@ -70,13 +70,13 @@ impl<T: Token> Engine<T> {
 
     /// Delivers the held refusals unchanged, because the server's time will not be known.
     pub(super) fn release_refused(&mut self, now: Instant) {
-        let refused = self.clock.finish();
+        let refused = self.clock_check.finish();
         self.give_back(now, refused);
     }
 
     /// Delivers refusals that cannot be held any longer.
     pub(super) fn check_refused(&mut self, now: Instant) {
-        let refused = self.clock.take_late(now);
+        let refused = self.clock_check.take_late(now);
         self.give_back(now, refused);
     }
 
@@ -91,13 +91,13 @@ impl<T: Token> Engine<T> {
 
     /// Asks the server for its time, unless a question is in flight.
     fn ask_for_time(&mut self, now: Instant) {
-        if self.clock.is_asking() {
+        if self.clock_check.is_asking() {
             return;
         }
         let Some(connection) = self.state.connection_mut() else { return self.release_refused(now) };
         let seq = self.calls.next_seq(|seq| connection.uses_seq(seq));
         connection.send_ping(seq);
-        self.clock.record_ping(now, seq);
+        self.clock_check.record_ping(now, seq);
     }
 
     fn repeat_listen(&mut self) {
