@@ -208,7 +208,7 @@ fn counts(rooms: u32) -> Vec<u8> {
     let mut pair = Vec::new();
     let mut payload = PayloadWriter::new(&mut pair);
     payload.str("cn");
-    payload.map(rooms);
+    payload.map(rooms as usize);
     for room in 0..i64::from(rooms) {
         payload.str(&(1_000_000 + room).to_string());
         payload.int(room * 31);

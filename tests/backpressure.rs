@@ -7,7 +7,7 @@ mod common;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{bounded, unbounded};
+use crossbeam_channel::unbounded;
 use rtm_server_sdk::error::Stage;
 use rtm_server_sdk::{Client, Error, Pending};
 
@@ -17,7 +17,7 @@ use common::fixtures::{self, into};
 use common::scripted::{Connection, Options, ScriptedServer};
 use common::watchdog::guarded;
 use common::wire::{self, Packet};
-use common::{PATIENCE, eventually, receive};
+use common::{eventually, receive};
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -222,12 +222,7 @@ fn callbacks_that_wait_behind_a_blocked_one_take_no_room_from_blocking_calls() {
     guarded(|| {
         let server = AnsweringServer::start();
         let client = fixtures::builder(server.endpoint()).max_in_flight(2).build().unwrap();
-        let (release, released) = bounded::<()>(0);
-        let (running, runs) = bounded(1);
-        client.add_room_member(1, 1).callback(move |_| {
-            _ = running.send(());
-            _ = released.recv_timeout(PATIENCE);
-        });
+        let (release, runs) = fixtures::call_with_blocking_callback(&client);
         receive(&runs, "the blocking callback");
         let (sender, outcomes) = unbounded();
         for uid in 2..4 {

@@ -6,22 +6,14 @@ mod common;
 use std::time::Duration;
 
 use rmpv::Value;
-use rtm_server_sdk::{Client, Error, KeepAlive, ReconnectPolicy};
+use rtm_server_sdk::{Error, KeepAlive, ReconnectPolicy};
 
 use common::answering::AnsweringServer;
-use common::fixtures;
-use common::scripted::{Connection, ScriptedServer};
+use common::fixtures::{self, connected};
+use common::scripted::ScriptedServer;
 use common::watchdog::guarded;
 use common::wire::{self, ANSWER, MSGPACK};
 use common::{PATIENCE, eventually};
-
-fn connected() -> (ScriptedServer, Client, Connection) {
-    let server = ScriptedServer::start();
-    let client = fixtures::client(server.endpoint());
-    client.connect().unwrap();
-    let connection = server.accept();
-    (server, client, connection)
-}
 
 #[test]
 fn ping_of_the_server_is_answered() {

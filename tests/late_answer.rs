@@ -11,20 +11,12 @@ use rtm_server_sdk::{Client, Error};
 
 use common::answering::AnsweringServer;
 use common::eventually;
-use common::fixtures::{self, Outcome, sent_and_timed_out};
-use common::scripted::{Connection, ScriptedServer};
+use common::fixtures::{self, Outcome, connected, sent_and_timed_out};
+use common::scripted::Connection;
 use common::watchdog::guarded;
 use common::wire::{self, Packet};
 
 const SHORT: Duration = Duration::from_millis(50);
-
-fn connected() -> (ScriptedServer, Client, Connection) {
-    let server = ScriptedServer::start();
-    let client = fixtures::client(server.endpoint());
-    client.connect().unwrap();
-    let connection = server.accept();
-    (server, client, connection)
-}
 
 /// The quest of a call that timed out.
 fn timed_out(client: &Client, connection: &Connection) -> Packet {

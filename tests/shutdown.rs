@@ -104,12 +104,7 @@ fn shutdown_does_not_wait_beyond_its_time_for_a_callback_that_blocks() {
     guarded(|| {
         let server = AnsweringServer::start();
         let client = fixtures::client(server.endpoint());
-        let (release, released) = bounded::<()>(0);
-        let (running, runs) = bounded(1);
-        client.add_room_member(1, 1).callback(move |_| {
-            _ = running.send(());
-            _ = released.recv_timeout(PATIENCE);
-        });
+        let (release, runs) = fixtures::call_with_blocking_callback(&client);
         receive(&runs, "the blocking callback");
         let outcome = client.shutdown(SHORT);
         assert!(is_shutting_down(&outcome), "{outcome:?}");

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use rmpv::Value;
 use rtm_server_sdk::{Client, Error};
 
-use common::fixtures::{self, PID, SECRET};
+use common::fixtures::{PID, SECRET, connected};
 use common::rooms::{self, Inputs, LISTENING, RoomRequest, Waiting};
-use common::scripted::{Connection, ScriptedServer};
+use common::scripted::Connection;
 use common::watchdog::guarded;
 use common::wire::{self, MSGPACK, Packet, TWO_WAY, signature};
 
@@ -127,10 +127,7 @@ fn body(packet: &Packet) -> rtm_server_sdk::MessageBody {
 fn every_request_means_what_one_of_the_vendors_means() {
     guarded(|| {
         let all = rooms::requests();
-        let server = ScriptedServer::start();
-        let client = fixtures::client(server.endpoint());
-        client.connect().unwrap();
-        let connection = server.accept();
+        let (server, client, connection) = connected();
         let (mut compared, mut refused) = (0, 0);
         for vector in all.iter().filter(|vector| !LISTENING.contains(&vector.function.as_str())) {
             let (name, function) = (&vector.name, vector.function.as_str());

@@ -14,15 +14,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 use rtm_server_sdk::{Client, Error};
 
 use common::answering::AnsweringServer;
 use common::dead_ends::ClosedPort;
 use common::fixtures::{self, into};
+use common::receive;
 use common::scripted::ScriptedServer;
 use common::watchdog::guarded;
-use common::{PATIENCE, receive};
 
 fn with_server() -> (AnsweringServer, Client) {
     let server = AnsweringServer::start();
@@ -32,12 +32,7 @@ fn with_server() -> (AnsweringServer, Client) {
 
 /// Keeps the only callback thread busy until the sender is dropped or sends.
 fn block_callbacks(client: &Client) -> Sender<()> {
-    let (release, released) = bounded::<()>(0);
-    let (running, runs) = bounded(1);
-    client.add_room_member(1, 1).callback(move |_| {
-        _ = running.send(());
-        _ = released.recv_timeout(PATIENCE);
-    });
+    let (release, runs) = fixtures::call_with_blocking_callback(client);
     receive(&runs, "the blocking callback");
     release
 }
@@ -127,12 +122,7 @@ fn blocked_callback_does_not_stall_deadlines_and_quests_of_the_server() {
     guarded(|| {
         let server = ScriptedServer::start();
         let client = fixtures::client(server.endpoint());
-        let (release, released) = bounded::<()>(0);
-        let (running, runs) = bounded(1);
-        client.add_room_member(1, 1).callback(move |_| {
-            _ = running.send(());
-            _ = released.recv_timeout(PATIENCE);
-        });
+        let (release, runs) = fixtures::call_with_blocking_callback(&client);
         let connection = server.accept();
         connection.answer(&connection.next());
         receive(&runs, "the blocking callback");

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rtm_server_sdk::{Client, ClientBuilder, Error, Pending, RoomInfo};
 
 use super::PATIENCE;
+use super::scripted::{Connection, ScriptedServer};
 use super::vectors::{Inputs, number};
 use super::watchdog::waiting_for;
 
@@ -21,6 +22,26 @@ pub fn client(endpoint: impl Into<String>) -> Client {
 
 pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
     Client::builder(PID, SECRET, endpoint).quest_timeout(2 * PATIENCE)
+}
+
+/// A server that does what the test says, a client of it, and their connection.
+pub fn connected() -> (ScriptedServer, Client, Connection) {
+    let server = ScriptedServer::start();
+    let client = client(server.endpoint());
+    client.connect().unwrap();
+    let connection = server.accept();
+    (server, client, connection)
+}
+
+/// Makes a call whose callback blocks until the sender is dropped. The receiver gets a message once the callback runs.
+pub fn call_with_blocking_callback(client: &Client) -> (Sender<()>, Receiver<()>) {
+    let (release, released) = bounded::<()>(0);
+    let (running, runs) = bounded(1);
+    client.add_room_member(1, 1).callback(move |_| {
+        _ = running.send(());
+        _ = released.recv_timeout(PATIENCE);
+    });
+    (release, runs)
 }
 
 /// The error of a call that was sent and then timed out. `make` makes the call, which nobody answers, and has another try

@@ -12,10 +12,7 @@ pub type NamedFrame = (String, Vec<u8>);
 /// Answers one call with each frame, and then another call, so that the connection is seen to be in use still. `submit`
 /// makes the call of a vector, by its place in `frames`; what that returns checks the outcome.
 pub fn answer_one_by_one<Check: FnOnce()>(frames: &[NamedFrame], submit: impl Fn(&Client, usize) -> Check) {
-    let server = ScriptedServer::start();
-    let client = fixtures::client(server.endpoint());
-    client.connect().unwrap();
-    let connection = server.accept();
+    let (server, client, connection) = fixtures::connected();
     for (place, (name, frame)) in frames.iter().enumerate() {
         let check = submit(&client, place);
         let quest = connection.next();

@@ -8,13 +8,9 @@ use rtm_server_sdk::{Message, MessageType, Target};
 
 use crate::codec::empty_answer;
 use crate::params;
-use crate::wire::{PID, Params, Peer, SECRET, fresh_salt, gate, sign, unix_s, wait_until};
+use crate::wire::{PID, Params, Peer, SECRET, fresh_salt, gate, ints, sign, unix_s, wait_until};
 
 const USER: i64 = 7;
-
-fn ints(values: impl IntoIterator<Item = i64>) -> Value {
-    Value::Array(values.into_iter().map(Value::from).collect())
-}
 
 fn texts<const N: usize>(values: [&str; N]) -> Value {
     Value::Array(values.map(Value::from).into())

@@ -5,11 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rmpv::Value;
 
 use crate::params;
-use crate::wire::{Params, Peer, gate};
-
-fn ints(values: impl IntoIterator<Item = i64>) -> Value {
-    Value::Array(values.into_iter().map(Value::from).collect())
-}
+use crate::wire::{Params, Peer, gate, ints};
 
 /// A chat of the user 7 in the room 1.
 fn chat(mid: i64, text: &str) -> Params {

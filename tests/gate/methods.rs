@@ -4,11 +4,7 @@ use rmpv::Value;
 use rtm_server_sdk::gate::Gate;
 
 use crate::params;
-use crate::wire::{PID, Params, Peer, fresh_salt, gate, packet, payload, sign, signed, unix_s};
-
-fn ints(values: impl IntoIterator<Item = i64>) -> Value {
-    Value::Array(values.into_iter().map(Value::from).collect())
-}
+use crate::wire::{PID, Params, Peer, fresh_salt, gate, ints, packet, payload, sign, signed, unix_s};
 
 fn map(pairs: Params) -> Value {
     Value::Map(pairs)

@@ -51,6 +51,11 @@ macro_rules! params {
 
 pub type Params = Vec<(Value, Value)>;
 
+/// A list of integers, as a parameter or a result.
+pub fn ints(values: impl IntoIterator<Item = i64>) -> Value {
+    Value::Array(values.into_iter().map(Value::from).collect())
+}
+
 /// The four fields of a good signature.
 pub fn signature(method: &str) -> Params {
     let (salt, ts) = (fresh_salt(), unix_s());

@@ -7,7 +7,7 @@ type Pair<'a> = (&'a str, &'a dyn Fn(&mut PayloadWriter<'_>));
 fn payload(pairs: &[Pair<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = PayloadWriter::new(&mut bytes);
-    writer.map(pairs.len() as u32);
+    writer.map(pairs.len());
     for (key, write) in pairs {
         writer.str(key);
         write(&mut writer);
