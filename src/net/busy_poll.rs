@@ -1,18 +1,18 @@
-//! Decides whether the I/O thread polls for work ("looks") before it sleeps. Waking a sleeping thread takes longer than
-//! a fast server takes to answer, but a look that finds nothing wastes processor time.
+//! Decides whether the I/O thread busy-polls for work before it sleeps. Waking a sleeping thread takes longer than
+//! a fast server takes to answer, but a poll that finds nothing wastes processor time.
 //!
-//! The decision depends on recent waits. After a look that finds nothing, the thread sleeps. The more looks have
-//! failed, the more short sleeps must follow before the next look. So a long wait costs at most one look, and a server
+//! The decision depends on recent waits. After a poll that finds nothing, the thread sleeps. The more polls have
+//! failed, the more short sleeps must follow before the next poll. So a long wait costs at most one poll, and a server
 //! that is always slow costs none.
 
 use std::time::Duration;
 
-/// A sleep of up to this many times the length of a look could have been saved by a look, because it includes the time
+/// A sleep of up to this many times the length of a poll could have been saved by a poll, because it includes the time
 /// it took to wake the thread.
 const SHORT_SLEEP: u32 = 4;
-/// The most short sleeps between two looks, however many looks have failed.
+/// The most short sleeps between two polls, however many polls have failed.
 const MOST_SKIPPED: u32 = 63;
-/// With more calls in flight than this, there is no look. While the thread sleeps, calls and answers accumulate, and
+/// With more calls in flight than this, there is no poll. While the thread sleeps, calls and answers accumulate, and
 /// then travel together. That saves more than the wake costs.
 const FEW_CALLS: usize = 16;
 
@@ -33,28 +33,28 @@ pub(super) enum WaitingFor {
     Commands,
 }
 
-/// The results of recent looks.
+/// The results of recent polls.
 #[derive(Debug)]
 struct Record {
-    /// How many short sleeps the last failed look required.
+    /// How many short sleeps the last failed poll required.
     penalty: u32,
     /// How many of them are left.
     skips: u32,
 }
 
 impl BusyPoll {
-    /// Creates the state for looks of up to `limit`. A limit of zero disables them.
+    /// Creates the state for polls of up to `limit`. A limit of zero disables them.
     pub(super) fn new(limit: Duration) -> BusyPoll {
         BusyPoll {
             limit,
             for_answers: Record { penalty: 0, skips: 0 },
-            // An idle client must never look, not even once.
+            // An idle client must never poll, not even once.
             for_commands: Record { penalty: 0, skips: 1 },
         }
     }
 
-    /// How long to look now, if at all, with `calls` calls in flight.
-    pub(super) fn look(&self, what: WaitingFor, calls: usize) -> Option<Duration> {
+    /// How long to poll now, if at all, with `calls` calls in flight.
+    pub(super) fn time_to_poll(&self, what: WaitingFor, calls: usize) -> Option<Duration> {
         let record = match what {
             WaitingFor::Answers => &self.for_answers,
             WaitingFor::Commands => &self.for_commands,
@@ -67,14 +67,14 @@ impl BusyPoll {
         !self.limit.is_zero()
     }
 
-    /// Records a look. `has_paid` tells whether it found work in time.
-    pub(super) fn record_look(&mut self, what: WaitingFor, has_paid: bool) {
+    /// Records a poll. `found_work` tells whether it found work in time.
+    pub(super) fn record_poll(&mut self, what: WaitingFor, found_work: bool) {
         let record = self.record(what);
-        record.penalty = if has_paid { record.penalty / 2 } else { (2 * record.penalty + 1).min(MOST_SKIPPED) };
-        record.skips = if has_paid { 0 } else { record.penalty };
+        record.penalty = if found_work { record.penalty / 2 } else { (2 * record.penalty + 1).min(MOST_SKIPPED) };
+        record.skips = if found_work { 0 } else { record.penalty };
     }
 
-    /// Records a sleep without a look before it.
+    /// Records a sleep without a poll before it.
     pub(super) fn record_sleep(&mut self, what: WaitingFor, slept: Duration) {
         if slept <= self.limit * SHORT_SLEEP {
             let record = self.record(what);
@@ -99,66 +99,66 @@ mod tests {
     const SHORT: Duration = Duration::from_micros(120);
     const LONG: Duration = Duration::from_millis(1);
 
-    /// Counts how many of `waits` waits begin with a look, if all looks have the same result and all sleeps the same
+    /// Counts how many of `waits` waits begin with a poll, if all polls have the same result and all sleeps the same
     /// length.
-    fn looks(busy_poll: &mut BusyPoll, what: WaitingFor, has_paid: bool, slept: Duration, waits: u32) -> u32 {
-        let mut looks = 0;
+    fn polls(busy_poll: &mut BusyPoll, what: WaitingFor, found_work: bool, slept: Duration, waits: u32) -> u32 {
+        let mut polls = 0;
         for _ in 0..waits {
-            if busy_poll.look(what, 1).is_some() {
-                looks += 1;
-                busy_poll.record_look(what, has_paid);
+            if busy_poll.time_to_poll(what, 1).is_some() {
+                polls += 1;
+                busy_poll.record_poll(what, found_work);
             } else {
                 busy_poll.record_sleep(what, slept);
             }
         }
-        looks
+        polls
     }
 
     #[test]
-    fn looks_that_pay_continue() {
-        assert_eq!(looks(&mut BusyPoll::new(LIMIT), Answers, true, SHORT, 100), 100);
+    fn polls_that_pay_continue() {
+        assert_eq!(polls(&mut BusyPoll::new(LIMIT), Answers, true, SHORT, 100), 100);
     }
 
     #[test]
-    fn slow_server_costs_one_look() {
-        assert_eq!(looks(&mut BusyPoll::new(LIMIT), Answers, false, LONG, 1_000), 1);
+    fn slow_server_costs_one_poll() {
+        assert_eq!(polls(&mut BusyPoll::new(LIMIT), Answers, false, LONG, 1_000), 1);
     }
 
     #[test]
-    fn looks_that_never_pay_become_rare() {
-        let looks = looks(&mut BusyPoll::new(LIMIT), Answers, false, SHORT, 10_000);
-        assert!((1..200).contains(&looks), "{looks} looks");
+    fn polls_that_never_pay_become_rare() {
+        let polls = polls(&mut BusyPoll::new(LIMIT), Answers, false, SHORT, 10_000);
+        assert!((1..200).contains(&polls), "{polls} polls");
     }
 
     #[test]
-    fn looking_resumes_once_waits_are_short() {
+    fn polling_resumes_once_waits_are_short() {
         let mut busy_poll = BusyPoll::new(LIMIT);
-        looks(&mut busy_poll, Answers, false, LONG, 1_000);
-        looks(&mut busy_poll, Answers, true, SHORT, 2);
-        assert_eq!(looks(&mut busy_poll, Answers, true, SHORT, 100), 100);
+        polls(&mut busy_poll, Answers, false, LONG, 1_000);
+        polls(&mut busy_poll, Answers, true, SHORT, 2);
+        assert_eq!(polls(&mut busy_poll, Answers, true, SHORT, 100), 100);
     }
 
     #[test]
-    fn idle_client_never_looks() {
-        assert_eq!(looks(&mut BusyPoll::new(LIMIT), Commands, false, LONG, 1_000), 0);
+    fn idle_client_never_polls() {
+        assert_eq!(polls(&mut BusyPoll::new(LIMIT), Commands, false, LONG, 1_000), 0);
     }
 
     #[test]
-    fn pauses_between_calls_do_not_end_the_looks_for_answers() {
+    fn pauses_between_calls_do_not_end_the_polls_for_answers() {
         let mut busy_poll = BusyPoll::new(LIMIT);
-        looks(&mut busy_poll, Commands, false, LONG, 1_000);
-        assert_eq!(looks(&mut busy_poll, Answers, true, SHORT, 100), 100);
+        polls(&mut busy_poll, Commands, false, LONG, 1_000);
+        assert_eq!(polls(&mut busy_poll, Answers, true, SHORT, 100), 100);
     }
 
     #[test]
-    fn many_calls_prevent_looks() {
+    fn many_calls_prevent_polls() {
         let busy_poll = BusyPoll::new(LIMIT);
-        assert_eq!(busy_poll.look(Answers, FEW_CALLS), Some(LIMIT));
-        assert_eq!(busy_poll.look(Answers, FEW_CALLS + 1), None);
+        assert_eq!(busy_poll.time_to_poll(Answers, FEW_CALLS), Some(LIMIT));
+        assert_eq!(busy_poll.time_to_poll(Answers, FEW_CALLS + 1), None);
     }
 
     #[test]
-    fn limit_of_zero_disables_looks() {
-        assert_eq!(looks(&mut BusyPoll::new(Duration::ZERO), Answers, true, Duration::ZERO, 100), 0);
+    fn limit_of_zero_disables_polls() {
+        assert_eq!(polls(&mut BusyPoll::new(Duration::ZERO), Answers, true, Duration::ZERO, 100), 0);
     }
 }

@@ -262,7 +262,7 @@ impl Driver {
     /// Waits for events and commands, unless there is more to do already.
     fn wait(&mut self, events: &mut Events, now: Instant, is_drained: bool) {
         let polled = if is_drained && !self.has_input() && !self.has_output() {
-            self.look_or_sleep(events)
+            self.poll_or_sleep(events)
         } else {
             self.yielding.yield_to_completed();
             self.poll.poll(events, Some(Duration::ZERO))
@@ -278,15 +278,15 @@ impl Driver {
         }
     }
 
-    fn look_or_sleep(&mut self, events: &mut Events) -> io::Result<()> {
+    fn poll_or_sleep(&mut self, events: &mut Events) -> io::Result<()> {
         let what = if self.engine.has_calls() { WaitingFor::Answers } else { WaitingFor::Commands };
-        match self.busy_poll.look(what, self.yielding.calls_under_way(self.engine.in_flight())) {
+        match self.busy_poll.time_to_poll(what, self.yielding.calls_under_way(self.engine.in_flight())) {
             Some(limit) => {
                 let until = Instant::now() + limit;
                 let until = self.next_due().map_or(until, |due| due.min(until));
-                let has_found = self.look(events, until)?;
-                // Work that arrived late did not justify the look, because this thread shares its processor.
-                self.busy_poll.record_look(what, has_found && Instant::now() <= until);
+                let has_found = self.poll_until(until, events)?;
+                // Work that arrived late did not justify the poll, because this thread shares its processor.
+                self.busy_poll.record_poll(what, has_found && Instant::now() <= until);
                 if has_found { Ok(()) } else { self.sleep(events) }
             }
             None => {
@@ -305,7 +305,7 @@ impl Driver {
     }
 
     /// Looks for events and commands repeatedly until `until`. Returns whether there are any.
-    fn look(&mut self, events: &mut Events, until: Instant) -> io::Result<bool> {
+    fn poll_until(&mut self, until: Instant, events: &mut Events) -> io::Result<bool> {
         loop {
             self.yielding.yield_to_callers(self.engine.in_flight());
             if !self.commands.is_empty() {
