@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::call_outcome::CallOutcome;
-use super::callbacks::{Callbacks, Job, contained};
+use super::callback::{Callback, CallbackRun, Delivery};
+use super::callback_threads::{Callbacks, Job};
 use super::metrics::CallTimer;
 use super::permits::{AcquireError, Permit};
 use super::reply::ReplySender;
-use super::shared::{ClientState, Shared};
-use super::undelivered::ChargedOutcome;
+use super::shared::Shared;
 use crate::engine::{Outcome, Token};
 use crate::error::{Error, Stage, TimeoutError};
 
 /// The I/O thread checks an abandoned answer of up to this many bytes itself; a callback thread checks a larger one.
-const LOOKED_AT_HERE: usize = 64 * 1024;
+const CHECKED_BY_IO_THREAD: usize = 64 * 1024;
 
 /// Where the outcome goes.
 pub(crate) enum Route {
@@ -23,9 +23,6 @@ pub(crate) enum Route {
     /// To a callback, on a callback thread.
     Callback(Callback),
 }
-
-/// A user's callback.
-pub(crate) struct Callback(Box<dyn Deliver>);
 
 /// Delivers the outcome of one call.
 pub(crate) struct Completion {
@@ -45,11 +42,6 @@ struct Open {
 enum OpenRoute {
     Reply(ReplySender),
     Callback { callback: Callback, permit: Option<Permit>, run: CallbackRun },
-}
-
-/// Represents a callback that has not finished. A shutdown waits until this is dropped.
-struct CallbackRun {
-    state: Arc<ClientState>,
 }
 
 impl Completion {
@@ -147,7 +139,7 @@ impl Open {
     fn deliver(self, outcome: Outcome, hand_in: impl FnOnce(&Callbacks, Box<dyn Job>)) {
         let Open { shared, route, permit, is_counted, timer } = self;
         let is_awaited = match &route {
-            OpenRoute::Reply(sender) => sender.is_awaited(),
+            OpenRoute::Reply(sender) => sender.begin_delivery(),
             OpenRoute::Callback { .. } => true,
         };
         if is_counted {
@@ -161,20 +153,20 @@ impl Open {
         match route {
             OpenRoute::Reply(sender) => {
                 if let Err(abandoned) = sender.send(outcome) {
-                    look_at(abandoned.take(), &shared);
+                    check_abandoned(abandoned.take(), &shared);
                 }
             }
             OpenRoute::Callback { callback, permit, run } => {
-                hand_in(&shared.callbacks, callback.0.with_outcome(Delivery { outcome, permit, run }));
+                hand_in(&shared.callbacks, callback.into_job(Delivery { outcome, permit, run }));
             }
         }
     }
 }
 
 /// Checks an abandoned answer, which nobody reads, so that undecodable ones are counted.
-fn look_at(outcome: Outcome, shared: &Shared) {
+fn check_abandoned(outcome: Outcome, shared: &Shared) {
     let Ok(answer) = outcome else { return };
-    if answer.payload.len() <= LOOKED_AT_HERE {
+    if answer.payload.len() <= CHECKED_BY_IO_THREAD {
         return shared.state.counters.record_abandoned(&answer);
     }
     let counters = Arc::clone(&shared.state.counters);
@@ -189,61 +181,4 @@ fn count(shared: &Shared, timer: CallTimer, outcome: &Outcome, is_awaited: bool)
         shared.state.counters.late_answers.increment();
     }
     shared.call_metrics.record(timer, call_outcome);
-}
-
-impl Callback {
-    /// Allocates the callback with space for the outcome, so the I/O thread allocates nothing to deliver it.
-    pub(crate) fn new(code: impl FnOnce(Outcome, &ClientState) + Send + 'static) -> Callback {
-        Callback(Box::new(WithRoom { code, delivery: None }))
-    }
-}
-
-/// A callback that waits for its outcome.
-trait Deliver: Send {
-    fn with_outcome(self: Box<Self>, delivery: Delivery) -> Box<dyn Job>;
-}
-
-/// An outcome on its way to a callback, with the permit that is released when the callback begins.
-///
-/// It must not hold the sender of the callback threads: it may stay in an event loop long after these threads have
-/// nothing else to do.
-struct Delivery {
-    outcome: ChargedOutcome,
-    permit: Option<Permit>,
-    run: CallbackRun,
-}
-
-struct WithRoom<F> {
-    code: F,
-    delivery: Option<Delivery>,
-}
-
-impl<F: FnOnce(Outcome, &ClientState) + Send + 'static> Deliver for WithRoom<F> {
-    fn with_outcome(mut self: Box<Self>, delivery: Delivery) -> Box<dyn Job> {
-        self.delivery = Some(delivery);
-        self
-    }
-}
-
-impl<F: FnOnce(Outcome, &ClientState) + Send> Job for WithRoom<F> {
-    fn run(self: Box<Self>) {
-        let WithRoom { code, delivery } = *self;
-        let Some(Delivery { outcome, permit, run }) = delivery else { return };
-        // The callback may itself make calls with callbacks.
-        permit.into_iter().for_each(|permit| run.state.permits.release(permit));
-        contained("a callback", || code(outcome.take(), &run.state));
-    }
-}
-
-impl CallbackRun {
-    fn new(state: &Arc<ClientState>) -> CallbackRun {
-        state.unfinished_callbacks.add();
-        CallbackRun { state: Arc::clone(state) }
-    }
-}
-
-impl Drop for CallbackRun {
-    fn drop(&mut self) {
-        self.state.unfinished_callbacks.finish();
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::callbacks::{Callbacks, contained};
+use super::callback_threads::{Callbacks, contained};
 use crate::engine::ConnectionInfo;
 use crate::error::Error;
 

@@ -29,7 +29,7 @@ impl Progress {
     }
 
     /// Begins to deliver the outcome. Returns whether the caller still waits for it.
-    pub(super) fn deliver(&self) -> bool {
+    pub(super) fn begin_delivery(&self) -> bool {
         self.0.fetch_or(DELIVERED, Ordering::AcqRel) & GIVEN_UP == 0
     }
 
@@ -55,7 +55,7 @@ mod tests {
         let progress = Progress::default();
         assert_eq!(progress.give_up(), (GaveUp::Unsent, false));
         assert!(!progress.begin_sending());
-        assert!(!progress.deliver());
+        assert!(!progress.begin_delivery());
     }
 
     #[test]
@@ -63,13 +63,13 @@ mod tests {
         let progress = Progress::default();
         assert!(progress.begin_sending());
         assert_eq!(progress.give_up(), (GaveUp::Sent, false));
-        assert!(!progress.deliver());
+        assert!(!progress.begin_delivery());
     }
 
     #[test]
     fn imminent_outcome_is_reported_on_giving_up() {
         let progress = Progress::default();
-        assert!(progress.begin_sending() && progress.deliver());
+        assert!(progress.begin_sending() && progress.begin_delivery());
         assert_eq!(progress.give_up(), (GaveUp::Sent, true));
     }
 }

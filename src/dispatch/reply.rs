@@ -117,9 +117,9 @@ impl ReplySender {
         self.progress.begin_sending()
     }
 
-    /// See [`Progress::deliver`].
-    pub(super) fn is_awaited(&self) -> bool {
-        self.progress.deliver()
+    /// See [`Progress::begin_delivery`].
+    pub(super) fn begin_delivery(&self) -> bool {
+        self.progress.begin_delivery()
     }
 
     /// Delivers the outcome, and wakes the waiting thread. Never blocks.
@@ -182,7 +182,7 @@ mod tests {
             let sender = reply.sender();
             assert!(!is_sent || sender.begin_sending());
             // The I/O thread is interrupted here, before it sends the outcome itself.
-            assert!(sender.is_awaited());
+            assert!(sender.begin_delivery());
             let gave_up = reply.wait(Instant::now()).map(drop).unwrap_err();
             assert_eq!(gave_up, if is_sent { GaveUp::Sent } else { GaveUp::Unsent });
         }
@@ -193,7 +193,7 @@ mod tests {
         let late = CallReply::of_this_thread();
         let sender = late.sender();
         assert!(late.wait(Instant::now()).is_err());
-        assert!(!sender.is_awaited());
+        assert!(!sender.begin_delivery());
         assert!(sender.send(outcome()).is_err());
         assert!(CallReply::of_this_thread().wait(Instant::now()).is_err());
     }
@@ -202,7 +202,7 @@ mod tests {
     fn reused_channel_starts_unsent() {
         let first = CallReply::of_this_thread();
         let sender = first.sender();
-        assert!(sender.begin_sending() && sender.is_awaited());
+        assert!(sender.begin_sending() && sender.begin_delivery());
         assert!(sender.send(outcome()).is_ok());
         assert!(first.wait(later()).is_ok());
         assert!(matches!(CallReply::of_this_thread().wait(Instant::now()), Err(GaveUp::Unsent)));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
-use super::callbacks::Callbacks;
-use super::clock::ServerClock;
+use super::callback_threads::Callbacks;
 use super::listeners::Listeners;
 use super::metrics::CallMetrics;
 use super::permits::Permits;
+use super::server_clock::ServerClock;
 use super::undelivered::Undelivered;
 use super::unfinished::UnfinishedCallbacks;
 use crate::engine::Counters;

@@ -11,7 +11,7 @@ use std::thread;
 
 use super::push::Push;
 use super::queue::{Outbox, Queue, Ready, Taken};
-use crate::dispatch::callbacks::{Callbacks, contained};
+use crate::dispatch::callback_threads::{Callbacks, contained};
 use crate::error::{Error, SystemError};
 use crate::sync::{AtomicBool, Mutex};
 

@@ -2,7 +2,7 @@
 //! interleave.
 
 use super::*;
-use crate::dispatch::callbacks::Work;
+use crate::dispatch::callback_threads::Work;
 use crate::rtm::{EventRef, PushList, PushRef};
 
 use crossbeam_channel::Receiver;
