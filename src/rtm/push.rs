@@ -9,7 +9,7 @@ mod list;
 
 pub use list::{PushList, PushParts};
 
-use super::{MessageType, Target};
+use super::{MessageId, MessageType, Target, UserId};
 use crate::error::DecodeError;
 use crate::fpnn::{PayloadReader, RawString};
 
@@ -87,8 +87,8 @@ pub enum PushRef<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageRef<'a> {
     pub target: Target,
-    pub from: i64,
-    pub mid: i64,
+    pub from: UserId,
+    pub mid: MessageId,
     pub mtype: MessageType,
     /// Only its msgpack kind distinguishes text from bytes.
     pub body: RawString<'a>,
@@ -101,7 +101,7 @@ pub struct MessageRef<'a> {
 pub struct EventRef<'a> {
     pub pid: i32,
     pub name: &'a [u8],
-    pub uid: i64,
+    pub uid: UserId,
     pub time: i64,
     pub endpoint: &'a [u8],
     pub data: Option<&'a [u8]>,

@@ -11,8 +11,8 @@ use super::retry::{Losses, Refusals, is_loss};
 use super::settled::Settlement;
 use crate::engine::ListenerId;
 use crate::error::Error;
-use crate::rtm::Message;
 use crate::rtm::methods::history::{History, HistoryPage, MOST_PER_PAGE};
+use crate::rtm::{Message, RoomId};
 
 /// How many messages of a room the server keeps. If a room was empty and has this many now, there may have been more.
 const KEPT_MESSAGES: usize = 500;
@@ -31,7 +31,7 @@ pub(super) struct Start {
 /// The messages of a room that listeners missed before a connection was made.
 #[derive(Debug)]
 pub(crate) struct CatchUp {
-    pub rid: i64,
+    pub rid: RoomId,
     /// The number of that connection.
     pub connection: u64,
     /// The next page is read on a connection with a higher number than this.
@@ -80,7 +80,7 @@ pub(super) enum Deliverable {
 }
 
 impl CatchUp {
-    pub(super) fn new(rid: i64, connection: u64, start: Option<Start>) -> CatchUp {
+    pub(super) fn new(rid: RoomId, connection: u64, start: Option<Start>) -> CatchUp {
         let reached_time = start.as_ref().filter(|start| !start.was_room_empty()).map(|start| start.last.mtime);
         let begin = start.as_ref().map_or(0, Start::begin);
         let step = match start {

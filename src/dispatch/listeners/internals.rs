@@ -7,6 +7,7 @@ use super::schedule::Work;
 use super::{Listeners, Push, Sink, Taken};
 use crate::engine::{Action, Counters, ListenerId};
 use crate::error::Error;
+use crate::rtm::RoomId;
 use crate::rtm::methods::history::{HistoryPage, StoredMessage};
 use crate::rtm::methods::listen::Listen;
 
@@ -88,7 +89,7 @@ impl OfflineListeners {
 impl OfflineReading {
     /// The room whose history is read.
     #[must_use]
-    pub fn room(&self) -> i64 {
+    pub fn room(&self) -> RoomId {
         self.0.rid()
     }
 

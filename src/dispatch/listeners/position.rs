@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use crate::rtm::Message;
+use crate::rtm::{Message, MessageId, UserId};
 
 /// How far before the last message reading starts, in milliseconds. The servers' clocks may differ, so a message may
 /// have an earlier time than one that was pushed before it.
@@ -19,8 +19,8 @@ const MOST_KEYS: usize = 1024;
 pub(super) struct Position {
     /// In milliseconds.
     pub mtime: i64,
-    pub from: i64,
-    pub mid: i64,
+    pub from: UserId,
+    pub mid: MessageId,
 }
 
 /// A message of the history, with its position.
@@ -36,7 +36,7 @@ pub(super) struct LastMessage {
     /// In milliseconds; 0 if the room was empty.
     pub mtime: i64,
     /// The messages of that millisecond, by sender and id, in order of arrival.
-    keys: Vec<(i64, i64)>,
+    keys: Vec<(UserId, MessageId)>,
     /// Every message whose time lies within the overlap before the last one arrived no earlier than the first landmark.
     /// The second becomes the first once its time is at least the overlap before that of the last message.
     landmarks: [Landmark; 2],
@@ -68,7 +68,7 @@ impl LastMessage {
     }
 
     /// Makes the messages of one millisecond the last; without any, the room was empty.
-    pub(super) fn of_keys(mtime: i64, keys: Vec<(i64, i64)>, came_at: Instant) -> LastMessage {
+    pub(super) fn of_keys(mtime: i64, keys: Vec<(UserId, MessageId)>, came_at: Instant) -> LastMessage {
         LastMessage { mtime, keys, landmarks: [Landmark { mtime, came_at }; 2] }
     }
 

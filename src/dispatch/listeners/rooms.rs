@@ -12,8 +12,8 @@ use super::position::{LastMessage, OVERLAP_MS, Position};
 use super::retry::Losses;
 use super::settled::Settlement;
 use crate::engine::ListenerId;
-use crate::rtm::MessageRef;
 use crate::rtm::methods::history::History;
+use crate::rtm::{MessageId, MessageRef, UserId};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -44,8 +44,8 @@ pub(super) struct Room {
 #[derive(Debug, Clone, Copy)]
 struct FirstPush {
     connection: u64,
-    from: i64,
-    mid: i64,
+    from: UserId,
+    mid: MessageId,
 }
 
 /// A listener that catches the room up.

@@ -9,14 +9,14 @@ use rustc_hash::FxHashMap;
 
 use crate::engine::ListenerId;
 use crate::rtm::methods::listen::{Listen, Wanted};
-use crate::rtm::{PushRef, Target};
+use crate::rtm::{PushRef, RoomId, Target, UserId};
 
 /// The listeners of every kind of push.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    users: Kind<i64>,
+    users: Kind<UserId>,
     groups: Kind<i64>,
-    rooms: Kind<i64>,
+    rooms: Kind<RoomId>,
     events: Kind<Box<str>>,
 }
 

@@ -13,8 +13,8 @@ use super::position::{Position, Row};
 use super::tables::Tables;
 use crate::engine::ListenerId;
 use crate::error::Error;
-use crate::rtm::Message;
 use crate::rtm::methods::history::HistoryPage;
+use crate::rtm::{Message, RoomId};
 
 /// The answer to a query for a history page.
 pub(crate) type PageOutcome = Result<HistoryPage, Error>;
@@ -40,7 +40,7 @@ impl Tables {
     /// Accepts the newest messages of a room, or the failure to read them. They count only if the connection still
     /// exists. If it was lost before the call was sent, the call was answered on the next connection, possibly before
     /// the first push there.
-    pub(super) fn accept_newest(&mut self, rid: i64, connection: u64, page: Option<PageOutcome>, now: Instant) {
+    pub(super) fn accept_newest(&mut self, rid: RoomId, connection: u64, page: Option<PageOutcome>, now: Instant) {
         let is_same = self.connection == connection && !self.is_lost;
         let Some(room) = self.rooms.get_mut(&rid) else { return };
         if let Some(Err(error)) = &page {

@@ -11,19 +11,20 @@ use super::push::GapReason;
 use super::tables::{Entry, Tables};
 use crate::engine::ListenerId;
 use crate::error::Error;
+use crate::rtm::RoomId;
 use crate::rtm::methods::history::History;
 
 /// Something to read from a history.
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Find the newest messages of a room, where a later catch-up will begin.
-    FindNewest { rid: i64, connection: u64, query: History },
+    FindNewest { rid: RoomId, connection: u64, query: History },
     /// Catch a room up.
     CatchUp(Box<CatchUp>),
 }
 
 impl Work {
-    pub(crate) fn rid(&self) -> i64 {
+    pub(crate) fn rid(&self) -> RoomId {
         match self {
             Work::FindNewest { rid, .. } => *rid,
             Work::CatchUp(catch_up) => catch_up.rid,
@@ -84,7 +85,7 @@ impl Tables {
     }
 
     /// Handles a change of the room: its catch-ups may have ended, or there may be work for a thread.
-    pub(super) fn reschedule_room(&mut self, rid: i64) {
+    pub(super) fn reschedule_room(&mut self, rid: RoomId) {
         if self.rooms_being_read.contains(&rid) {
             return;
         }
@@ -104,7 +105,7 @@ impl Tables {
 
     /// Whether there is work for the room that can be done now. A history is read only after the server has granted the
     /// subscription. Otherwise, messages behind the last page could be missed.
-    fn is_ready(&self, rid: i64) -> bool {
+    fn is_ready(&self, rid: RoomId) -> bool {
         let Some(room) = self.rooms.get(&rid).filter(|room| room.granted_on == self.connection) else { return false };
         if self.is_lost {
             return false;
@@ -118,13 +119,13 @@ impl Tables {
     /// Whether the starting point of a catch-up is still unknown for any of the listener's rooms.
     pub(super) fn awaits_newest(&self, id: ListenerId) -> bool {
         let Some(entry) = self.listeners.get(&id) else { return false };
-        let is_awaited = |rid: &i64| self.rooms.get(rid).is_some_and(|room| room.newest_query.is_some());
+        let is_awaited = |rid: &RoomId| self.rooms.get(rid).is_some_and(|room| room.newest_query.is_some());
         entry.listen.rooms.named.iter().any(is_awaited)
     }
 
     /// Plans the catch-ups of all rooms of which some listener missed messages.
     fn plan_catch_ups(&mut self, connection: u64) {
-        let missed: Vec<i64> = self.rooms.keys().copied().filter(|&rid| self.is_missed(rid, connection)).collect();
+        let missed: Vec<RoomId> = self.rooms.keys().copied().filter(|&rid| self.is_missed(rid, connection)).collect();
         let overtaken: Vec<Option<CatchUp>> = missed.iter().map(|&rid| self.take_overtaken(rid, connection)).collect();
         let being_read = &self.rooms_being_read;
         self.rooms.iter_mut().for_each(|(rid, room)| room.enter_connection(connection, being_read.contains(rid)));
@@ -139,13 +140,13 @@ impl Tables {
     }
 
     /// Whether some listener missed messages of the room before this connection.
-    fn is_missed(&self, rid: i64, connection: u64) -> bool {
+    fn is_missed(&self, rid: RoomId, connection: u64) -> bool {
         self.listeners_of_room(rid).any(|(_, entry)| entry.was_there_before(connection))
     }
 
     /// Takes back the last catch-up of a room if it has not begun and the one for this connection covers it: nothing
     /// was pushed and nobody has joined since. Otherwise, catch-ups would pile up when a server comes and goes.
-    fn take_overtaken(&mut self, rid: i64, connection: u64) -> Option<CatchUp> {
+    fn take_overtaken(&mut self, rid: RoomId, connection: u64) -> Option<CatchUp> {
         let room = self.rooms.get(&rid)?;
         let catch_up = room.plans.back()?;
         let is_same = |entry: &Entry| entry.was_there_before(catch_up.connection) == entry.was_there_before(connection);
@@ -186,7 +187,7 @@ impl Tables {
     /// Ends the catch-ups of the room if the room was refused. The refusal itself is reported as a gap. That gap comes
     /// too late for a catch-up that something was pushed behind, or that belongs to an earlier connection; such a
     /// catch-up gets its own.
-    fn end_refused(&mut self, rid: i64) {
+    fn end_refused(&mut self, rid: RoomId) {
         if self.rooms.get(&rid).is_none_or(|room| room.plans.is_empty()) {
             return;
         }
@@ -203,7 +204,7 @@ impl Tables {
 
     /// Returns why the server refused all listeners that missed messages of the room on this connection. Returns `None`
     /// while the room may still be granted for one of them.
-    fn refusal(&self, rid: i64) -> Option<Error> {
+    fn refusal(&self, rid: RoomId) -> Option<Error> {
         let mut error = None;
         for (_, entry) in self.listeners_of_room(rid).filter(|(_, entry)| entry.was_there_before(self.connection)) {
             let (connection, refusal) = entry.last_refusal.as_ref()?;

@@ -17,7 +17,7 @@ use super::sink::Sink;
 use crate::engine::ListenerId;
 use crate::error::Error;
 use crate::rtm::methods::listen::Listen;
-use crate::rtm::{MessageRef, PushList, PushRef, Target};
+use crate::rtm::{MessageRef, PushList, PushRef, RoomId, Target};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -28,9 +28,9 @@ pub(super) struct Tables {
     /// The messages seen, for all listeners.
     pub duplicates: Duplicates,
     /// The rooms that at least one listener catches up.
-    pub rooms: FxHashMap<i64, Room>,
+    pub rooms: FxHashMap<RoomId, Room>,
     /// The rooms that the catch-up threads take next, each listed once.
-    pub ready_rooms: VecDeque<i64>,
+    pub ready_rooms: VecDeque<RoomId>,
     /// The number of the newest connection known here.
     pub connection: u64,
     /// Whether it was lost, with no sign of a new one yet.
@@ -42,7 +42,7 @@ pub(super) struct Tables {
     /// The listeners of the last routed push. Kept to reuse its memory.
     pub found: Vec<ListenerId>,
     /// The rooms whose history a thread is reading.
-    pub rooms_being_read: Vec<i64>,
+    pub rooms_being_read: Vec<RoomId>,
     /// The number of catch-up threads, including those being started.
     pub threads: usize,
     pub is_closed: bool,
@@ -83,7 +83,7 @@ impl Entry {
     }
 
     /// Whether missing messages of this room are delivered to the listener, rather than reported as a gap.
-    pub(super) fn fills(&self, rid: i64) -> bool {
+    pub(super) fn fills(&self, rid: RoomId) -> bool {
         self.fills_gaps && self.listen.rooms.named.contains(&rid)
     }
 
@@ -120,7 +120,7 @@ impl Tables {
     }
 
     /// Returns the listeners that catch the room up.
-    pub(super) fn listeners_of_room(&self, rid: i64) -> impl Iterator<Item = (ListenerId, &Entry)> {
+    pub(super) fn listeners_of_room(&self, rid: RoomId) -> impl Iterator<Item = (ListenerId, &Entry)> {
         let ids = self.rooms.get(&rid).into_iter().flat_map(Room::listeners);
         ids.filter_map(|id| Some((id, self.listeners.get(&id)?)))
     }

@@ -6,13 +6,14 @@ use std::hash::Hash;
 use rustc_hash::FxHashMap;
 
 use crate::rtm::methods::listen::{Listen, SetListen, Subjects, Wanted};
+use crate::rtm::{RoomId, UserId};
 
 /// How many subscriptions contain each subject.
 #[derive(Debug, Default)]
 pub(super) struct Union {
-    users: Counts<i64>,
+    users: Counts<UserId>,
     groups: Counts<i64>,
-    rooms: Counts<i64>,
+    rooms: Counts<RoomId>,
     events: Counts<Box<str>>,
 }
 

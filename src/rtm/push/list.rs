@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{EventRef, MessageRef, PushRef};
 use crate::fpnn::RawString;
-use crate::rtm::{Event, Message, MessageBody, MessageType, Target};
+use crate::rtm::{Event, Message, MessageBody, MessageId, MessageType, Target, UserId};
 
 /// Larger buffers, which a large push needed, are not reused for the next list.
 const WORTH_KEEPING: usize = 128 * 1024;
@@ -15,7 +15,7 @@ const WORTH_KEEPING: usize = 128 * 1024;
 /// once, when a push is added.
 #[derive(Debug, Clone, Default)]
 pub struct PushList {
-    pushes: Vec<Kept>,
+    pushes: Vec<ListedPush>,
     texts: String,
     /// Bodies that are not text.
     binary: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct PushList {
 
 /// One push of a list.
 #[derive(Debug, Clone, Copy)]
-pub struct Kept {
+pub struct ListedPush {
     pub parts: PushParts,
     payload_len: u32,
 }
@@ -39,8 +39,8 @@ pub enum PushParts {
 #[derive(Debug, Clone, Copy)]
 pub struct MessageParts {
     target: Target,
-    from: i64,
-    mid: i64,
+    from: UserId,
+    mid: MessageId,
     mtype: MessageType,
     body: Body,
     attrs: Span,
@@ -51,7 +51,7 @@ pub struct MessageParts {
 pub struct EventParts {
     pid: i32,
     name: Span,
-    uid: i64,
+    uid: UserId,
     time: i64,
     endpoint: Span,
     data: Option<Span>,
@@ -70,7 +70,7 @@ struct Span {
     end: u32,
 }
 
-impl Kept {
+impl ListedPush {
     /// The length of its payload.
     #[must_use]
     pub fn payload_len(&self) -> usize {
@@ -86,12 +86,12 @@ impl PushList {
             PushRef::Event(event) => PushParts::Event(self.add_event(event)),
         };
         self.payload_bytes += payload_len;
-        self.pushes.push(Kept { parts, payload_len: payload_len as u32 });
+        self.pushes.push(ListedPush { parts, payload_len: payload_len as u32 });
     }
 
     /// The pushes in order of arrival.
     #[must_use]
-    pub fn pushes(&self) -> &[Kept] {
+    pub fn pushes(&self) -> &[ListedPush] {
         &self.pushes
     }
 

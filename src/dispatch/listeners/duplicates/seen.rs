@@ -5,7 +5,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::rtm::Target;
+use crate::rtm::{MessageId, Target, UserId};
 
 /// The most messages in a table.
 pub(super) const MOST_SIGHTINGS: usize = 64 * 1024;
@@ -20,8 +20,8 @@ const FEWEST_SLOTS: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::dispatch::listeners) struct MessageKey {
     pub target: Target,
-    pub from: i64,
-    pub mid: i64,
+    pub from: UserId,
+    pub mid: MessageId,
 }
 
 /// How a message was seen.
