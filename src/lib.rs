@@ -296,37 +296,46 @@
 // With the codec public, what is still unreachable is meant for the crate alone.
 #![cfg_attr(feature = "unstable-internals", warn(unreachable_pub))]
 
-mod client;
+// Lowest layer first; each knows only those above it in this list. `docs/design.md` says what each holds.
 mod code;
 mod config;
-mod dispatch;
-#[cfg(doctest)]
-mod doc_samples;
-#[cfg(not(feature = "unstable-internals"))]
-#[allow(unreachable_pub, reason = "public with the feature `unstable-internals`")]
-mod engine;
-#[cfg(feature = "unstable-internals")]
-#[doc(hidden)]
-pub mod engine;
 pub mod error;
+
 #[cfg(not(feature = "unstable-internals"))]
 mod fpnn;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]
 pub mod fpnn;
-#[cfg(feature = "gate")]
-pub mod gate;
-#[cfg(test)]
-#[path = "../tests/common/golden_files.rs"]
-mod golden_files;
-mod net;
+
 #[cfg(not(feature = "unstable-internals"))]
 mod rtm;
 #[cfg(feature = "unstable-internals")]
 #[doc(hidden)]
 pub mod rtm;
 
+#[cfg(not(feature = "unstable-internals"))]
+#[allow(unreachable_pub, reason = "public with the feature `unstable-internals`")]
+mod engine;
+#[cfg(feature = "unstable-internals")]
+#[doc(hidden)]
+pub mod engine;
+
 mod sync;
+
+mod dispatch;
+
+mod net;
+
+mod client;
+
+#[cfg(feature = "gate")]
+pub mod gate;
+
+#[cfg(doctest)]
+mod doc_samples;
+#[cfg(test)]
+#[path = "../tests/common/golden_files.rs"]
+mod golden_files;
 
 pub use client::{Call, Client, ClientBuilder, ListenGuard, Listener, Listening, Pending, Pushes, RoomMessages};
 pub use code::ErrorCode;
