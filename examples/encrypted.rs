@@ -1,9 +1,11 @@
 //! Encrypted sessions: each curve, key size and mode, the defaults, and what a wrong key looks like.
 //!
-//! It runs against a gate of its own. With `RTM_ENDPOINT`, `RTM_PID`, `RTM_SECRET` and `RTM_KEY` (the file with the
-//! server's public key) it connects to a real server instead.
+//! ```sh
+//! cargo run --features gate --example encrypted
+//! ```
 //!
-//! `cargo run --features gate --example encrypted`
+//! It runs against a gate of its own. With RTM_ENDPOINT, RTM_PID, RTM_SECRET and RTM_KEY (the file with the server's
+//! public key) it connects to a real server instead.
 
 use std::env;
 use std::error::Error as StdError;

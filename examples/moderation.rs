@@ -104,7 +104,7 @@ impl Report {
             println!("Banned user {user} for {} minutes: {messages} forbidden messages.", BAN.as_secs() / 60);
         }
         for error in &self.unreadable {
-            println!("Could not read a page: {error:#}.");
+            println!("Could not read a message: {error:#}.");
         }
     }
 }
