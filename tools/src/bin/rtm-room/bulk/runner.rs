@@ -281,6 +281,8 @@ impl<'a> Runner<'a> {
             self.ledger.row_failed(&attempt.row, &error, attempt.is_uncertain);
         }
         if self.stop.is_wanted() {
+            // Also if this was the last row in flight, and the file is at its end.
+            self.ending = Some(Ending::Interrupted);
             return;
         }
         if let Some(first_line) = first_line {
