@@ -116,11 +116,15 @@ impl Inbox {
 }
 
 impl HeldBack {
-    /// Adds a gap of one room. Consecutive gaps of several rooms are merged into one that begins with the earliest.
+    /// Adds a gap of one room. Consecutive gaps of several rooms are merged into one that begins with the earliest, and has
+    /// the first error.
     pub(super) fn push_gap(&mut self, since: Option<i64>, error: Option<Error>) {
         match self.caught_up.back_mut() {
             // `None` sorts first: without a time, the gap begins where the catch-up does.
-            Some(Item::CatchUpGap(earliest, _)) => *earliest = since.min(*earliest),
+            Some(Item::CatchUpGap(earliest, first_error)) => {
+                *earliest = since.min(*earliest);
+                *first_error = first_error.take().or(error.map(Box::new));
+            }
             _ => self.caught_up.push_back(Item::CatchUpGap(since, error.map(Box::new))),
         }
     }

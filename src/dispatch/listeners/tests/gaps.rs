@@ -103,6 +103,20 @@ fn room_without_a_known_message_cannot_be_caught_up() {
 }
 
 #[test]
+fn gap_of_several_rooms_has_the_error_of_one() {
+    let mut hub = Hub::new();
+    let listener = hub.listen(Listen::new().rooms(&[ROOM, ROOM + 1]), true);
+    // Nothing gets known of the first room.
+    let first = hub.next_work().unwrap();
+    hub.listeners.finish_work(first, Some(Err(error())), hub.now);
+    hub.find_newest(&[]);
+    hub.reconnect(&[&listener]);
+    hub.do_blind_catch_up();
+    hub.fail(hub.next_catch_up(), error());
+    assert_eq!(listener.received(), ["Reconnected 0 since 0 with an error"]);
+}
+
+#[test]
 fn gap_follows_pushes_that_were_read_before_it() {
     let hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), false);
