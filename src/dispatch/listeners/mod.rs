@@ -101,6 +101,7 @@ impl Listeners {
             last_refusal: None,
             is_touched: false,
             arrived: Vec::new(),
+            has_early_pushes: false,
         };
         tables.listeners.insert(id, entry);
         Ok(id)

@@ -41,19 +41,25 @@ impl Work {
 }
 
 impl Tables {
-    /// Handles the first sign of a new connection. Listeners that were there before missed what was sent in between.
+    /// Handles the first sign of a new connection. Listeners that were there before, or were given pushes, missed what was
+    /// sent in between.
     pub(super) fn enter_connection(&mut self, connection: u64) {
         if connection <= self.connection {
             return;
         }
         (self.connection, self.is_lost) = (connection, false);
         self.plan_catch_ups(connection);
+        self.end_list();
+        let misses_some = |entry: &Entry| entry.was_there_before(connection) || entry.has_early_pushes;
         let there: Vec<ListenerId> =
-            self.listeners.iter().filter(|(_, entry)| entry.was_there_before(connection)).map(|(&id, _)| id).collect();
+            self.listeners.iter().filter(|(_, entry)| misses_some(entry)).map(|(&id, _)| id).collect();
         for id in there {
-            let Some(entry) = self.listeners.get(&id) else { continue };
-            let has_gap = !entry.fills_everything();
-            let rooms = if entry.fills_gaps { entry.listen.rooms.named.len() } else { 0 };
+            let Some(entry) = self.listeners.get_mut(&id) else { continue };
+            entry.has_early_pushes = false;
+            // Before its first grant, nothing is caught up for it.
+            let is_caught_up = entry.was_there_before(connection) && entry.fills_gaps;
+            let has_gap = !is_caught_up || !entry.fills_everything();
+            let rooms = if is_caught_up { entry.listen.rooms.named.len() } else { 0 };
             self.give(id, |sink| {
                 if has_gap {
                     sink.queue.push_gap(GapReason::Reconnected, None);

@@ -64,6 +64,8 @@ pub(super) struct Entry {
     pub is_touched: bool,
     /// Lists of pushes that are not in the queue yet.
     pub arrived: Vec<Arc<PushList>>,
+    /// Whether it was given pushes on this connection before the server first granted its subscription.
+    pub has_early_pushes: bool,
 }
 
 impl Entry {
@@ -145,11 +147,12 @@ impl Tables {
     }
 
     /// Ends the current list of pushes. It is not in the queues yet.
-    fn end_list(&mut self) {
+    pub(super) fn end_list(&mut self) {
         let Some((ids, pushes)) = self.arrivals.take_list() else { return };
         for &id in ids {
             let Some(entry) = self.listeners.get_mut(&id) else { continue };
             entry.arrived.push(Arc::clone(&pushes));
+            entry.has_early_pushes |= entry.first_granted_on.is_none();
             if entry.touch() {
                 self.touched.push(id);
             }

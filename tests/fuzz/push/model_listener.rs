@@ -18,6 +18,8 @@ pub struct ModelListener {
     pub first_granted: Option<u64>,
     /// What the server said to the subscription on this connection.
     pub verdict: Option<Verdict>,
+    /// Whether a push came for it on this connection before the subscription was first granted.
+    pub has_early_pushes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl ModelListener {
         } else {
             Expected::Sequence(Sequence { queue, ..Sequence::default() })
         };
-        ModelListener { listener, subscription, expected, first_granted: None, verdict: None }
+        ModelListener { listener, subscription, expected, first_granted: None, verdict: None, has_early_pushes: false }
     }
 
     pub fn wants(&self, push: &Push) -> bool {
@@ -58,6 +60,7 @@ impl ModelListener {
 
     /// A push came that it wants, and that did not come before.
     pub fn expect(&mut self, push: &Push) {
+        self.has_early_pushes |= self.first_granted.is_none();
         if let Expected::Sequence(expected) = &mut self.expected {
             expected.push(push.clone());
         }
@@ -66,6 +69,17 @@ impl ModelListener {
     pub fn expect_gap(&mut self, reason: GapReason) {
         if let Expected::Sequence(expected) = &mut self.expected {
             expected.items.push_back(Expectation::Gap(reason));
+        }
+    }
+
+    /// A connection begins. Whoever was there before misses what came in between.
+    pub fn enter(&mut self, connection: u64) {
+        let is_early = std::mem::take(&mut self.has_early_pushes) && self.first_granted.is_none();
+        if is_early || self.first_granted.is_some_and(|first| first < connection) {
+            self.expect_gap(GapReason::Reconnected);
+        }
+        if let Expected::Filled(filled) = &mut self.expected {
+            filled.had_early_pushes |= is_early;
         }
     }
 
@@ -175,6 +189,8 @@ pub struct Filled {
     rooms: BTreeMap<i64, Room>,
     /// Whether everything subscribed to has a history.
     has_history: bool,
+    /// A connection was lost before the subscription was first granted, and after a push came for it.
+    had_early_pushes: bool,
 }
 
 /// What was received of a room.
@@ -189,7 +205,11 @@ struct Room {
 
 impl Filled {
     fn new(rooms: &[i64], has_history: bool) -> Filled {
-        Filled { rooms: rooms.iter().map(|rid| (*rid, Room::default())).collect(), has_history }
+        Filled {
+            rooms: rooms.iter().map(|rid| (*rid, Room::default())).collect(),
+            has_history,
+            had_early_pushes: false,
+        }
     }
 
     /// The server has agreed: what there is of the rooms now is older.
@@ -220,7 +240,10 @@ impl Filled {
     fn check_gap(&self, gap: &Gap, history: &History) {
         let may_come = match (gap.reason(), gap.error()) {
             (GapReason::Reconnected, None) => {
-                !self.has_history || !history.matches_pushes || self.rooms.keys().any(|rid| history.is_long(*rid))
+                !self.has_history
+                    || self.had_early_pushes
+                    || !history.matches_pushes
+                    || self.rooms.keys().any(|rid| history.is_long(*rid))
             }
             (GapReason::Reconnected, Some(error)) => matches!(error, Error::Closed(_)),
             _ => true,

@@ -90,6 +90,21 @@ fn events_get_a_gap_even_if_the_rooms_are_caught_up() {
 }
 
 #[test]
+fn reconnect_before_the_first_grant_is_told_to_those_that_were_given_pushes() {
+    for fills_gaps in [false, true] {
+        let mut hub = Hub::new();
+        let other = hub.listen(Listen::new().room(ROOM), false);
+        let early = hub.add(Listen::new().room(ROOM), fills_gaps, 4096);
+        hub.push_together([(ROOM, 1)]);
+        let late = hub.add(Listen::new().room(ROOM), fills_gaps, 4096);
+        hub.reconnect(&[&other, &early, &late]);
+        hub.push(3);
+        assert_eq!(early.received(), ["1", "Reconnected 0 since 1000", "3"]);
+        assert_eq!(late.received(), ["3"]);
+    }
+}
+
+#[test]
 fn room_without_a_known_message_cannot_be_caught_up() {
     let mut hub = Hub::new();
     let listener = hub.listen(Listen::new().room(ROOM), true);

@@ -56,9 +56,15 @@ impl Hub {
     }
 
     fn listen_with(&self, listen: Listen, fills_gaps: bool, limit: usize) -> TestListener {
+        let listener = self.add(listen, fills_gaps, limit);
+        self.listeners.handle_granted(self.connection, listener.id);
+        listener
+    }
+
+    /// A listener that is not granted yet.
+    fn add(&self, listen: Listen, fills_gaps: bool, limit: usize) -> TestListener {
         let sink = Sink::new(self.listeners.new_queue(limit));
         let id = self.listeners.add(Arc::new(listen), fills_gaps, Arc::clone(&sink)).unwrap();
-        self.listeners.handle_granted(self.connection, id);
         TestListener { id, sink }
     }
 

@@ -75,8 +75,7 @@ impl Simulation {
         assert_eq!(connection, self.connection);
         if self.entered < connection {
             self.entered = connection;
-            let was_there = |model: &&mut ModelListener| model.first_granted.is_some_and(|first| first < connection);
-            self.models.values_mut().filter(was_there).for_each(|model| model.expect_gap(GapReason::Reconnected));
+            self.models.values_mut().for_each(|model| model.enter(connection));
         }
     }
 
