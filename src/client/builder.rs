@@ -22,6 +22,8 @@ use crate::rtm::{Signer, renew_after_fork};
 
 /// Chosen by measurement: `docs/performance.md`.
 const DEFAULT_BUSY_POLL: Duration = Duration::from_micros(50);
+/// A caller polls this many times as long as the I/O thread, because its wait includes the way to that thread and back.
+const CALLER_BUSY_POLL: u32 = 2;
 
 /// The settings of a client, each with a default. [`Client::builder`] makes one.
 ///
@@ -264,12 +266,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how long the I/O thread polls for answers and calls before it sleeps. Zero turns it off. Default 50 µs.
+    /// Sets how long the I/O thread polls for answers and calls before it sleeps. A thread blocked in a call polls for
+    /// its answer for up to twice as long. Zero turns both off. Default 50 µs.
     ///
-    /// Waking a sleeping thread takes the system tens of microseconds, longer than a nearby server takes to answer. The
-    /// thread polls only if that has paid off recently, and yields to other threads between polls. It does not poll
-    /// while the client is idle, the server is slow, or more than 16 calls are in flight: those leave together after a
-    /// wake. `docs/performance.md` has the gains and costs.
+    /// Waking a sleeping thread takes the system tens of microseconds, longer than a nearby server takes to answer. A
+    /// thread polls only if that has paid off recently, and yields to other threads between polls. Nothing polls while
+    /// the client is idle or the server is slow. The I/O thread does not poll either while more than 16 calls are in
+    /// flight: those leave together after a wake. `docs/performance.md` has the gains and costs.
     ///
     /// # Examples
     ///
@@ -397,6 +400,7 @@ impl ClientBuilder {
             quest_timeout: self.quest_timeout,
             wait_for_ready: self.wait_for_ready,
             connect_timeout: self.connect_timeout,
+            busy_poll: self.busy_poll * CALLER_BUSY_POLL,
             shared,
             _callback_threads: callback_threads,
         }))

@@ -126,7 +126,7 @@ impl<'a, T> Call<'a, T> {
         let deadline = deadline_after(options.timeout);
         let reply = CallReply::of_this_thread();
         make(inner, quest, options, deadline, Route::Reply(reply.sender()));
-        let outcome = reply.wait(deadline + BACKSTOP);
+        let outcome = reply.wait(deadline + BACKSTOP, inner.busy_poll);
         finish(outcome, &answer, options.timeout, &inner.shared.state)
     }
 

@@ -236,7 +236,7 @@ impl Listening<'_> {
         let request = NewSubscription { id, listen, deadline, timeout: self.timeout, wait_for_ready, token };
         send(inner, request);
         let timed_out = |_| Err(Error::timed_out(Stage::WaitingForAnswer, self.timeout));
-        reply.wait(deadline + BACKSTOP).unwrap_or_else(timed_out)?;
+        reply.wait(deadline + BACKSTOP, Duration::ZERO).unwrap_or_else(timed_out)?;
         if catches_up {
             listeners.wait_for_newest(id, deadline.min(Instant::now() + NEWEST_WAIT));
         }

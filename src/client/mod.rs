@@ -72,6 +72,8 @@ struct Inner {
     quest_timeout: Duration,
     wait_for_ready: bool,
     connect_timeout: Duration,
+    /// How long a blocked caller polls for its answer before it sleeps.
+    busy_poll: Duration,
     shared: Arc<Shared>,
     _callback_threads: CallbackThreads,
 }
@@ -153,7 +155,7 @@ impl Client {
             let cause = ConnectCause::TimedOut { timeout: inner.connect_timeout, stage: Stage::Connecting };
             Error::Connect(ConnectError::new(Arc::clone(&inner.endpoint), cause))
         };
-        reply.wait(deadline).unwrap_or_else(|_| Err(timed_out())).map(drop)
+        reply.wait(deadline, Duration::ZERO).unwrap_or_else(|_| Err(timed_out())).map(drop)
     }
 
     /// Ends the connection and every call in flight, and stops the I/O thread. Later calls fail with [`Error::Closed`].

@@ -5,16 +5,21 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::poll_record::PollRecord;
 use super::progress::{GaveUp, Progress};
 use super::undelivered::ChargedOutcome;
 use crate::engine::Outcome;
 
 /// How long a caller that gives up waits for an outcome that is about to be delivered.
 const IMMINENT: Duration = Duration::from_millis(50);
+/// The most short sleeps of a caller between two polls. A poll that fails next to other programs has cost one of their
+/// time slices, which is as much as hundreds of sleeps.
+const MOST_SKIPPED: u32 = 1023;
 
 thread_local! {
     static SPARE: Cell<Option<CallReply>> = const { Cell::new(None) };
@@ -25,6 +30,7 @@ pub(crate) struct CallReply {
     sender: Sender<ChargedOutcome>,
     receiver: Receiver<ChargedOutcome>,
     progress: Arc<Progress>,
+    polls: PollRecord,
 }
 
 /// The receiving end of a `Pending`.
@@ -49,7 +55,7 @@ impl CallReply {
     pub(crate) fn of_this_thread() -> CallReply {
         SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
             let (sender, receiver) = bounded(1);
-            CallReply { sender, receiver, progress: Arc::default() }
+            CallReply { sender, receiver, progress: Arc::default(), polls: PollRecord::new(MOST_SKIPPED) }
         })
     }
 
@@ -59,16 +65,39 @@ impl CallReply {
 
     /// Waits for the outcome until `deadline`.
     ///
+    /// Polls for it for up to `busy_poll` before the thread sleeps, if that has paid off recently.
+    ///
     /// # Errors
     ///
     /// There is no outcome, and the call was given up.
-    pub(crate) fn wait(self, deadline: Instant) -> Result<Outcome, GaveUp> {
+    pub(crate) fn wait(mut self, deadline: Instant, busy_poll: Duration) -> Result<Outcome, GaveUp> {
+        let begun = Instant::now();
+        let polls = !busy_poll.is_zero() && self.polls.is_due();
+        if polls {
+            let found_outcome = self.poll(deadline.min(begun + busy_poll));
+            self.polls.record_poll(found_outcome);
+        }
         let receive = |deadline| self.receiver.recv_deadline(deadline).ok();
         let outcome = wait_or_give_up(deadline, &self.progress, receive)?;
+        if !polls {
+            self.polls.record_sleep(begun.elapsed(), busy_poll);
+        }
         // A channel may be reused only after its outcome was taken. Into any other, the outcome may still arrive.
         self.progress.restart();
         let _ = SPARE.try_with(|spare| spare.set(Some(self)));
         Ok(outcome.take())
+    }
+
+    /// Lets other threads run until the outcome is there. Returns whether it was there by `until`.
+    fn poll(&self, until: Instant) -> bool {
+        loop {
+            // An outcome that comes late was not worth the poll: other programs want the processor.
+            let is_in_time = Instant::now() <= until;
+            if !is_in_time || !self.receiver.is_empty() {
+                return is_in_time;
+            }
+            thread::yield_now();
+        }
     }
 }
 
@@ -153,7 +182,7 @@ mod tests {
     fn waiting_thread_gets_the_outcome() {
         let reply = CallReply::of_this_thread();
         let sender = reply.sender();
-        let waiter = std::thread::spawn(move || reply.wait(later()));
+        let waiter = std::thread::spawn(move || reply.wait(later(), Duration::ZERO));
         assert!(sender.send(outcome()).is_ok());
         assert!(matches!(waiter.join().unwrap(), Ok(Err(Error::QueueFull))));
     }
@@ -167,9 +196,42 @@ mod tests {
     }
 
     #[test]
+    fn poll_finds_an_outcome_and_leaves_it_there() {
+        let reply = CallReply::of_this_thread();
+        assert!(reply.sender().send(outcome()).is_ok());
+        assert!(reply.poll(later()));
+        assert!(reply.wait(later(), Duration::from_secs(60)).is_ok());
+    }
+
+    #[test]
+    fn poll_that_finds_nothing_ends_in_time() {
+        let until = Instant::now() + Duration::from_millis(1);
+        assert!(!CallReply::of_this_thread().poll(until));
+        assert!(Instant::now() >= until);
+    }
+
+    #[test]
+    fn outcome_that_comes_late_was_not_worth_a_poll() {
+        let reply = CallReply::of_this_thread();
+        assert!(reply.sender().send(outcome()).is_ok());
+        assert!(!reply.poll(Instant::now() - Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn thread_whose_poll_failed_does_not_poll_again_at_once() {
+        let too_short = Duration::from_nanos(1);
+        for is_due in [true, false, false] {
+            let reply = CallReply::of_this_thread();
+            assert_eq!(reply.polls.is_due(), is_due);
+            assert!(reply.sender().send(outcome()).is_ok());
+            assert!(reply.wait(later(), too_short).is_ok());
+        }
+    }
+
+    #[test]
     fn wait_ends_at_its_deadline() {
         let deadline = Instant::now() + Duration::from_millis(10);
-        assert!(matches!(CallReply::of_this_thread().wait(deadline), Err(GaveUp::Unsent)));
+        assert!(matches!(CallReply::of_this_thread().wait(deadline, Duration::ZERO), Err(GaveUp::Unsent)));
         let (_sender, reply) = PendingReply::new();
         assert!(matches!(reply.wait(deadline), Err(GaveUp::Unsent)));
         assert!(Instant::now() >= deadline);
@@ -183,7 +245,7 @@ mod tests {
             assert!(!is_sent || sender.begin_sending());
             // The I/O thread is interrupted here, before it sends the outcome itself.
             assert!(sender.begin_delivery());
-            let gave_up = reply.wait(Instant::now()).map(drop).unwrap_err();
+            let gave_up = reply.wait(Instant::now(), Duration::ZERO).map(drop).unwrap_err();
             assert_eq!(gave_up, if is_sent { GaveUp::Sent } else { GaveUp::Unsent });
         }
     }
@@ -192,10 +254,10 @@ mod tests {
     fn late_outcome_does_not_reach_the_next_call_of_the_thread() {
         let late = CallReply::of_this_thread();
         let sender = late.sender();
-        assert!(late.wait(Instant::now()).is_err());
+        assert!(late.wait(Instant::now(), Duration::ZERO).is_err());
         assert!(!sender.begin_delivery());
         assert!(sender.send(outcome()).is_err());
-        assert!(CallReply::of_this_thread().wait(Instant::now()).is_err());
+        assert!(CallReply::of_this_thread().wait(Instant::now(), Duration::ZERO).is_err());
     }
 
     #[test]
@@ -204,7 +266,7 @@ mod tests {
         let sender = first.sender();
         assert!(sender.begin_sending() && sender.begin_delivery());
         assert!(sender.send(outcome()).is_ok());
-        assert!(first.wait(later()).is_ok());
-        assert!(matches!(CallReply::of_this_thread().wait(Instant::now()), Err(GaveUp::Unsent)));
+        assert!(first.wait(later(), Duration::ZERO).is_ok());
+        assert!(matches!(CallReply::of_this_thread().wait(Instant::now(), Duration::ZERO), Err(GaveUp::Unsent)));
     }
 }

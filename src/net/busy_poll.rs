@@ -1,15 +1,9 @@
-//! Decides whether the I/O thread busy-polls for work before it sleeps. Waking a sleeping thread takes longer than
-//! a fast server takes to answer, but a poll that finds nothing wastes processor time.
-//!
-//! The decision depends on recent waits. After a poll that finds nothing, the thread sleeps. The more polls have
-//! failed, the more short sleeps must follow before the next poll. So a long wait costs at most one poll, and a server
-//! that is always slow costs none.
+//! Whether the I/O thread busy-polls for work before it sleeps, and for how long.
 
 use std::time::Duration;
 
-/// A sleep of up to this many times the length of a poll could have been saved by a poll, because it includes the time
-/// it took to wake the thread.
-const SHORT_SLEEP: u32 = 4;
+use crate::dispatch::PollRecord;
+
 /// The most short sleeps between two polls, however many polls have failed.
 const MOST_SKIPPED: u32 = 63;
 /// With more calls in flight than this, there is no poll. While the thread sleeps, calls and answers accumulate, and
@@ -20,8 +14,8 @@ const FEW_CALLS: usize = 16;
 #[derive(Debug)]
 pub(super) struct BusyPoll {
     limit: Duration,
-    for_answers: Record,
-    for_commands: Record,
+    for_answers: PollRecord,
+    for_commands: PollRecord,
 }
 
 /// What the thread waits for. These are separate because a caller may pause between calls that are answered at once.
@@ -33,23 +27,14 @@ pub(super) enum WaitingFor {
     Commands,
 }
 
-/// The results of recent polls.
-#[derive(Debug)]
-struct Record {
-    /// How many short sleeps the last failed poll required.
-    penalty: u32,
-    /// How many of them are left.
-    skips: u32,
-}
-
 impl BusyPoll {
     /// Creates the state for polls of up to `limit`. A limit of zero disables them.
     pub(super) fn new(limit: Duration) -> BusyPoll {
         BusyPoll {
             limit,
-            for_answers: Record { penalty: 0, skips: 0 },
+            for_answers: PollRecord::new(MOST_SKIPPED),
             // An idle client must never poll, not even once.
-            for_commands: Record { penalty: 0, skips: 1 },
+            for_commands: PollRecord::after_a_short_sleep(MOST_SKIPPED),
         }
     }
 
@@ -59,7 +44,7 @@ impl BusyPoll {
             WaitingFor::Answers => &self.for_answers,
             WaitingFor::Commands => &self.for_commands,
         };
-        (record.skips == 0 && calls <= FEW_CALLS && !self.limit.is_zero()).then_some(self.limit)
+        (record.is_due() && calls <= FEW_CALLS && !self.limit.is_zero()).then_some(self.limit)
     }
 
     /// Whether the length of sleeps matters.
@@ -69,20 +54,16 @@ impl BusyPoll {
 
     /// Records a poll. `found_work` tells whether it found work in time.
     pub(super) fn record_poll(&mut self, what: WaitingFor, found_work: bool) {
-        let record = self.record(what);
-        record.penalty = if found_work { record.penalty / 2 } else { (2 * record.penalty + 1).min(MOST_SKIPPED) };
-        record.skips = if found_work { 0 } else { record.penalty };
+        self.record(what).record_poll(found_work);
     }
 
     /// Records a sleep without a poll before it.
     pub(super) fn record_sleep(&mut self, what: WaitingFor, slept: Duration) {
-        if slept <= self.limit * SHORT_SLEEP {
-            let record = self.record(what);
-            record.skips = record.skips.saturating_sub(1);
-        }
+        let limit = self.limit;
+        self.record(what).record_sleep(slept, limit);
     }
 
-    fn record(&mut self, what: WaitingFor) -> &mut Record {
+    fn record(&mut self, what: WaitingFor) -> &mut PollRecord {
         match what {
             WaitingFor::Answers => &mut self.for_answers,
             WaitingFor::Commands => &mut self.for_commands,
@@ -112,30 +93,6 @@ mod tests {
             }
         }
         polls
-    }
-
-    #[test]
-    fn polls_that_pay_continue() {
-        assert_eq!(polls(&mut BusyPoll::new(LIMIT), Answers, true, SHORT, 100), 100);
-    }
-
-    #[test]
-    fn slow_server_costs_one_poll() {
-        assert_eq!(polls(&mut BusyPoll::new(LIMIT), Answers, false, LONG, 1_000), 1);
-    }
-
-    #[test]
-    fn polls_that_never_pay_become_rare() {
-        let polls = polls(&mut BusyPoll::new(LIMIT), Answers, false, SHORT, 10_000);
-        assert!((1..200).contains(&polls), "{polls} polls");
-    }
-
-    #[test]
-    fn polling_resumes_once_waits_are_short() {
-        let mut busy_poll = BusyPoll::new(LIMIT);
-        polls(&mut busy_poll, Answers, false, LONG, 1_000);
-        polls(&mut busy_poll, Answers, true, SHORT, 2);
-        assert_eq!(polls(&mut busy_poll, Answers, true, SHORT, 100), 100);
     }
 
     #[test]
