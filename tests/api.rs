@@ -1,4 +1,4 @@
-//! The public API as programs outside the repository use it: every name, with the types that it has.
+//! The public API as other programs use it: every name, with its types.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -84,7 +84,7 @@ fn nine_functions_have_their_types() {
             "getroomcount",
         ];
         assert_eq!(methods, expected);
-        // Whole seconds, rounded up; and no room for every room.
+        // Rounded up to whole seconds; and without a room, for all rooms.
         assert_eq!((received[4].int("btime"), received[4].get("rid")), (2, None));
     });
 }

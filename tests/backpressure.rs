@@ -21,7 +21,7 @@ use common::{eventually, receive};
 
 const SHORT: Duration = Duration::from_millis(100);
 
-/// A client with room for `room` calls, all of it taken.
+/// A client with `room` permits, all of them taken.
 fn full(room: usize) -> (ScriptedServer, Client, Connection, Vec<Pending<()>>, Vec<Packet>) {
     let server = ScriptedServer::start();
     let client = fixtures::builder(server.endpoint()).max_in_flight(room).build().unwrap();
@@ -102,7 +102,7 @@ fn never_more_than_the_limit_are_in_flight() {
             .collect();
         let mut answered = 0;
         while answered < 16 * 20 + LIMIT {
-            // All room is taken: nothing may come until an answer makes some.
+            // All permits are taken, so nothing may arrive until an answer frees some.
             assert!(connection.packets().is_empty());
             let quest = quests.pop().unwrap();
             connection.answer(&quest);
@@ -117,7 +117,7 @@ fn never_more_than_the_limit_are_in_flight() {
     });
 }
 
-/// Takes the quest of a call that timed out. A busy machine may not even have sent it.
+/// Takes the quest of a call that timed out. On a busy machine, it may not even have been sent.
 fn timed_out(outcome: Result<(), Error>, connection: &Connection) {
     let error = outcome.unwrap_err();
     assert!(matches!(error, Error::Timeout(_)), "{error:?}");
@@ -132,7 +132,7 @@ fn room_is_given_back_on_every_path() {
         let server = ScriptedServer::start();
         let client = fixtures::builder(server.endpoint()).max_in_flight(1).build().unwrap();
         let (sender, outcomes) = unbounded();
-        // Each step ends a call in its own way; the next would not get in if the place were lost.
+        // Each step ends a call in another way. The next call would not get a permit if one were lost.
         let call = client.add_room_member(1, 1).submit();
         let connection = server.accept();
         connection.answer(&connection.next());
@@ -147,7 +147,7 @@ fn room_is_given_back_on_every_path() {
         assert!(matches!(unreadable.wait(), Err(Error::Decode { .. })));
 
         timed_out(client.add_room_member(1, 3).timeout(SHORT).call(), &connection);
-        // On a busy machine the caller may see the end of its time a little before the I/O thread does.
+        // On a busy machine, the caller may time out slightly before the I/O thread ends the call.
         eventually("the place is given back", || client.stats().in_flight == 0);
         client.add_room_member(1, 4).timeout(SHORT).callback(into(&sender));
         timed_out(receive(&outcomes, "the callback"), &connection);
@@ -228,7 +228,7 @@ fn callbacks_that_wait_behind_a_blocked_one_take_no_room_from_blocking_calls() {
         for uid in 2..4 {
             client.add_room_member(1, uid).callback(into(&sender));
         }
-        // Both are answered, and as many callbacks as there may be wait for the only thread.
+        // Both are answered, and as many callbacks as possible wait for the only thread.
         client.add_room_member(1, 4).call().unwrap();
         client.add_room_member(1, 5).submit().wait().unwrap();
         eventually("nothing is in flight", || client.stats().in_flight == 0);
@@ -260,7 +260,7 @@ fn full_send_buffer_has_a_setting_and_a_stage_of_its_own() {
             client.add_room_member(rid, 1).timeout(SHORT).callback(into(&sender));
             matches!(receive(&outcomes, "the callback"), Err(Error::QueueFull))
         };
-        // While the kernel's buffers still take bytes, a busy machine may make calls wait in any stage.
+        // While the kernel's buffers still accept bytes, calls on a busy machine may wait in any stage.
         assert!((0..1_000).any(|rid| waits_for_buffer(rid) && is_refused(rid)), "no server takes 65 MB unread");
     });
 }
@@ -272,7 +272,7 @@ fn server_that_stops_reading_bounds_what_is_queued() {
         let client = fixtures::builder(server.endpoint()).max_in_flight(1_000_000).build().unwrap();
         let info = "x".repeat(65_535);
         let (sender, outcomes) = unbounded();
-        // 128 MiB, if nobody stopped it.
+        // 128 MiB, unless it is stopped.
         for rid in 0..2_000 {
             client.set_room_info(rid, Some(&info), None).callback(into(&sender));
         }
@@ -281,7 +281,7 @@ fn server_that_stops_reading_bounds_what_is_queued() {
         assert!(matches!(full, Err(Error::QueueFull)), "{full:?}");
         eventually("all calls but those that wait are over", || outcomes.len() > 1_000);
         assert!(client.stats().in_flight < 1_000, "{} calls of 64 KiB wait", client.stats().in_flight);
-        // It reads on, and everything that was let in gets its answer.
+        // The server reads again, and every admitted call gets its answer.
         let connection = server.accept();
         connection.read_on();
         for _ in 0..client.stats().in_flight {

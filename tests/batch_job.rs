@@ -1,4 +1,4 @@
-//! The example `batch_job` in an outage: it ends with every row done.
+//! The example `batch_job` during an outage: it completes every row.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -21,7 +21,7 @@ const ROWS: usize = 20_000;
 const BYTES_BEFORE_THE_OUTAGE: usize = 50_000;
 const OUTAGE: Duration = Duration::from_secs(3);
 
-/// Builds the example, which cargo does not do for one test alone, and returns where it is.
+/// Builds the example, which cargo does not do for a single test. Returns its path.
 fn example() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--locked", "--all-features", "--example", "batch_job"]);
@@ -36,7 +36,7 @@ fn example() -> PathBuf {
 
 #[test]
 fn batch_job_ends_with_every_row_done_after_an_outage_of_three_seconds() {
-    // However long a slow machine, or another build, takes.
+    // Enough for a slow machine or another build.
     let program = example();
     guarded_for(Duration::from_secs(300), move || {
         let gate = Gate::builder().project(PID, SECRET).bind("127.0.0.1:0").unwrap();

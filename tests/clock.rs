@@ -1,4 +1,5 @@
-//! A machine whose clock is off: the client signs with the server's time once a call was refused for its time stamp.
+//! A machine with a wrong clock: after a call is refused because of its time stamp, the client signs with the server's
+//! time.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -17,11 +18,11 @@ use common::watchdog::{guarded, waiting_for};
 use common::wire::{self, Packet, map};
 
 const ROOM: i64 = 42;
-/// Beyond what the gate tolerates.
+/// More than the gate tolerates.
 const OFF_BY: Duration = Duration::from_secs(90);
 const REFUSED: i64 = 200_008;
 
-/// What was refused for its time stamp: whether another try helps.
+/// The refusal of a time stamp, and whether a retry helps.
 fn retry_of<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Retry {
     let error = outcome.unwrap_err();
     assert_eq!(error.code(), ErrorCode::RTM_EC_INVALID_SERVER_TIME, "{error}");
@@ -35,8 +36,8 @@ fn gate_ahead() -> Gate {
     gate
 }
 
-/// A server whose clock is behind this machine's, and that refuses signed quests which are not signed with its time. It
-/// answers pings with what `pong` makes of its time.
+/// A server whose clock is behind this machine's, and that refuses quests signed with any other time. It answers pings
+/// with what `pong` makes of its time.
 fn server_behind(pong: impl Fn(i64) -> Value + Send + Sync + 'static) -> AnsweringServer {
     AnsweringServer::with(move |quest| {
         let server_ms = unix_ms() - i64::try_from(OFF_BY.as_millis()).unwrap();
@@ -87,7 +88,7 @@ fn every_call_in_flight_is_told_that_another_try_helps() {
         let client = fixtures::client(gate.endpoint());
         let calls: Vec<_> = (0..500).map(|uid| client.add_room_member(ROOM, uid).submit()).collect();
         for call in calls {
-            // Those that were submitted late may have been signed with the server's time already.
+            // Calls submitted late may already have been signed with the server's time.
             match call.wait() {
                 Ok(()) => {}
                 refused => assert_eq!(retry_of(refused), Retry::Now),
@@ -204,7 +205,7 @@ fn listening_begins_and_goes_on_though_the_clock_is_off() {
         let listener = client.listen(Listen::new().event("login")).start().unwrap();
         gate.push_event("login", 1001);
         assert!(matches!(listener.recv().unwrap(), Push::Event(event) if event.uid == 1001));
-        // The clock goes off once more, and the listener is not told.
+        // The clock becomes wrong once more, unnoticed by the listener.
         gate.advance(OFF_BY);
         let second = client.listen(Listen::new().event("logout")).start().unwrap();
         gate.push_event("logout", 1002);

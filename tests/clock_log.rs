@@ -1,4 +1,5 @@
-//! A machine whose clock is off: its operator is told once, with the figure. In a process of its own, as loggers are global.
+//! A machine with a wrong clock: the log reports it once, with the difference. In its own process, because loggers are
+//! global.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -13,7 +14,7 @@ use rtm_server_sdk::gate::Gate;
 use common::fixtures::{self, PID, SECRET};
 use common::watchdog::guarded;
 
-/// What was logged at `warn` or above, outside of the gate.
+/// What was logged at `warn` or above, except by the gate.
 static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 struct Logger;
@@ -48,7 +49,7 @@ fn operator_is_warned_once_and_told_how_far_the_clock_is_off() {
         let [warning] = &warnings[..] else { panic!("{warnings:?}") };
         let figure = warning.split_once("this machine's clock is ").and_then(|(_, rest)| rest.split_once(" s behind"));
         let seconds: f64 = figure.unwrap_or_else(|| panic!("{warning}")).0.parse().unwrap();
-        // Less by the time that the server's answer was on its way.
+        // Less by the time that the server's answer took.
         assert!((60.0..91.0).contains(&seconds), "{warning}");
     });
 }

@@ -1,7 +1,7 @@
-//! Promise 2: the deadline is the call's. It covers connecting, queueing, sending and waiting.
+//! Promise 2: the deadline belongs to the call. It covers connecting, queueing, sending and waiting.
 //!
-//! Lower bounds are exact. Upper bounds only tell "in time" from "not at all", for the sake of loaded machines; the
-//! promise of 5 ms is measured by the ignored test at the end.
+//! Lower bounds are exact. Upper bounds only distinguish "in time" from "not at all", because machines may be busy. The
+//! ignored test at the end measures the promised 5 ms.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -22,12 +22,12 @@ use common::{SOON, eventually, receive, wire};
 
 const SHORT: Duration = Duration::from_millis(200);
 
-/// Checks that the call ended by its deadline, not before it, and while it did `stage`.
+/// Checks that the call ended at its deadline, not earlier, and in `stage`.
 fn check<T: Debug>(outcome: Result<T, Error>, started: Instant, stage: Stage) {
     assert_eq!(check_time(outcome, started), stage);
 }
 
-/// Checks that the call ended by its deadline, and not before it. Says what it did then.
+/// Checks that the call ended at its deadline, not earlier. Returns the stage it was in.
 fn check_time<T: Debug>(outcome: Result<T, Error>, started: Instant) -> Stage {
     let elapsed = started.elapsed();
     assert!(elapsed >= SHORT, "ended after {elapsed:?}, too early");
@@ -40,7 +40,8 @@ fn check_time<T: Debug>(outcome: Result<T, Error>, started: Instant) -> Stage {
     timeout.stage()
 }
 
-/// Checks that the call ends by its deadline, and while it waits for its answer. `make` makes it, again where the machine
+/// Checks that the call ends at its deadline, and while it waits for its answer. Repeats `make` if the machine was so
+/// slow that the call was not sent.
 /// held it up for so long that it was not sent.
 fn check_sent<T: Debug>(mut make: impl FnMut() -> Result<T, Error>) {
     let _note = waiting_for("a call to be sent within its time");
@@ -65,7 +66,7 @@ fn deadline_covers_waiting_for_the_answer() {
             client.get_room_info(1).timeout(SHORT).callback(fixtures::into(&sender));
             receive(&outcomes, "a callback")
         });
-        // What was not said to have been sent was not.
+        // Calls that were reported as not sent were not sent.
         (0..3).for_each(|_| drop(server.next()));
         client.close();
         assert_eq!(server.received(), []);
@@ -110,7 +111,7 @@ fn deadline_covers_waiting_to_be_sent() {
         let client = fixtures::client(server.endpoint());
         client.connect().unwrap();
         let info = "x".repeat(65_535);
-        // Far more than the buffers of two kernels take, so that the last ones are not even handed over.
+        // Far more than the buffers of two kernels hold, so that the last calls are not even handed over.
         let _big: Vec<_> = (0..200).map(|rid| client.set_room_info(rid, Some(&info), None).submit()).collect();
         let started = Instant::now();
         check(client.get_room_info(1).timeout(SHORT).call(), started, Stage::Queued);
@@ -168,7 +169,8 @@ fn longest_waits_of_the_policies_work() {
             let pending = client.get_room_info(1).submit();
             let connection = server.accept();
             connection.next();
-            // Lost, and then refused: whatever the policy makes of it, the client lives on.
+            // The connection is lost and later attempts are refused. Whatever the policy does then, the client
+            // survives.
             server.stop();
             connection.close();
             assert!(matches!(pending.wait(), Err(Error::ConnectionClosed { .. })));
@@ -187,7 +189,7 @@ fn every_call_ends_by_its_own_deadline() {
         let server = AnsweringServer::with(|_| None);
         let client = fixtures::client(server.endpoint());
         let (sender, outcomes) = unbounded();
-        // In no order, so that no deadline is found by looking at the first or the last.
+        // In no order, so that looking at the first or the last deadline is not enough.
         let timeouts: Vec<Duration> = (0..500).map(|index| Duration::from_millis(20 + index * 7919 % 500)).collect();
         for &timeout in &timeouts {
             let (sender, started) = (sender.clone(), Instant::now());
@@ -206,7 +208,7 @@ fn every_call_ends_by_its_own_deadline() {
 #[test]
 fn deadline_is_kept_while_other_traffic_goes_on() {
     guarded(|| {
-        // Each quest but `getroominfo` is answered, and each answer brings the next quest.
+        // Every quest except `getroominfo` is answered, and each answer triggers the next quest.
         let server = AnsweringServer::with(|quest| {
             (quest.method != "getroominfo").then(|| wire::answer(quest.seq(), &wire::plausible_result(&quest.method)))
         });
@@ -231,7 +233,7 @@ fn half_an_answer_does_not_stop_the_clock() {
         });
         let client = fixtures::client(server.endpoint());
         check_sent(|| client.get_room_info(CUT_SHORT).timeout(SHORT).call());
-        // The rest comes late: it belongs to nobody, and the next answer is read from the right byte on.
+        // The rest arrives late. It is dropped, and the next answer is read from the right byte on.
         assert_eq!(client.get_room_info(WHOLE).call().unwrap().oinfo.as_deref(), Some("o"));
     });
 }

@@ -1,4 +1,4 @@
-//! Promise 2 as a table: how late calls end at servers that do not answer, in all three ways, with many calls at once.
+//! Promise 2 as a table: how late calls end if the server does not answer, made in all three ways, many at once.
 //!
 //! Run it alone, in release mode, on an idle machine:
 //! `cargo test --release --test deadline_table -- --ignored --nocapture --test-threads=1`.
@@ -22,13 +22,13 @@ use common::watchdog::guarded_for;
 const THREADS: u64 = 8;
 const CALLS: u64 = 60;
 
-/// One call that timed out: how long it had, and how long it took.
+/// A call that timed out: its timeout, and how long it took.
 struct TimedOut {
     timeout: Duration,
     elapsed: Duration,
 }
 
-/// Calls until each of them has ended, on several threads, and gives those that timed out.
+/// Makes calls on several threads until all have ended. Returns those that timed out.
 fn call_many(client: &Client) -> Vec<TimedOut> {
     let (sender, timed_out) = unbounded();
     let callers: Vec<_> = (0..THREADS)
@@ -66,7 +66,7 @@ fn call_many(client: &Client) -> Vec<TimedOut> {
     timed_out.iter().collect()
 }
 
-/// Prints a line of the table. No call may end early; how late they may be is for an idle machine to say.
+/// Prints a row of the table. No call may end early; how late calls may be must be judged on an idle machine.
 fn report(server: &str, timed_out: &[TimedOut]) {
     let early = timed_out.iter().filter(|call| call.elapsed < call.timeout).count();
     let mut late: Vec<Duration> = timed_out.iter().map(|call| call.elapsed.saturating_sub(call.timeout)).collect();
@@ -98,7 +98,7 @@ fn calls_end_at_their_deadlines_whatever_the_server_does() {
 
         let stopped = ScriptedServer::with_options(Options { paused: true, receive_buffer: Some(4096) });
         let calling = client(stopped.endpoint());
-        // More than the kernels' buffers take, so that the calls measured wait to be sent.
+        // More than the kernels' buffers hold, so that the measured calls wait to be sent.
         let info = "x".repeat(65_535);
         let _fill: Vec<_> = (0..200).map(|rid| calling.set_room_info(rid, Some(&info), None).submit()).collect();
         report("stopped: takes no bytes", &call_many(&calling));
@@ -108,7 +108,7 @@ fn calls_end_at_their_deadlines_whatever_the_server_does() {
     });
 }
 
-/// Runs itself again in a network namespace of its own, whose loopback loses 30 % of all packets.
+/// Runs itself again in a separate network namespace, whose loopback loses 30 % of all packets.
 #[test]
 #[ignore = "measures, and needs network namespaces: see tests/common/lossy_network.rs"]
 fn calls_end_at_their_deadlines_with_30_percent_loss() {

@@ -1,4 +1,4 @@
-//! Keeps the pages in step: with the code, with each other, and with the files that they point to.
+//! Keeps the pages consistent with the code, with each other, and with the files that they link to.
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails the test")]
 
@@ -18,7 +18,7 @@ fn read(page: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every page for readers: those at the root and those in `docs/`.
+/// All pages for readers: those in the root and in `docs/`.
 fn pages() -> Vec<PathBuf> {
     let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
     let list = |folder: &str| {
@@ -30,7 +30,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// A page, taken apart: its headings (level and text), and its code blocks (with their first lines), in order.
+/// The parts of a page: its headings (level and text), and its code blocks (with their first lines), in order.
 #[derive(Default)]
 struct Outline {
     headings: Vec<(usize, String)>,
@@ -98,8 +98,8 @@ fn every_code_is_in_the_table_of_errors_with_all_that_the_library_says_of_it() {
     }
 }
 
-/// The sections of a page, by heading; what comes before the first heading is under the empty one. Words alone count: line
-/// ends, links and code that rustdoc hides are left out.
+/// The sections of a page by heading; the text before the first heading has an empty one. Compares only words: line
+/// breaks, links and code that rustdoc hides are left out.
 fn sections(page: &str) -> HashMap<String, String> {
     let mut sections: HashMap<String, String> = HashMap::new();
     let (mut heading, mut is_code) = (String::new(), false);
@@ -142,7 +142,7 @@ fn readme_and_crate_page_share_the_parts_that_they_have_in_common() {
     let shared = ["Three ways to call", "Timeouts", "Features", "Minimum Rust version"];
     for heading in shared {
         let (ours, theirs) = (&readme[heading], &page[heading]);
-        // One of them may go on.
+        // One of them may be longer.
         let common = ours.len().min(theirs.len());
         assert!(common > 20 && ours[..common] == theirs[..common], "{heading}:\n{ours}\n\n{theirs}");
     }
@@ -206,12 +206,12 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// The targets of a page's links to other pages and to places in itself.
+/// The targets of a page's links to other pages and to its own sections.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.starts_with("http"))
 }
 
-/// How a heading is called in a link.
+/// The anchor of a heading.
 fn anchor_of(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(' ', "-");
     kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()

@@ -1,4 +1,4 @@
-//! Both sides send quests on one connection: the server's are answered, and disturb nobody.
+//! Both sides send quests on one connection: the server's quests are answered and do not disturb calls.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -47,7 +47,7 @@ fn one_way_quest_gets_no_answer() {
         let (_server, client, connection) = connected();
         connection.send(&wire::one_way_quest("ping", &wire::map([])));
         connection.send(&wire::one_way_quest("pushroommsg", &wire::map([("msg", "hello".into())])));
-        // Answers come in order: nothing was sent before this one.
+        // Answers arrive in order, so nothing was sent before this one.
         connection.send(&wire::two_way_quest(9, "ping", &wire::map([])));
         assert_eq!(connection.next().seq(), 9);
         assert_eq!(client.stats().quests_from_server, 3);
@@ -130,7 +130,7 @@ fn dead_server_is_found_and_the_error_says_so() {
     });
 }
 
-/// The client stops reading at the first answer that nobody takes.
+/// The client stops reading at the first answer that is not taken.
 #[test]
 fn silence_of_a_client_that_does_not_read_is_not_its_servers() {
     guarded(|| {
@@ -143,7 +143,7 @@ fn silence_of_a_client_that_does_not_read_is_not_its_servers() {
         });
         let builder = fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never());
         let client = builder.keep_alive(brisk()).max_undelivered(1).build().unwrap();
-        // A server that the machine holds up is given up before it answers: then there is another connection.
+        // On a busy machine, the client may give up on the server before it answers, and reconnect.
         let untaken = loop {
             let pending = client.get_room_info(1).submit();
             eventually("the call has ended", || client.stats().in_flight == 0);
@@ -152,7 +152,7 @@ fn silence_of_a_client_that_does_not_read_is_not_its_servers() {
             }
         };
         let connections = client.stats().connections;
-        // Several times what a silent server has.
+        // Several times as long as a silent server gets.
         let behind = client.add_room_member(1, 1).timeout(Duration::from_secs(1)).call();
         assert!(matches!(behind, Err(Error::Timeout(_))), "{behind:?}");
         assert!(client.is_connected());

@@ -29,7 +29,7 @@ fn encryption(key: &GateKey) -> Encryption {
     Encryption::from_pem(key.public_pem().unwrap().as_bytes()).unwrap()
 }
 
-/// A client that finds a dead server soon, and never stays away from one.
+/// A client that detects a dead server soon, and reconnects at once.
 fn builder(endpoint: &str, encryption: &Encryption) -> ClientBuilder {
     fixtures::builder(endpoint)
         .encryption(encryption.clone())
@@ -156,7 +156,7 @@ fn nothing_but_the_key_exchange_leaves_before_the_session_is_keyed() {
         }
         drop(client);
         let mut received = Vec::new();
-        // A reset after the bytes is as good an end as any.
+        // A reset after the bytes is as good as a clean end.
         let _ = connection.read_to_end(&mut received);
         let payload_len = u32::from_le_bytes(received[8..12].try_into().unwrap()) as usize;
         assert_eq!(&received[16..20], b"*key");
@@ -218,7 +218,8 @@ fn flipped_bit_is_never_taken_for_another_answer() {
         for (mode, session_len) in [(CipherMode::Stream, 34), (CipherMode::Package, 42)] {
             for offset in 0..session_len {
                 for bit in [offset % 8, (offset + 3) % 8] {
-                    // A flipped length makes a client wait for bytes that do not come: for few, and not for long.
+                    // A flipped length makes the client wait for bytes that never arrive, but only for few and not for
+                    // long.
                     let proxy = FaultProxy::first(gate.local_addr(), Fault::Flip(ToClient, offset, bit as u8));
                     let builder = builder(&proxy.endpoint(), &encryption(&key).mode(mode))
                         .connect_timeout(5 * WAIT)
@@ -232,7 +233,7 @@ fn flipped_bit_is_never_taken_for_another_answer() {
                         Ok(()) => assert_eq!(executed, 1, "{what}"),
                         Err(error) => assert!(executed == 0 || error.may_have_executed(), "{what}"),
                     }
-                    // A flipped length swallows the answers of a few more calls before it shows.
+                    // A flipped length swallows the answers of a few more calls before it is noticed.
                     let next = || client.get_room_members(1).timeout(3 * WAIT).call().is_ok();
                     assert!((0..50).any(|_| next()), "the calls after {what}");
                 }

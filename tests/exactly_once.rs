@@ -1,7 +1,7 @@
 //! Promise 1: every callback runs exactly once, and every `Pending` resolves, on every path.
 //!
-//! A callback is an `FnOnce`, so that it cannot run twice; one that is dropped unrun closes its channel, which fails the
-//! test that waits for it.
+//! A callback is an `FnOnce`, so it cannot run twice. If it is dropped without running, its channel closes, which fails
+//! the waiting test.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -21,7 +21,7 @@ use common::scripted::{Connection, ScriptedServer};
 use common::watchdog::guarded;
 use common::{eventually, receive, wire};
 
-/// Calls in both asynchronous ways, under way.
+/// Calls in flight, made in both asynchronous ways.
 struct UnderWay {
     callbacks: Receiver<Result<(), Error>>,
     pending: Vec<Pending<()>>,
@@ -45,11 +45,11 @@ impl UnderWay {
         UnderWay { callbacks, pending }
     }
 
-    /// The outcome of each call. Fails the test if one has none.
+    /// Returns the outcome of each call. Fails the test if one has none.
     fn outcomes(self) -> Vec<Result<(), Error>> {
         let callbacks = (0..HALF).map(|_| receive(&self.callbacks, "a callback")).collect::<Vec<_>>();
         let outcomes = callbacks.into_iter().chain(self.pending.into_iter().map(Pending::wait)).collect();
-        // All senders are gone: nothing can follow.
+        // All senders are gone, so nothing can follow.
         assert!(self.callbacks.recv().is_err());
         outcomes
     }
@@ -61,7 +61,7 @@ impl UnderWay {
     }
 }
 
-/// Calls that were all received by the server and not answered.
+/// Calls that the server received but did not answer.
 fn in_flight() -> (ScriptedServer, Client, Connection, UnderWay) {
     let server = ScriptedServer::start();
     let client = fixtures::client(server.endpoint());
@@ -294,7 +294,7 @@ fn dropped_pending_abandons_the_answer_not_the_call() {
         connection.answer(&abandoned);
         connection.answer(&quest);
         assert_eq!(next.wait().unwrap().oinfo.as_deref(), Some("o"));
-        // Of answers that come together, the last is handed over first.
+        // Of answers that arrive together, the last is delivered first.
         eventually("nothing is in flight", || client.stats().in_flight == 0);
     });
 }
@@ -315,7 +315,7 @@ fn every_call_that_races_with_a_close_resolves() {
                         (client.clone(), sender.clone(), Arc::clone(&start), Arc::clone(&made));
                     thread::spawn(move || {
                         start.wait();
-                        // Until the close is seen, and for some calls after it.
+                        // Until the close is noticed, and for some calls after it.
                         let mut calls_after = 0;
                         while calls_after < 5 {
                             client.add_room_member(1, 1).callback(into(&sender));
@@ -388,7 +388,7 @@ fn every_call_that_races_with_lost_connections_resolves() {
 #[test]
 fn outcomes_that_come_together_are_all_there_when_the_oldest_is() {
     const CALLS: usize = 900;
-    // Whether a thread could see an outcome that is missing depends on where the system runs it.
+    // Whether a thread could notice a missing outcome depends on where the system runs it.
     const ROUNDS: usize = 50;
     guarded(|| {
         let server = ScriptedServer::start();

@@ -1,5 +1,5 @@
-//! A poll that fails ends calls in flight with the error of the operating system. Alone in its file, since it counts
-//! on the descriptors of the process.
+//! If polling fails, calls in flight end with the system's error. In its own file, because it depends on the
+//! descriptors of the process.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -24,11 +24,11 @@ fn poll_descriptor() -> i32 {
     poll.file_name().to_str().unwrap().parse().unwrap()
 }
 
-/// Puts another file in the poll's place, on which nobody can poll.
+/// Replaces the poll with another file, which cannot be polled.
 fn break_poll() {
     let descriptor = poll_descriptor();
     nix::unistd::close(descriptor).unwrap();
-    // The lowest free number is given out first. The poll's owner closes it.
+    // The lowest free number is assigned first. The poll's owner closes it.
     assert_eq!(fs::File::open("/dev/null").unwrap().into_raw_fd(), descriptor);
 }
 
@@ -41,14 +41,14 @@ fn failing_poll_ends_calls_as_a_system_error() {
         let connection = server.accept();
         connection.next();
         break_poll();
-        // Wakes the thread out of the poll that it is in; the next one fails.
+        // Wakes the thread from its current poll; the next one fails.
         let later = client.add_room_member(1, 2).submit();
         let error = pending.wait().unwrap_err();
         assert!(matches!(error, Error::System(_)), "{error:?}");
         assert!(error.may_have_executed(), "the server has seen it");
         let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
         assert_eq!(source.and_then(std::io::Error::raw_os_error), Some(nix::libc::EINVAL));
-        // It got in before the failure, or too late.
+        // It was accepted before the failure, or came too late.
         assert!(matches!(later.wait(), Err(Error::System(_) | Error::Closed(_))));
         assert!(!client.is_connected());
         assert!(matches!(client.add_room_member(1, 3).call(), Err(Error::Closed(_))));

@@ -1,5 +1,5 @@
-//! Each fault of the network, in each way to make a call: the outcome comes exactly once, in time, with the right code,
-//! it agrees with what the server did, and the next call works.
+//! Each network fault, with each way to make a call. The outcome arrives exactly once, in time and with the right code.
+//! It agrees with what the server did, and the next call works.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -23,7 +23,7 @@ use common::{SOON, eventually, receive};
 
 use Direction::{ToClient, ToServer};
 
-/// Good in spite of the fault.
+/// The call succeeds despite the fault.
 const OK: i32 = 0;
 const CLOSED: i32 = 20_002;
 const UNREADABLE: i32 = 20_006;
@@ -31,11 +31,11 @@ const NOT_CONNECTED: i32 = 20_012;
 
 const WAIT: Duration = Duration::from_millis(30);
 
-/// What the first connection suffers, and what its call may come to.
+/// The fault of the first connection, and the possible outcomes of its call.
 const FAULTS: [(Fault, &[i32]); 26] = [
     (Fault::None, &[OK]),
     (Fault::CloseAtOnce, &[CLOSED]),
-    // The reset may be seen while the connection is still being looked at.
+    // The reset may be noticed while the connection is still being checked.
     (Fault::ResetAtOnce, &[CLOSED, NOT_CONNECTED]),
     (Fault::Cut(ToServer, 1), &[CLOSED]),
     (Fault::Cut(ToServer, 12), &[CLOSED]),
@@ -47,7 +47,7 @@ const FAULTS: [(Fault, &[i32]); 26] = [
     (Fault::Reset(ToServer, 60), &[CLOSED]),
     (Fault::Reset(ToClient, 1), &[CLOSED]),
     (Fault::Reset(ToClient, 16), &[CLOSED]),
-    // Nothing comes any more, which the keep-alive finds out.
+    // Nothing arrives any more, which the keep-alive detects.
     (Fault::Stall(ToServer, 0), &[CLOSED]),
     (Fault::Stall(ToServer, 60), &[CLOSED]),
     (Fault::Stall(ToClient, 0), &[CLOSED]),
@@ -63,7 +63,7 @@ const FAULTS: [(Fault, &[i32]); 26] = [
     (Fault::Flip(ToClient, 16, 6), &[UNREADABLE]),
 ];
 
-/// The three ways to make a call. Each gives the outcome once it is there.
+/// The three ways to make a call. Each returns the outcome.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Call,
@@ -93,9 +93,9 @@ fn code(outcome: &Result<(), Error>) -> i32 {
     outcome.as_ref().err().map_or(OK, |error| error.code().value())
 }
 
-/// A client that finds a dead server soon, and never stays away from one.
+/// A client that detects a dead server soon, and reconnects at once.
 fn builder(address: SocketAddr) -> ClientBuilder {
-    // Soon, but long beside the moments for which a loaded machine may leave the proxy waiting.
+    // Soon, but long compared with how long a busy machine may delay the proxy.
     let keep_alive = KeepAlive::default().interval(10 * WAIT).timeout(10 * WAIT).tries(2);
     fixtures::builder(address.to_string()).keep_alive(keep_alive).reconnect(ReconnectPolicy::never())
 }
@@ -141,7 +141,7 @@ fn every_fault_ends_all_calls_in_flight() {
             let client = builder(proxy.address()).build().unwrap();
             let pending: Vec<_> = (0..100).map(|uid| client.add_room_member(row as i64, uid).submit()).collect();
             let outcomes: Vec<_> = pending.into_iter().map(|pending| pending.wait()).collect();
-            // The first call is the one that the fault meets; those around it end with the connection, or well.
+            // The fault hits the first call. The others end with the connection, or succeed.
             assert!(
                 outcomes.iter().all(|outcome| code(outcome) == OK || expected.contains(&code(outcome))),
                 "{fault:?}"
@@ -175,7 +175,7 @@ fn addresses_without_a_server_end_every_way_of_calling() {
 
 type Outcomes = Vec<(CallId, Result<(), Error>)>;
 
-/// Threads that call without a pause until they are told to stop, and what their calls came to.
+/// Threads that call continuously until they are stopped, and the outcomes of their calls.
 struct Load {
     stop: Arc<AtomicBool>,
     callers: Vec<thread::JoinHandle<Outcomes>>,
@@ -244,18 +244,18 @@ fn no_call_is_lost_or_repeated_while_connections_suffer_every_fault() {
     guarded_for(Duration::from_secs(120), || {
         let executed = Executed::default();
         let server = AnsweringServer::with(executed.answer());
-        // Later in the connection than in the table, so that some calls get through before it strikes.
+        // Later in the connection than in the table, so that some calls succeed before the fault strikes.
         let later = |fault| match fault {
             Fault::Cut(direction, after) => Fault::Cut(direction, 2_000 + after),
             Fault::Reset(direction, after) => Fault::Reset(direction, 2_000 + after),
             Fault::Stall(direction, after) => Fault::Stall(direction, 2_000 + after),
             Fault::RepeatFrame(direction, index) => Fault::RepeatFrame(direction, 50 + index),
-            // Frames without a payload begin at each 17th byte.
+            // Frames without a payload begin at every 17th byte.
             Fault::Flip(direction, offset, bit) => Fault::Flip(direction, 17 * 50 + offset, bit),
             Fault::RepeatBytes(direction, from, to) => Fault::RepeatBytes(direction, 17 * 50 + from, 17 * 50 + to),
             other => other,
         };
-        // A connection without a fault, or one that never breaks, would be the last.
+        // A connection without a fault, or with one that never ends it, would be the last.
         let breaks = |(_, expected): &(Fault, &[i32])| expected[0] == CLOSED;
         let faults: Vec<Fault> = FAULTS.into_iter().filter(breaks).map(|(fault, _)| later(fault)).collect();
         let rounds = 2 * faults.len();

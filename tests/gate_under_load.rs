@@ -1,5 +1,5 @@
-//! The client against the local gate, which checks signatures, salts and time stamps: under load, while the gate is
-//! killed and comes back on its port, the gate's own count agrees with what the calls came to.
+//! The client against the local gate, which checks signatures, salts and time stamps. Under load, and while the gate is
+//! killed and comes back on its port, the gate's own count agrees with the outcomes of the calls.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -59,7 +59,7 @@ fn gate_that_is_killed_and_comes_back_loses_no_call_and_sees_none_twice() {
         let mut last_start = Instant::now();
         for _ in 0..5 {
             common::eventually("calls are answered", || gate.stats().executed("addroommember") > 200);
-            // At least as many: some may be executed between this and the end of the gate.
+            // At least as many, because some may be executed between this and the end of the gate.
             executed_before += gate.stats().executed("addroommember");
             drop(gate);
             let failed = client.stats().failed_connect;
@@ -85,7 +85,7 @@ fn gate_that_is_killed_and_comes_back_loses_no_call_and_sees_none_twice() {
         let executed_by_the_last = gate.stats().executed("addroommember");
         assert!(executed_before + executed_by_the_last <= answered + may, "some were executed twice");
         assert!(answered_by_the_last <= executed_by_the_last, "some were answered and not executed");
-        // Each call has a user of its own, so that one that was executed twice shows as a member too few.
+        // Each call has its own user, so a call that was executed twice shows as a missing member.
         let rids: Vec<i64> = (0..THREADS).collect();
         let members: i64 = client.get_room_count(&rids).call().unwrap().values().sum();
         assert_eq!(members as u64, executed_by_the_last);

@@ -1,5 +1,4 @@
-//! The tests' own tools do what they say: without this, a fault that never strikes would look like a library that
-//! survives it.
+//! Tests of the tests' own tools. Without them, a fault that never strikes would look like a library that survives it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -28,7 +27,7 @@ fn read_exactly(mut stream: &TcpStream, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Sends `bytes` through a proxy with `fault`; returns what arrived at the server once the client closed.
+/// Sends `bytes` through a proxy with `fault`. Returns what has arrived at the server when the client closes.
 fn through(fault: Fault, bytes: &'static [u8]) -> Vec<u8> {
     guarded(move || {
         let sink = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

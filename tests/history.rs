@@ -1,4 +1,5 @@
-//! The iterator over a room's history asks for what is wanted, when it is wanted, and gets past what cannot be read.
+//! The iterator over a room's history requests only what is wanted, when it is wanted, and continues past unreadable
+//! rows.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -23,12 +24,12 @@ fn page(rows: Vec<Value>, last_id: Value) -> Value {
     wire::map([("msgs", Value::Array(rows)), ("lastid", last_id), ("begin", 0.into()), ("end", 0.into())])
 }
 
-/// Where a quest asks to go on; 0 for the first page.
+/// The position at which a quest continues; 0 for the first page.
 fn cursor(quest: &Packet) -> i64 {
     quest.get("lastid").and_then(|id| id.as_i64()).unwrap_or_default()
 }
 
-/// Answers with the page that stands behind the cursor of a quest; without one, with an error.
+/// Answers with the page after the cursor of a quest; without one, with an error.
 fn server(page_behind: impl Fn(i64) -> Option<Value> + Send + Sync + 'static) -> AnsweringServer {
     AnsweringServer::with(move |quest| {
         Some(match page_behind(cursor(quest)) {
@@ -143,7 +144,7 @@ fn page_is_asked_for_when_the_one_before_was_taken_and_not_ahead() {
         let server = server(|cursor| Some(page(vec![row(cursor + 1), row(cursor + 2)], (cursor + 2).into())));
         let client = fixtures::client(server.endpoint());
         let mut messages = client.room_messages(ROOM, History::oldest().count(2));
-        // A call on the same connection would be seen behind any page that was asked for before it.
+        // A call on the same connection would be seen behind any page that was requested before it.
         let asked = || {
             client.get_room_info(1).call().unwrap();
             server.received().iter().filter(|packet| packet.method == "getroommsg").count()

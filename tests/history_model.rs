@@ -1,6 +1,6 @@
-//! Whatever is sent, deleted and asked for, the pages of a room's history are those of a plain model: in both directions,
-//! with every page size, and with messages that arrive or are deleted between two pages. The iterator tells every row once,
-//! whichever of them cannot be read.
+//! Whatever is sent, deleted and requested, the pages of a room's history equal those of a plain model: in both
+//! directions, with every page size, and with messages that arrive or are deleted between two pages. The iterator
+//! yields every row once, whichever rows cannot be read.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -70,11 +70,11 @@ fn a_case() -> impl Strategy<Value = Case> {
     })
 }
 
-/// A room, and what it is to hold.
+/// A room, and its expected content.
 struct Room<'a> {
     client: &'a Client,
     rid: i64,
-    /// In the order of sending; deleted ones stay.
+    /// In the order of sending, deleted ones included.
     rows: Vec<Row>,
 }
 
@@ -120,7 +120,7 @@ impl Room<'_> {
         self.rows.push(Row { message, is_deleted: false });
     }
 
-    /// The rows that a query means, in its order, behind the row `after`.
+    /// The rows that match a query, in its order, after the row `after`.
     fn rows_behind(&self, query: &Query, times: Option<(i64, i64)>, after: Option<usize>) -> Vec<usize> {
         let is_meant = |&row: &usize| {
             let message = &self.rows[row].message;
@@ -169,7 +169,7 @@ fn check(client: &Client, rid: i64, case: &Case) {
         between.next().into_iter().flatten().for_each(|change| room.change(change));
     }
 
-    // A room that is left alone: the iterator and the count.
+    // A room that does not change: the iterator and the count.
     let all = room.messages(&room.rows_behind(query, times, None));
     let iterated: Vec<Message> = client.room_messages(rid, asked.clone()).collect::<Result<_, _>>().unwrap();
     assert_eq!(iterated, all);
@@ -198,23 +198,23 @@ fn pages_of_a_history_are_those_of_a_plain_model() {
     });
 }
 
-/// What a row of a scripted server is.
+/// A row of a scripted server.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Sound,
     Deleted,
-    /// Nothing but its id can be read.
+    /// Only its id can be read.
     CutShort,
-    /// Not even that. All of these have the same bytes.
+    /// Not even its id can be read. All of these have the same bytes.
     Nil,
-    /// Neither, but each has bytes of its own.
+    /// Neither can be read, but each has its own bytes.
     IdIsText,
 }
 
 #[derive(Debug, Clone)]
 struct Script {
     kinds: Vec<Kind>,
-    /// What the server says where others give the cursor; `None`: it does give it.
+    /// What the server sends instead of the cursor; `None` if it does send the cursor.
     in_place_of_cursor: Option<Value>,
 }
 
@@ -253,7 +253,7 @@ impl Kind {
 }
 
 impl Script {
-    /// The id of row `index`.
+    /// Returns the id of row `index`.
     fn id(index: usize) -> i64 {
         10 * (index as i64 + 1)
     }
@@ -280,7 +280,7 @@ impl Script {
         ])
     }
 
-    /// The `mid` of every message, and `None` for every row that cannot be read.
+    /// Returns the `mid` of every message, and `None` for every unreadable row.
     fn told(&self, newest_first: bool) -> Vec<Option<i64>> {
         let is_there = |index: &usize| self.kinds[*index] != Kind::Deleted;
         let told = |index: usize| (self.kinds[index] == Kind::Sound).then(|| Script::id(index));
@@ -310,13 +310,13 @@ fn iterator_tells_every_row_once_whichever_cannot_be_read() {
     });
 }
 
-/// The pages that a server gives one after the other, over and over, whatever it is asked: rows, and a cursor.
+/// The pages that a server sends one after the other, again and again, whatever is requested: rows, and a cursor.
 type Pages = Vec<(Vec<(Kind, i64)>, Option<i64>)>;
 
 #[test]
 fn iterator_ends_whatever_a_server_says() {
     const IDS: std::ops::Range<i64> = 0..10;
-    // A cursor moves on at each page, or a page has one more row without a readable id than the one before.
+    // A cursor advances with each page, or a page has one more row without a readable id than the one before.
     const MOST_PAGES: usize = 10 * 20;
     guarded(|| {
         let script = Arc::new(Mutex::new((Pages::new(), 0)));

@@ -1,4 +1,4 @@
-//! The hooks for connections made and lost run where callbacks run, in the order of events.
+//! The hooks for new and lost connections run where callbacks run, in the order of events.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;

@@ -26,7 +26,7 @@ fn eager(server: &ScriptedServer) -> Client {
     fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never()).build().unwrap()
 }
 
-/// The rule that the server broke, for a call that its connection took with it.
+/// Returns the rule that the server broke, from the error of a call that ended with its connection.
 fn protocol_error<T: std::fmt::Debug>(outcome: Result<T, Error>) -> ProtocolError {
     let error = outcome.unwrap_err();
     assert_eq!(error.code(), 20_002);
@@ -68,7 +68,7 @@ fn one_wrong_byte_is_enough() {
         let pending = client.get_room_info(1).submit();
         let connection = server.accept();
         connection.next();
-        // No whole header ever comes.
+        // No complete header ever arrives.
         connection.send(b"X");
         assert!(matches!(protocol_error(pending.wait()), ProtocolError::BadMagic(_)));
         connection.wait_closed();
@@ -92,7 +92,7 @@ fn hostile_bytes_without_a_call_in_flight_are_survived() {
     });
 }
 
-/// Reproducible noise: whole frames, parts of frames, and bytes that are neither.
+/// Reproducible noise: complete frames, parts of frames, and bytes that are neither.
 fn noise(random: &mut fastrand::Rng, live: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..random.usize(1..6) {
@@ -125,7 +125,7 @@ fn noise_is_survived() {
             let live = connection.next().seq();
             _ = connection.try_send(&noise(&mut random, live));
             connection.half_close();
-            // An answer with the right number may be among it, and may even make sense.
+            // The noise may contain an answer with the right number, which may even be valid.
             match pending.wait() {
                 Ok(_) | Err(Error::Answer { .. } | Error::Decode { .. } | Error::ConnectionClosed { .. }) => {}
                 Err(error) => panic!("round {round}: {error:?}"),
@@ -157,8 +157,8 @@ fn any_bit_of_an_answer_may_be_turned_over() {
                 assert!(expected, "offset {offset}: {error:?}");
             }
             proxy.wait_for(Event::Struck(0));
-            // A header that announces more than there is leaves the rest of the connection to its payload, which no
-            // client can know. It ends that by closing what does not answer.
+            // After a header that announces more than there is, the rest of the connection counts as payload, which no
+            // client can detect. The client ends this by closing a connection that does not answer.
             if matches!(outcome, Err(Error::Timeout(_))) {
                 continue;
             }
@@ -173,7 +173,7 @@ fn payload_over_the_limit_closes_the_connection_by_its_announcement() {
         let server = ScriptedServer::start();
         let client =
             fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never()).max_payload(1000).build().unwrap();
-        // At the limit it is taken.
+        // At the limit, it is accepted.
         let pending = client.get_room_info(1).submit();
         let connection = server.accept();
         let info = "x".repeat(1000 - wire::encode(&wire::map([("oinfo", "".into())])).len() - 2);
@@ -181,7 +181,7 @@ fn payload_over_the_limit_closes_the_connection_by_its_announcement() {
         assert_eq!(payload.len(), 1000);
         connection.send(&wire::answer_of_bytes(connection.next().seq(), 0, &payload));
         assert_eq!(pending.wait().unwrap().oinfo, Some(info));
-        // One byte more is refused, though not one of its bytes is there.
+        // One byte more is refused, although none of its bytes has arrived.
         let pending = client.get_room_info(1).submit();
         let seq = connection.next().seq();
         connection.send(&wire::raw_frame(MSGPACK, ANSWER, 0, 1001, &seq.to_le_bytes()));
@@ -242,7 +242,7 @@ fn connection_that_is_never_quiet_still_lets_calls_out() {
             while !stopping.load(std::sync::atomic::Ordering::SeqCst) && theirs.try_send(&push).is_ok() {}
         });
         for _ in 0..5 {
-            // Not answered: the answer could get into the middle of a frame.
+            // Not answered, because the answer could land in the middle of a frame.
             sent_and_timed_out(|| client.get_room_info(1).timeout(Duration::from_millis(500)).call());
             assert_eq!(connection.next().method, "getroominfo");
         }

@@ -1,8 +1,9 @@
-//! Large answers and calls stall nobody: how late other calls end while answers of 60 MiB arrive, and while calls of 7 MiB
-//! leave, in each mode.
+//! Large answers and calls stall nothing: measures how late other calls end while answers of 60 MiB arrive, and while
+//! calls of 7 MiB are sent, in each mode.
 //!
-//! `cargo test --release --all-features --test large_answers -- --ignored --nocapture` prints the table. Its first row is
-//! the system's own part: how late a thread wakes that does nothing but sleep, beside a plain socket that reads the same.
+//! `cargo test --release --all-features --test large_answers -- --ignored --nocapture` prints the table. Its first row
+//! is the system's own share: how late a thread wakes that only sleeps, next to a plain socket that reads the same
+//! data.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,7 +27,7 @@ use large::{LargeServer, TEXT_LEN};
 
 const UPLOAD_LEN: usize = 7 * 1024 * 1024;
 const ROUNDS: u32 = 10;
-/// Calls that nobody answers end by these deadlines. Those that are due while the large answer arrives are looked at.
+/// The deadlines of calls that nobody answers. Those that are due while the large answer arrives are measured.
 const OTHERS: u32 = 200;
 const STEP: Duration = Duration::from_micros(500);
 /// The answers' frames: header, sequence number, map; and a key and a text with its length.
@@ -34,18 +35,18 @@ const SMALL_ANSWER: usize = 12 + 4 + 1;
 const LARGE_ANSWER: usize = SMALL_ANSWER + 6 + 5 + TEXT_LEN;
 const GOAL: Duration = Duration::from_millis(5);
 
-/// When a call was to end, and when it did.
+/// The deadline of a call, and its actual end.
 struct Ended {
     due: Instant,
     at: Instant,
 }
 
-/// How late, in ascending order.
+/// How late the calls were, in ascending order.
 #[derive(Default)]
 struct Lateness(Vec<Duration>);
 
 impl Lateness {
-    /// Adds what was due before `arrived`.
+    /// Adds the calls that were due before `arrived`.
     fn add(&mut self, ended: Vec<Ended>, arrived: Instant) {
         let beside = ended.into_iter().filter(|ended| ended.due < arrived);
         self.0.extend(beside.map(|ended| ended.at.saturating_duration_since(ended.due)));
@@ -103,7 +104,7 @@ fn connect(server: &LargeServer, encryption: Option<Encryption>) -> Client {
     }
 }
 
-/// Makes calls that nobody answers, with callbacks that tell when they ended.
+/// Makes calls that nobody answers, with callbacks that record when they end.
 fn make_others(client: &Client) -> mpsc::Receiver<Ended> {
     let (sender, ended) = mpsc::channel();
     for step in 1..=OTHERS {

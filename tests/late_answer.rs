@@ -1,4 +1,4 @@
-//! Promise 3: a late answer harms nobody. It is counted and dropped, and the connection stays in use.
+//! Promise 3: a late answer does no harm. It is counted and dropped, and the connection stays in use.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -18,10 +18,10 @@ use common::wire::{self, Packet};
 
 const SHORT: Duration = Duration::from_millis(50);
 
-/// The quest of a call that timed out.
+/// Returns the quest of a call that timed out.
 fn timed_out(client: &Client, connection: &Connection) -> Packet {
     sent_and_timed_out(|| client.get_room_info(1).timeout(SHORT).call());
-    // On a loaded machine the caller may give up before the I/O thread does, and no answer is late before that.
+    // On a busy machine, the caller may give up before the I/O thread does. No answer counts as late before that.
     eventually("the I/O thread has ended the call", || client.stats().in_flight == 0);
     connection.next()
 }
@@ -30,7 +30,7 @@ fn info(text: &str) -> Value {
     wire::map([("oinfo", text.into())])
 }
 
-/// A call on the same connection still gets its own answer.
+/// Checks that a call on the same connection still gets its own answer.
 fn check_next_call(client: &Client, connection: &Connection) {
     let next = client.get_room_info(2).submit();
     connection.send(&wire::answer(connection.next().seq(), &info("mine")));
@@ -54,7 +54,7 @@ fn late_answer_goes_to_no_other_call() {
     guarded(|| {
         let (server, client, connection) = connected();
         let late = timed_out(&client, &connection);
-        // Another call is in flight when the late answer comes, and its own answer comes after that.
+        // Another call is in flight when the late answer arrives, and its own answer follows.
         let next = client.get_room_info(2).submit();
         let quest = connection.next();
         assert_ne!(quest.seq(), late.seq());
@@ -98,7 +98,7 @@ fn second_answer_to_an_answered_call_is_dropped() {
 fn answers_that_all_come_late_reach_nobody() {
     guarded(|| {
         let (server, client, connection) = connected();
-        // Long enough for all of them to be sent, on a machine that is busy with other things too.
+        // Long enough for all of them to be sent, even on a busy machine.
         let late: Vec<_> = (0..500).map(|rid| client.get_room_info(rid).timeout(40 * SHORT).submit()).collect();
         let late_quests = connection.take(late.len());
         for pending in late {
@@ -129,7 +129,7 @@ fn late_answer_of_an_earlier_connection_meets_a_new_one() {
         let connection = server.accept();
         let next = client.get_room_info(2).submit();
         let live = connection.next();
-        // The number means nothing here, unless it happens to be the live one.
+        // The number is arbitrary, unless it happens to be the live one.
         if live.seq() != quest.seq() {
             connection.send(&wire::answer(quest.seq(), &info("too late")));
         }
@@ -141,7 +141,7 @@ fn late_answer_of_an_earlier_connection_meets_a_new_one() {
 #[test]
 fn blocking_calls_of_one_thread_never_swap_answers() {
     guarded(|| {
-        // Every third answer is held back until the next quest comes, by when its call has timed out.
+        // Every third answer is held back until the next quest arrives, by which time its call has timed out.
         let held = std::sync::Mutex::new(None::<Vec<u8>>);
         let server = AnsweringServer::with(move |quest| {
             let rid = quest.int("rid");

@@ -1,5 +1,5 @@
-//! Clients that come and go leave nothing behind: no thread, no descriptor. One test only, since it counts what the
-//! whole process holds.
+//! Clients that come and go leave no thread and no descriptor behind. Only one test, because it counts what the whole
+//! process holds.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -14,12 +14,12 @@ use common::fixtures::{self, into};
 use common::watchdog::guarded_for;
 use common::{eventually, process};
 
-/// The threads of clients; those of the server come and go with its connections.
+/// The threads of clients. Those of the server come and go with its connections.
 fn client_threads() -> usize {
     process::threads().iter().filter(|(name, _)| name.starts_with("rtm-")).count()
 }
 
-/// Ends in each of the states that a client can be in.
+/// Ends a client in each of its possible states.
 fn open_and_drop(round: usize, server: &AnsweringServer, port: &ClosedPort, hole: &BlackHole) {
     let (sender, _outcomes) = unbounded();
     match round % 8 {
@@ -46,7 +46,7 @@ fn clients_leave_no_thread_and_no_descriptor() {
         let (port, hole) = (ClosedPort::new(), BlackHole::new());
         let live = fixtures::client(server.endpoint());
         live.get_room_info(1).call().unwrap();
-        // A thread gives itself its name, once it gets to run.
+        // A thread sets its name only once it runs.
         eventually("the count sees both threads of a live client", || client_threads() == 2);
         let threads = client_threads();
         let descriptors = process::descriptors();

@@ -1,4 +1,4 @@
-//! A limit of calls a second, over sockets. What it does to the millisecond is tested on simulated time, with the engine.
+//! A limit on calls per second, over sockets. The engine's tests check its precise effect on simulated time.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -25,7 +25,8 @@ fn server_with_a_limit_refuses_no_call_of_a_client_that_keeps_well_below_it() {
     const CALLS: u32 = 120;
     const RATE: u32 = 40;
     guarded(|| {
-        // Without a limit of its own, the client would have calls refused: there are more than the gate takes in a second.
+        // Without its own limit, the client would have calls refused, because there are more than the gate accepts in a
+        // second.
         let gate = Gate::builder().project(PID, SECRET).calls_per_second(100).bind("127.0.0.1:0").unwrap();
         let client = connected(fixtures::builder(gate.endpoint()).max_rate(RATE));
         let began = Instant::now();
@@ -105,7 +106,7 @@ fn limit_that_is_lifted_lets_waiting_calls_go() {
     guarded(|| {
         let server = AnsweringServer::start();
         let client = connected(fixtures::builder(server.endpoint()).max_rate(1));
-        // At the old rate they would take longer than the test may.
+        // At the old rate, they would take longer than the test may.
         let pending: Vec<_> = (0..200).map(|uid| client.add_room_member(1, uid).submit()).collect();
         let clone = client.clone();
         clone.set_max_rate(None);

@@ -1,5 +1,5 @@
-//! Promise 7, the part on memory: whatever the peer sends, what is held stays bounded. Each
-//! figure is measured in a process of its own.
+//! Promise 7, the part on memory: whatever the peer sends, the memory used stays bounded. Each figure is measured in a
+//! separate process.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -22,11 +22,11 @@ use common::wire;
 const MIB: usize = 1024 * 1024;
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Names the test whose figure this process measures.
+/// The test whose figure this process measures.
 const MEASURED: &str = "RTM_TEST_MEASURED";
 
-/// Runs `body` in a process of its own, which runs nothing but the test `test`. Fails the test if the process took more
-/// than `most` bytes more for it than it had before.
+/// Runs `body` in a separate process that runs only the test `test`. Fails the test if the process needs more than
+/// `most` bytes in addition.
 fn within(test: &'static str, most: usize, body: impl FnOnce() + Send + 'static) {
     if std::env::var_os(MEASURED).is_some_and(|measured| measured == test) {
         return guarded(move || {
@@ -73,7 +73,7 @@ fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
     const CALLS: usize = 60;
     const ANSWER: usize = 8 * MIB;
     const LIMIT: usize = 64 * MIB;
-    // The answer that is being received may exceed the limit, twice over while its buffer grows; the server holds one.
+    // The answer being received may exceed the limit, twice over while its buffer grows. The server holds one.
     within("answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost", LIMIT + 5 * ANSWER, || {
         let server = ScriptedServer::start();
         let mut answer = wire::answer(0, &wire::map([("oinfo", "x".repeat(ANSWER).into())]));
@@ -89,9 +89,9 @@ fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
             }
             connection
         });
-        // As much as there may be has come: the client stops reading.
+        // As much as possible has arrived, so the client stops reading.
         eventually("the limit is reached", || client.stats().bytes_in as usize > LIMIT);
-        // A call behind all that has its own time.
+        // A call behind all that has its own timeout.
         let outcome = client.add_room_member(1, 1).timeout(10 * SHORT).call();
         assert!(matches!(outcome, Err(Error::Timeout(_))), "{outcome:?}");
         assert!((client.stats().bytes_in as usize) < LIMIT + 2 * ANSWER, "it reads on");
@@ -127,7 +127,7 @@ fn connection_ends_if_the_server_sends_quests_without_reading_answers() {
     });
 }
 
-/// 600 MB of calls, handed in by callers that do not wait.
+/// 600 MB of calls, submitted by callers that do not wait.
 #[test]
 fn calls_to_a_server_that_does_not_read_stay_within_max_unsent() {
     const CALLS: usize = 10_000;
@@ -147,7 +147,7 @@ fn calls_to_a_server_that_does_not_read_stay_within_max_unsent() {
     });
 }
 
-/// 480 MB of events for two listeners that take none of them until all have come.
+/// 480 MB of events for two listeners, which take none until all have arrived.
 #[test]
 fn pushes_that_nobody_takes_stay_within_the_queues() {
     within("pushes_that_nobody_takes_stay_within_the_queues", 96 * MIB, || {

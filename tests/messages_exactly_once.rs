@@ -19,11 +19,12 @@ const THREADS: i64 = 8;
 const PER_ROOM: i64 = 500;
 /// Messages in flight from one thread.
 const WINDOW: usize = 100;
-/// About what 100 messages take on the wire, so that one in a hundred has its connection cut.
+/// About the size of 100 messages on the wire, so that one in a hundred has its connection cut.
 const BYTES_PER_100_MESSAGES: usize = 17_000;
 const SENDER: i64 = 1001;
 
-/// Cuts every connection, each at another byte, now before a message arrives and now before its answer does.
+/// Cuts every connection, each at a different byte, sometimes before a message arrives and sometimes before its answer
+/// does.
 fn fault_of(connection: usize) -> Fault {
     let spread = connection.wrapping_mul(7919) % BYTES_PER_100_MESSAGES;
     match connection % 3 {
@@ -33,7 +34,7 @@ fn fault_of(connection: usize) -> Fault {
     }
 }
 
-/// Sends the messages until each was taken; says how often one had to be sent again.
+/// Sends the messages until each has been accepted. Returns how often one had to be repeated.
 fn send_all(client: &Client, rid: i64, mut messages: Vec<NewMessage>) -> usize {
     let mut repeated = 0;
     while !messages.is_empty() {
@@ -50,7 +51,7 @@ fn send_all(client: &Client, rid: i64, mut messages: Vec<NewMessage>) -> usize {
             }
         }
         if !failed.is_empty() {
-            // The next connection may be cut while it is being made: then there is another one.
+            // The next connection may be cut while it is being made; then there is another one.
             let _ = client.connect();
         }
         repeated += failed.len();
@@ -59,7 +60,7 @@ fn send_all(client: &Client, rid: i64, mut messages: Vec<NewMessage>) -> usize {
     repeated
 }
 
-/// The ids of all messages of a room, in the order of the history, read past the proxy.
+/// The ids of all messages of a room, in the order of the history, read without the proxy.
 fn stored(client: &Client, rid: i64) -> Vec<i64> {
     client.room_messages(rid, History::oldest()).map(|message| message.unwrap().mid).collect()
 }

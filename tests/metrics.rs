@@ -1,6 +1,6 @@
 //! What Prometheus scrapes from a program that uses the library: names, labels and values.
 //!
-//! A process has one recorder, so that all tests here share it, and each looks at the client that it labelled itself.
+//! A process has one recorder, so all tests here share it. Each looks only at its own labelled client.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -19,7 +19,7 @@ use common::eventually;
 use common::fixtures::{self, PID, SECRET, sent_and_timed_out};
 use common::watchdog::guarded;
 
-/// What a scrape found.
+/// The result of a scrape.
 struct Scrape(String);
 
 impl Scrape {
@@ -34,7 +34,7 @@ impl Scrape {
         Scrape(body.to_owned())
     }
 
-    /// The value of the series with this name and exactly these labels, each as `key="value"`, in any order.
+    /// Returns the value of the series with this name and exactly these labels, each as `key="value"`, in any order.
     fn value(&self, name: &str, labels: &[&str]) -> Option<f64> {
         let mut wanted = labels.to_vec();
         wanted.sort_unstable();
@@ -51,7 +51,7 @@ impl Scrape {
     }
 }
 
-/// Installs the recorder, once a process. Clients that are built after this record.
+/// Installs the recorder, once per process. Clients built after this record.
 fn scrape_address() -> SocketAddr {
     static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
     *ADDRESS.get_or_init(|| {
@@ -62,7 +62,7 @@ fn scrape_address() -> SocketAddr {
     })
 }
 
-/// A gate, and the client of one test with the labels that all its metrics have.
+/// A gate, and the client of one test, with the labels of all its metrics.
 struct Bench {
     gate: Gate,
     labels: [String; 3],
@@ -114,7 +114,7 @@ fn calls_are_counted_by_method_and_outcome_and_timed() {
         client.get_room_info(42).timeout(Duration::from_millis(50)).call().unwrap_err();
         client.quest::<serde_json::Value>("nosuchmethod", &serde_json::json!({})).call().unwrap_err();
 
-        // A caller that gives up by itself may be faster than the I/O thread.
+        // A caller that gives up may be faster than the I/O thread.
         let timed_out = [r#"method="getroominfo""#, r#"outcome="timeout""#];
         eventually("the timeout is recorded", || bench.value("rtm_calls_total", &timed_out) == Some(1.0));
         // All others were recorded before their caller got the outcome.

@@ -1,5 +1,5 @@
-//! A server that leaves Nagle's algorithm on keeps its last small answer until the one before is acknowledged, which Linux
-//! puts off by 40 ms. The client does not let it.
+//! A server with Nagle's algorithm holds back its last small answer until the previous one is acknowledged, which Linux
+//! delays by 40 ms. The client prevents that.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -14,11 +14,11 @@ use common::process::spawn;
 use common::watchdog::guarded;
 use common::wire::{self, Splitter};
 
-/// A new connection acknowledges at once for a while, whatever anybody asks for.
+/// For a while, a new connection acknowledges at once in any case.
 const WARM_UP: usize = 30;
 const ROUNDS: usize = 21;
 const TRIES: usize = 10;
-/// The least for which Linux puts off an acknowledgement.
+/// The least amount for which Linux delays an acknowledgement.
 const HELD_BACK: Duration = Duration::from_millis(40);
 
 #[test]
@@ -26,7 +26,7 @@ fn answers_of_a_server_with_nagles_algorithm_are_not_held_back() {
     guarded(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = listener.local_addr().unwrap().to_string();
-        // Answers two calls at a time, by a write each.
+        // Answers two calls at a time, with one write each.
         let server = spawn("nagle", move || {
             let (mut stream, _) = listener.accept().unwrap();
             let (mut splitter, mut buffer, mut quests) = (Splitter::default(), [0; 4096], Vec::new());
@@ -52,7 +52,7 @@ fn answers_of_a_server_with_nagles_algorithm_are_not_held_back() {
         };
         let most_are_quick = |rounds: usize| (0..rounds).filter(|_| is_quick()).count() > rounds / 2;
         most_are_quick(WARM_UP);
-        // What holds answers back does so in every round, and a loaded machine in some.
+        // A systematic delay affects every round; a busy machine only some.
         assert!((0..TRIES).any(|_| most_are_quick(ROUNDS)), "most answers were held back");
         drop(client);
         server.join().unwrap();

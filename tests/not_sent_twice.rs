@@ -1,5 +1,5 @@
-//! Promise 6: nothing is sent twice. A call whose bytes may have left is never repeated by the library. A call that was
-//! not sent waits for the connection being made; if that attempt fails, so does the call.
+//! Promise 6: nothing is sent twice. The library never repeats a call whose bytes may have been sent. An unsent call
+//! waits for the connection being made; if that attempt fails, so does the call.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -19,14 +19,14 @@ use common::scripted::{Connection, Options, ScriptedServer};
 use common::watchdog::guarded;
 use common::wire::Packet;
 
-/// Between two looks at what has come.
+/// The interval between two checks of what has arrived.
 const MOMENT: Duration = Duration::from_millis(5);
 
 fn eager(endpoint: String) -> Client {
     fixtures::builder(endpoint).reconnect(ReconnectPolicy::never()).build().unwrap()
 }
 
-/// A frame's salt is its call's fingerprint.
+/// The salt of a frame identifies its call.
 fn salts(packets: &[Packet]) -> HashSet<i64> {
     packets.iter().map(|packet| packet.int("salt")).collect()
 }
@@ -105,7 +105,8 @@ fn timed_out_call_is_not_repeated() {
         let connection = server.accept();
         connection.next();
         connection.close();
-        // The client has seen the end once it is back: a call before that may go to the connection that has ended.
+        // The client has noticed the end once it has reconnected. An earlier call may go to the connection that has
+        // ended.
         let connection = server.accept();
         let next = client.add_room_member(2, 1).submit();
         let first = connection.next();
@@ -167,7 +168,7 @@ fn calls_that_never_left_are_not_said_to_have_and_none_is_sent_twice() {
         let info = "x".repeat(65_535);
         let pending: Vec<_> = (0..200).map(|rid| client.set_room_info(rid, Some(&info), None).submit()).collect();
         let first = server.accept();
-        // The connection ends with some calls received, some under way, and some not sent at all.
+        // The connection ends with some calls received, some in transit, and some not sent at all.
         let mut before = 0;
         eventually("the client can send no more", || {
             before == std::mem::replace(&mut before, client.stats().bytes_out) && before > 0
@@ -213,7 +214,7 @@ fn calls_that_never_left_are_not_said_to_have_and_none_is_sent_twice() {
     });
 }
 
-/// The first of many calls learns of the end while the others have still to be told.
+/// The first of many calls learns of the end while the outcomes of the others are still to be delivered.
 #[test]
 fn client_is_not_connected_once_a_call_learns_that_its_connection_ended() {
     guarded(|| {

@@ -1,4 +1,4 @@
-//! What the crate promises about what it is built from: compilers, licences, sources.
+//! The crate's promises about what it is built from: compilers, licences, sources.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
@@ -6,11 +6,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Licences that ask for nothing but to be named. A dependency under several may be taken under any of them.
+/// Licences that only require attribution. A dependency with several licences may use any of them.
 const ALLOWED: [&str; 8] =
     ["MIT", "MIT-0", "Apache-2.0", "Unlicense", "Zlib", "BSD-2-Clause", "BSD-3-Clause", "Unicode-3.0"];
 
-/// Built by the allocation bench alone, and never shipped.
+/// Used only by the allocation bench, and never shipped.
 const BENCH_ONLY: [&str; 1] = ["tracking-allocator"];
 
 fn packages() -> Vec<Value> {
@@ -26,7 +26,7 @@ fn printed_by(mut cargo: Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a program is built from that depends on the library with these features.
+/// Returns the packages of a program that depends on the library with these features.
 fn dependencies_with(features: &str) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--locked", "--package", env!("CARGO_PKG_NAME"), "--edges", "normal", "--prefix", "none"]);
@@ -55,7 +55,7 @@ fn every_dependency_has_an_allowed_licence() {
     for package in packages() {
         let name = package["name"].as_str().unwrap();
         let licence = package["license"].as_str().unwrap_or("none");
-        // `A OR B`, `A/B`: any will do. `A AND B`: all are needed.
+        // `A OR B`, `A/B`: any one suffices. `A AND B`: all are needed.
         let is_allowed = licence.split(" AND ").all(|part| {
             let mut choices = part.split(['/', '(', ')']).flat_map(|part| part.split(" OR ")).map(str::trim);
             choices.any(|choice| ALLOWED.contains(&choice))

@@ -1,6 +1,6 @@
-//! Promise 8: a server that is back is served. A gate goes away for a while and comes back on its port; the table shows how
-//! long after that the client serves again. Ignored, since it takes minutes:
-//! `cargo test --release --features gate --test restart_table -- --ignored --nocapture`.
+//! Promise 8: a server that is back is used. A gate goes away for a while and comes back on its port. The table shows
+//! how long after that the client's calls succeed again. Ignored, because it takes minutes: `cargo test --release
+//! --features gate --test restart_table -- --ignored --nocapture`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -26,7 +26,7 @@ fn start(address: &str) -> Gate {
     Gate::builder().project(PID, SECRET).bind(address).unwrap()
 }
 
-/// Makes a call in each `interval`, on a thread of its own, until told to stop.
+/// Makes a call in each `interval`, on a separate thread, until it is stopped.
 fn keep_calling(client: &Client, interval: Duration, stop: &Arc<AtomicBool>) -> thread::JoinHandle<()> {
     let (client, stop) = (client.clone(), Arc::clone(stop));
     thread::spawn(move || {

@@ -22,7 +22,7 @@ const SHORT: Duration = Duration::from_millis(100);
 /// Fails a test that waits for all of it, before the watchdog does.
 const LONG: Duration = Duration::from_secs(50);
 
-/// Waits until calls are refused. Those that still get through are abandoned.
+/// Waits until calls are refused. Abandons those that still succeed.
 fn await_refusal(client: &Client) {
     eventually("new calls are refused", || {
         matches!(client.add_room_member(9, 9).timeout(Duration::from_millis(5)).call(), Err(Error::Closed(_)))

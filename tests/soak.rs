@@ -30,7 +30,7 @@ fn any_fault(k: usize) -> Fault {
         2 | 3 => Fault::Cut(direction, at),
         4 | 5 => Fault::Reset(direction, at),
         6 => Fault::Stall(direction, at),
-        // The server of the tests takes no nonsense, so that only the client is given some.
+        // The tests' server does not tolerate broken frames, so only the client receives some.
         7 => Fault::Flip(Direction::ToClient, at, random.u8(..8)),
         8 => Fault::RepeatBytes(Direction::ToClient, at, at + random.usize(1..40)),
         _ => Fault::Delay(direction, Duration::from_millis(random.u64(..5))),
@@ -55,8 +55,8 @@ impl Books {
     }
 }
 
-/// Calls in all three ways, with timeouts of all lengths, until `end`. A flipped bit can turn one good answer into
-/// another, and a repeated number is dropped, so that outcomes are counted and not judged.
+/// Makes calls in all three ways, with timeouts of all lengths, until `end`. A flipped bit can turn one valid answer
+/// into another, and a repeated number is dropped. So outcomes are counted but not judged.
 fn call_until(end: Instant, client: &Client, rid: i64, books: &Arc<Books>) {
     let mut random = fastrand::Rng::with_seed(SEED ^ rid as u64);
     let mut uid = 0;
@@ -104,9 +104,9 @@ fn soak(time: Duration) {
     let mut told = Instant::now();
     while Instant::now() < end {
         thread::sleep(Duration::from_millis(random.u64(..500)));
-        // Not every fault ends its connection, and the next one is wanted.
+        // Not every fault ends its connection, but another connection is wanted.
         proxy.end_all();
-        // What the server saw would otherwise pile up here.
+        // What the server saw would accumulate here.
         drop(server.received());
         if told.elapsed() > Duration::from_secs(60) {
             told = Instant::now();

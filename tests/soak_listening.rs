@@ -1,4 +1,5 @@
-//! Listeners come and go while the gate is cut off and killed: every message is seen once and in order, or named by a gap.
+//! Listeners come and go while the gate is cut off and killed: every message is seen once and in order, or covered by a
+//! gap.
 #![cfg(feature = "gate")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -20,7 +21,7 @@ const SENDERS_PER_ROOM: usize = 2;
 const LISTENERS: usize = 20;
 const BETWEEN_MESSAGES: Duration = Duration::from_millis(3);
 
-/// What the threads of a run share.
+/// The state shared by the threads of a run.
 struct Run {
     endpoint: String,
     /// For each sender, the last message that it has begun to send.
@@ -49,7 +50,7 @@ fn uid(sender: usize) -> i64 {
     1001 + sender as i64
 }
 
-/// Sends one message for as long as it takes, under one id.
+/// Sends one message with a fixed id until it is accepted.
 fn send(client: &Client, rid: i64, from: i64, number: i64) {
     let message = NewMessage::chat(number.to_string());
     loop {
@@ -73,7 +74,7 @@ fn sender(run: &Arc<Run>, room: usize, sender: usize, stop: &Arc<AtomicBool>) ->
             send(&client, ROOMS[room], uid(sender), number);
             thread::sleep(BETWEEN_MESSAGES);
         }
-        // One more, now that the gate stays: whoever listens gets it, by push or out of the history.
+        // One more now that the gate stays up. Every listener gets it, as a push or from the history.
         run.begun[room][sender].store(number + 1, Ordering::SeqCst);
         send(&client, ROOMS[room], uid(sender), number + 1);
         run.last[room][sender].store(number + 1, Ordering::SeqCst);
@@ -83,14 +84,14 @@ fn sender(run: &Arc<Run>, room: usize, sender: usize, stop: &Arc<AtomicBool>) ->
 /// What one listener has seen of one sender.
 #[derive(Clone, Copy)]
 struct Seen {
-    /// The last message; at first, the last one that was begun before the listening, which need not be seen.
+    /// The last message. At first, this is the last one begun before the subscription, which need not be seen.
     last: i64,
     is_first: bool,
-    /// Whether a gap came after it.
+    /// Whether a gap followed it.
     may_miss: bool,
 }
 
-/// One listener's life, checked as it goes.
+/// The life of one listener, checked as it goes.
 struct Life<'a> {
     run: &'a Run,
     room: usize,
@@ -132,7 +133,7 @@ impl Life<'_> {
         }
     }
 
-    /// Whether everything was seen that was ever sent.
+    /// Whether everything ever sent has been seen.
     fn is_complete(&self) -> bool {
         let last = &self.run.last[self.room];
         (0..SENDERS_PER_ROOM).all(|sender| self.seen[sender].last >= last[sender].load(Ordering::SeqCst))
@@ -150,7 +151,7 @@ fn start(client: &Client, room: usize) -> Listener {
     }
 }
 
-/// Listens in one life after the other; the last one goes on until everything was seen.
+/// Listens with one listener after the other. The last one continues until everything has been seen.
 fn listener(run: &Arc<Run>, client: Client, number: usize) -> JoinHandle<()> {
     let run = Arc::clone(run);
     thread::spawn(move || {
@@ -203,7 +204,7 @@ fn soak(time: Duration, between_faults: Duration) {
         thread::sleep(between_faults);
         faults += 1;
         if faults % 3 == 0 {
-            // Killed: its rooms, and their histories, are gone.
+            // After it is killed, its rooms and their histories are gone.
             drop(gate.take());
             gate = Some(serve(&endpoint));
         } else if let Some(gate) = &gate {
@@ -213,7 +214,7 @@ fn soak(time: Duration, between_faults: Duration) {
     stop.store(true, Ordering::SeqCst);
     senders.into_iter().for_each(|sender| sender.join().unwrap());
     run.sending_is_over.store(true, Ordering::SeqCst);
-    // Those that begin to listen only now have nothing to wait for.
+    // Listeners that start only now have nothing to wait for.
     listeners.into_iter().for_each(|listener| listener.join().unwrap());
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     println!(

@@ -1,5 +1,5 @@
-//! An I/O thread that does not get to run, here held up by the program's logger: calls end by their own deadlines, and say
-//! truly how far they got. In a file of its own, since a process has one logger.
+//! An I/O thread that is not scheduled, here blocked by the program's logger: calls still end at their own deadlines
+//! and report correctly how far they got. In its own file, because a process has one logger.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -23,7 +23,7 @@ use common::{PATIENCE, eventually, receive};
 
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Holds up the thread that logs a line with this text, until it is let go.
+/// Blocks the thread that logs a line with this text, until it is released.
 struct Trap {
     text: &'static str,
     caught: Sender<()>,
@@ -61,7 +61,7 @@ impl Log for Logger {
 }
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
-/// The logger is one for all tests.
+/// All tests share the one logger.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn with_logger(body: impl FnOnce(&'static Logger) + Send + 'static) {
@@ -74,7 +74,7 @@ fn with_logger(body: impl FnOnce(&'static Logger) + Send + 'static) {
     });
 }
 
-/// Holds up the I/O thread at the next line with this text. It says when, and goes on when the sender is dropped.
+/// Blocks the I/O thread at the next line with this text. Reports when, and continues when the sender is dropped.
 fn hold_at(logger: &Logger, text: &'static str) -> (Receiver<()>, Sender<()>) {
     let (caught, is_caught) = bounded(1);
     let (let_go, release) = bounded(0);
@@ -138,8 +138,8 @@ fn call_that_may_have_left_says_so() {
     });
 }
 
-/// A call that was sent, its quest, and how often it was tried. A try is followed by a call that has all the time that
-/// it needs, and is answered: where the quest of that comes first, the machine held up the try for too long.
+/// A call that was sent, its quest, and how many tries it took. Each try is followed by a call with a long timeout that
+/// is answered. If the quest of that call arrives first, the machine delayed the try for too long.
 fn submit_until_sent(client: &Client, connection: &Connection) -> (Pending<()>, Packet, u64) {
     let mut tries = 0;
     loop {
@@ -168,20 +168,20 @@ fn call_that_its_caller_gave_up_does_not_count_as_answered() {
         let (caught, let_go) = hold_at(logger, "quest ");
         let other = client.add_room_member(1, 3).submit();
         receive(&caught, "the I/O thread");
-        // Its answer is there, but the I/O thread does not get to read it in time.
+        // Its answer is there, but the I/O thread does not read it in time.
         connection.answer(&quest);
         assert_eq!(stage_of(pending.wait()), (Stage::WaitingForAnswer, true));
         drop(let_go);
         connection.answer(&connection.next());
         other.wait().unwrap();
-        // Both answers may come in one read, of which the last is handed over first.
+        // Both answers may arrive in one read, of which the last is delivered first.
         eventually("the late answer is counted", || client.stats().late_answers == 1);
         let stats = client.stats();
         assert_eq!((stats.answered, stats.failed_timeout), (tries + 1, tries));
     });
 }
 
-/// What `docs/logging.md` promises to those whose logger is slow.
+/// What `docs/logging.md` promises for slow loggers.
 #[test]
 fn io_thread_logs_nothing_for_calls_above_trace() {
     with_logger(|logger| {

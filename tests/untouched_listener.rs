@@ -1,5 +1,5 @@
-//! A listener that nobody looks at costs its queue's memory, and nothing else. In a file of its own, since it measures the
-//! whole process.
+//! A listener that nobody reads from costs only its queue's memory. In its own file, because it measures the whole
+//! process.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -17,10 +17,10 @@ use common::wire;
 
 const ROOM: i64 = 42;
 const QUEUE: u64 = 4096;
-/// The memory of the messages that were seen takes 12 MiB; the rest is the allocator's and the server's own.
+/// The memory of messages seen takes 12 MiB; the rest is the allocator's and the server's.
 const MOST_GROWTH: usize = 64 * 1024 * 1024;
 
-/// Pushes so many messages, at most so many a second, and leaves the listener alone.
+/// Pushes `count` messages at a limited rate, and leaves the listener alone.
 fn leave_untouched(pushes: i64, a_second: i64) {
     let server = ScriptedServer::start();
     let client = fixtures::client(server.endpoint());
@@ -41,7 +41,7 @@ fn leave_untouched(pushes: i64, a_second: i64) {
         pushed = due;
         std::thread::sleep(Duration::from_millis(1));
     }
-    // The connection is in use as ever, and what was pushed before the answer has been handled.
+    // The connection still works, and everything pushed before the answer has been handled.
     let pending = client.get_room_info(1).submit();
     let quest = next_quest(&connection);
     connection.send(&wire::answer(quest.seq(), &wire::plausible_result(&quest.method)));

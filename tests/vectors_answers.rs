@@ -1,4 +1,4 @@
-//! Every answer that a server may send is read as it is meant, and leaves the connection in use.
+//! Every answer that a server may send is read correctly, and leaves the connection in use.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -12,7 +12,7 @@ use common::vector_answers::{NamedFrame, answer_all_at_once, answer_one_by_one};
 use common::vectors::{self, Answer, Expected, Outcome as Value};
 use common::watchdog::guarded;
 
-/// The vectors at the edge of the rules whose notes allow a decoding error.
+/// Borderline vectors whose notes allow a decoding error.
 const MAY_BE_REFUSED: [&str; 5] = [
     "get_room_info.oinfo_bin_not_utf8",
     "get_room_info.oinfo_str_not_utf8",
@@ -26,7 +26,7 @@ fn text(value: &Option<serde_json::Value>) -> Option<String> {
     bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What the vector gives, or `None` where our types cannot hold it.
+/// The vector's result, or `None` if our types cannot represent it.
 fn outcome(value: &Option<Value>) -> Option<Outcome> {
     let int = |number: i128| i64::try_from(number).ok();
     Some(match value {
@@ -62,7 +62,7 @@ fn check(vector: &Answer, result: &Result<Outcome, Error>) {
     }
 }
 
-/// Makes the call of a vector. What is returned checks its outcome.
+/// Makes the call of a vector. The returned function checks its outcome.
 fn submit<'a>(client: &Client, vector: &'a Answer) -> impl FnOnce() + use<'a> {
     let waiting = fixtures::submit(client, &vector.function, &Arguments::default());
     move || check(vector, &waiting())

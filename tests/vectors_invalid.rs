@@ -1,4 +1,4 @@
-//! Every frame that makes no sense is refused: the call that it ends gets an error, soon, and the next call works.
+//! Every invalid frame is refused: the call that it ends gets an error soon, and the next call works.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -16,7 +16,7 @@ use common::vectors::{self, Invalid, Scope};
 use common::watchdog::guarded;
 use common::wire::{self, ANSWER, ONE_WAY, Packet};
 
-/// The bytes of a vector, for a call that waits with the number `live`. Numbers keep their relation to it.
+/// The bytes of a vector for a call that waits with the number `live`. Other numbers keep their distance to it.
 fn frame_for(vector: &Invalid, live: u32) -> Vec<u8> {
     let bytes = vector.frame.bytes();
     let Some(seq) = bytes.get(12..16).filter(|_| bytes[6] != ONE_WAY) else { return bytes };
@@ -39,7 +39,7 @@ fn of(scope: Scope) -> Vec<Invalid> {
     vectors::invalid().into_iter().filter(|vector| vector.expected.scope == scope).collect()
 }
 
-/// The next quest, after any answers of the client to the server's own quests.
+/// Returns the next quest, and skips the client's answers to the server's own quests.
 fn next_quest(connection: &Connection) -> Packet {
     loop {
         let packet = connection.next();
@@ -83,7 +83,7 @@ fn bytes_that_break_the_framing_close_the_connection_and_say_why() {
             let connection = server.accept();
             connection.answer(&connection.next());
             assert!(next().is_ok(), "after {name}");
-            // Before its connection ends, lest it come back for the next vector.
+            // Dropped before its connection ends, so that it does not reconnect for the next vector.
             client.close();
         }
     });
@@ -101,7 +101,7 @@ fn answer_without_sense_ends_its_call_and_nothing_else() {
         for vector in &vectors {
             let name = &vector.name;
             let waiting = fixtures::submit(&client, &vector.function, &Arguments::default());
-            // A second call is in flight, which the bad answer must not touch.
+            // A second call is in flight, which the bad answer must not affect.
             let other = client.get_room_info(1).submit();
             let (quest, other_quest) = (connection.next(), connection.next());
             let started = Instant::now();
@@ -140,7 +140,7 @@ fn frame_that_nobody_waits_for_leaves_the_pending_call_alone() {
             let next = fixtures::submit(&client, &vector.function, &Arguments::default());
             connection.answer(&next_quest(&connection));
             assert!(next().is_ok(), "after {name}");
-            // Before its connection ends, lest it come back for the next vector.
+            // Dropped before its connection ends, so that it does not reconnect for the next vector.
             client.close();
         }
         assert_eq!(server.accepted(), vectors.len());

@@ -12,7 +12,7 @@ use common::scripted::{Connection, ScriptedServer};
 use common::watchdog::{guarded, waiting_for};
 use common::wire::{ANSWER, Packet};
 
-/// The number of the event that shows that everything before it was handled. No vector has it.
+/// The number of the event that shows that everything before it was handled. No vector uses it.
 const LAST_SEQ: u32 = 0x7fff_0000;
 
 fn listen(server: &ScriptedServer) -> (Client, Connection, Listener) {
@@ -25,7 +25,7 @@ fn listen(server: &ScriptedServer) -> (Client, Connection, Listener) {
     (client, connection, starting.join().unwrap().unwrap())
 }
 
-/// Everything that is delivered up to the event that shows the end.
+/// Returns everything delivered before the final event.
 fn delivered(connection: &Connection, listener: &Listener, uid: i64) -> Vec<Push> {
     connection.send(&event_push(LAST_SEQ, "end", uid));
     let _note = waiting_for("the event at the end");
@@ -33,7 +33,7 @@ fn delivered(connection: &Connection, listener: &Listener, uid: i64) -> Vec<Push
     std::iter::repeat_with(|| listener.recv().unwrap()).take_while(|push| !is_end(push)).collect()
 }
 
-/// All answers up to that of the event at the end.
+/// Returns all answers up to that of the final event.
 fn answers(connection: &Connection) -> Vec<Packet> {
     let answers = std::iter::repeat_with(|| connection.next()).filter(|packet| packet.mtype == ANSWER);
     answers.take_while(|packet| packet.seq() != LAST_SEQ).collect()
@@ -51,7 +51,7 @@ fn check_answer(name: &str, vector: &PushVector, answer: Option<&Packet>) {
     }
 }
 
-/// A ping is kept from the application.
+/// A ping is not passed to the application.
 fn due_event(vector: &PushVector) -> Option<&serde_json::Value> {
     vector.expected.event.as_ref().filter(|event| event["kind"] != "ping")
 }
@@ -80,7 +80,7 @@ fn every_push_is_answered_and_delivered_as_the_vectors_say() {
     });
 }
 
-/// The pushes of a sequence up to a reconnect, or the end.
+/// The pushes of a sequence up to a reconnect, or to the end.
 struct Stretch {
     frames: Vec<Vec<u8>>,
     due: Vec<Due>,
@@ -150,7 +150,7 @@ fn run(server: &ScriptedServer, sequence: &Sequence, is_joined: bool) {
         let mut answered = 0;
         for frame in stretch.frames.iter().filter(|_| !is_joined) {
             connection.send(frame);
-            // One after the other: a one-way push is not waited for.
+            // No wait between them, because a one-way push has no answer.
             if answered < stretch.answers && frame[6] == common::wire::TWO_WAY {
                 answered += usize::from(connection.next().mtype == ANSWER);
             }

@@ -1,4 +1,4 @@
-//! For the same arguments we send what the vendor's SDKs send, by meaning.
+//! For the same arguments, the client sends what the vendor's SDKs send, with the same meaning.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -23,7 +23,7 @@ fn has_long_info(arguments: &Arguments) -> bool {
     [&arguments.oinfo, &arguments.pinfo].into_iter().flatten().any(|info| info.len() > MAX_INFO)
 }
 
-/// Integers in one form, whatever form they came in.
+/// Converts integers to one form, whatever form they arrived in.
 fn plain(value: Value) -> Value {
     match value {
         Value::F64(float) if float.fract() == 0.0 => (float as i64).into(),
@@ -40,7 +40,7 @@ fn params(packet: &Packet) -> BTreeMap<String, Value> {
     map
 }
 
-/// What the arguments of a vector come to on the wire.
+/// The arguments of a vector in their form on the wire.
 fn expected_params(function: &str, arguments: &Arguments) -> BTreeMap<String, Value> {
     let takes_uid = ["add_room_member", "delete_room_member", "add_room_ban", "remove_room_ban", "is_ban_of_room"];
     let mut expected = BTreeMap::from([("pid".to_owned(), Value::from(PID))]);

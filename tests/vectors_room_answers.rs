@@ -1,4 +1,4 @@
-//! Every answer on messages, history and batches that a server may send is read as it is meant, and leaves the connection
+//! Every answer on messages, histories and batches that a server may send is read correctly, and leaves the connection
 //! in use.
 #![cfg(feature = "serde")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -18,13 +18,13 @@ const RID: i64 = 100;
 const FROM: i64 = 999_000_011;
 const MID: i64 = 5;
 
-/// The vectors at the edge of the rules whose notes allow a decoding error in place of a value.
+/// Borderline vectors whose notes allow a decoding error instead of a value.
 const MAY_BE_REFUSED: [&str; 3] = [
     "add_room_members.floats_integral",
     "send_room_message.mtime_float_integral",
     "get_room_message.mtime_float_integral",
 ];
-/// The vectors at the edge of the rules whose notes allow a value in place of a decoding error.
+/// Borderline vectors whose notes allow a value instead of a decoding error.
 const MAY_BE_READ: [&str; 1] = ["get_room_message.mtype_1000"];
 
 fn submit(client: &Client, function: &str) -> Waiting {
@@ -41,7 +41,7 @@ fn submit(client: &Client, function: &str) -> Waiting {
     }
 }
 
-/// What the vector gives.
+/// The vector's result.
 fn outcome(function: &str, value: &Json) -> Outcome {
     let int = |key: &str| value[key].as_str().map(|digits| i64::try_from(number(digits)).unwrap());
     match function {
@@ -65,7 +65,7 @@ fn check(vector: &RoomAnswer, result: &Result<Outcome, Error>) {
         (Expected::Ok { .. }, Err(Error::Decode(_))) if vector.lenient && MAY_BE_REFUSED.contains(&name) => {}
         (Expected::DecodeError, Ok(_)) if vector.lenient && MAY_BE_READ.contains(&name) => {}
         (Expected::DecodeError, Err(error)) if is_decode_error => assert_eq!(error.code(), 20_006, "{name}"),
-        // Calls by name stand for listening here, whose answers hold nothing.
+        // Here, calls by name replace listening, whose answers have no content.
         (Expected::Ok { .. }, Ok(Outcome::Params(_))) if LISTENING.contains(&function) => {}
         (Expected::Ok { value }, Ok(got)) => {
             assert_eq!(*got, outcome(function, value.as_ref().unwrap_or(&Json::Null)), "{name}");
@@ -81,7 +81,7 @@ fn check(vector: &RoomAnswer, result: &Result<Outcome, Error>) {
     }
 }
 
-/// Makes the call of a vector. What is returned checks its outcome.
+/// Makes the call of a vector. The returned function checks its outcome.
 fn submit_vector<'a>(client: &Client, vector: &'a RoomAnswer) -> impl FnOnce() + use<'a> {
     let waiting = submit(client, &vector.function);
     move || check(vector, &waiting())

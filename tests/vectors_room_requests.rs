@@ -1,5 +1,5 @@
-//! For the same arguments we send what one of the vendor's SDKs sends, by meaning: messages, history, batches, and calls
-//! by name. How we ask to listen is tested with the pushes.
+//! For the same arguments, the client sends what one of the vendor's SDKs sends, with the same meaning: messages,
+//! histories, batches, and calls by name. The tests of pushes cover the requests to listen.
 #![cfg(feature = "serde")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -18,7 +18,7 @@ use common::wire::{self, MSGPACK, Packet, TWO_WAY, signature};
 
 type Params = BTreeMap<String, Value>;
 
-/// The arguments that we refuse and the vendor's SDKs send, by the end of the vector's name.
+/// The arguments that this library refuses but the vendor's SDKs send, by the end of the vector's name.
 const REFUSED: [&str; 6] = [
     "mtype_128",
     "message_65536",
@@ -41,7 +41,7 @@ fn params(packet: &Packet) -> Params {
     map
 }
 
-/// Without what is new in every call, and without times and cursors of zero, which mean the same as none.
+/// Removes what is new in every call, and times and cursors of zero, which mean the same as none.
 fn meaning(packet: &Packet, function: &str, has_mid: bool) -> Params {
     let mut params = params(packet);
     params.retain(|key, _| !["sign", "salt", "ts"].contains(&key.as_str()));
@@ -53,7 +53,7 @@ fn meaning(packet: &Packet, function: &str, has_mid: bool) -> Params {
     params
 }
 
-/// What the SDKs send for the same call, where their frames are in the file.
+/// What the SDKs send for the same call, if their frames are in the file.
 fn theirs(vector: &RoomRequest, all: &[RoomRequest]) -> Vec<Params> {
     let same_call = |other: &&RoomRequest| other.function == vector.function && other.inputs == vector.inputs;
     let frames = all.iter().filter(same_call).filter_map(|other| other.frame_hex.as_deref());
@@ -61,7 +61,7 @@ fn theirs(vector: &RoomRequest, all: &[RoomRequest]) -> Vec<Params> {
     packets.map(|packet| meaning(&packet, &vector.function, Inputs(&vector.inputs).int("mid").is_some())).collect()
 }
 
-/// Submits the call of a vector. Only a page has a cursor, so that a call with one is made behind a page that gives it.
+/// Submits the call of a vector. Only a page has a cursor, so a call with one follows a page that contains it.
 fn submit(client: &Client, connection: &Connection, vector: &RoomRequest) -> Waiting {
     let inputs = Inputs(&vector.inputs);
     let function = vector.function.as_str();
@@ -103,7 +103,7 @@ fn check_signature(name: &str, packet: &Packet) {
     assert_eq!(params["pid"].as_i64(), Some(PID.into()), "{name}");
 }
 
-/// Long frames are not in the file: their content is looked at by itself.
+/// The file does not contain long frames, so their content is checked separately.
 fn check_content(vector: &RoomRequest, packet: &Packet) {
     if vector.function.starts_with("send_") {
         let message = Inputs(&vector.inputs).message(30.into());

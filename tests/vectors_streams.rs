@@ -1,4 +1,4 @@
-//! The same answers come out however the stream was cut on its way.
+//! The same answers are read however the stream is split in transit.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -11,10 +11,10 @@ use common::vectors::{self, Split, Stream, StreamFrame};
 use common::watchdog::guarded;
 use common::wire::{ANSWER, Packet};
 
-/// The one answer among the streams whose payload makes no sense.
+/// The only answer in the streams whose payload is invalid.
 const UNREADABLE: (&str, u32) = ("bad_payload_between", 2);
 
-/// The stream with the numbers of the pending calls in place of the vector's.
+/// The stream with the numbers of the pending calls instead of the vector's.
 fn live_bytes(stream: &Stream, live: &[u32]) -> Vec<u8> {
     let mut bytes = stream.bytes();
     for frame in &stream.frames {
@@ -22,7 +22,7 @@ fn live_bytes(stream: &Stream, live: &[u32]) -> Vec<u8> {
         let pending = stream.pending_seqs.iter().position(|&pending| pending == seq);
         let moved = match pending {
             Some(index) => live[index],
-            // A number for which nobody waits, or one of the server's own.
+            // A number without a call, or one of the server's own.
             None => (seq..).find(|seq| !live.contains(seq)).unwrap(),
         };
         bytes[frame.offset + 12..frame.offset + 16].copy_from_slice(&moved.to_le_bytes());
@@ -30,7 +30,7 @@ fn live_bytes(stream: &Stream, live: &[u32]) -> Vec<u8> {
     bytes
 }
 
-/// What the first answer with this number says; `None` if there is none.
+/// Returns the first answer with this number; `None` if there is none.
 fn told(stream: &Stream, seq: u32) -> Option<(&StreamFrame, Packet)> {
     let frame = stream.frames.iter().find(|frame| frame.kind == "answer" && frame.seq == Some(seq))?;
     let bytes = stream.bytes();
@@ -65,7 +65,7 @@ fn run(server: &ScriptedServer, stream: &Stream, split: &Split) {
     let pending: Vec<_> = stream.pending_seqs.iter().map(|_| client.get_room_info(1).submit()).collect();
     let connection = server.accept();
     let live: Vec<u32> = connection.take(pending.len()).iter().map(Packet::seq).collect();
-    // The client may close before the last piece, where the bytes call for it.
+    // The client may close before the last piece, if the bytes require it.
     let bytes = live_bytes(stream, &live);
     let sent = connection.send_pieces(split.cut(&bytes));
     assert!(sent.is_ok() || stream.expected_end == "closed", "{name}: {sent:?}");
@@ -84,7 +84,7 @@ fn run(server: &ScriptedServer, stream: &Stream, split: &Split) {
     };
     connection.answer(&next_quest(&connection));
     assert_eq!(next.wait().expect(&name).oinfo.as_deref(), Some("o"), "{name}");
-    // Before its connection ends, lest it come back for the next stream.
+    // Dropped before its connection ends, so that it does not reconnect for the next stream.
     client.close();
 }
 

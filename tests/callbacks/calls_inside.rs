@@ -66,7 +66,7 @@ fn blocking_calls_inside_callbacks_get_room_though_callbacks_hold_all_of_it() {
     });
 }
 
-/// The one place is held by a callback that waits for the very thread that waits for the place.
+/// The only permit is held by a callback that waits for the very thread that waits for the permit.
 #[test]
 fn blocking_call_inside_a_callback_does_not_wait_for_the_callbacks_behind_it() {
     guarded(|| {

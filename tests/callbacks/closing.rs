@@ -1,4 +1,4 @@
-//! Clients that end: with callbacks under way, and inside of them.
+//! Clients that end while callbacks run, and inside callbacks.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::common::scripted::ScriptedServer;
 use crate::common::watchdog::guarded;
 use crate::common::{SOON, receive};
 
-/// The best of some tries, since a loaded machine may hold up any one of them.
+/// Returns the best of several tries, because a busy machine may delay any one of them.
 #[test]
 fn dropping_a_client_does_not_wait_for_those_who_hold_a_pending() {
     guarded(|| {
@@ -43,7 +43,7 @@ fn last_client_is_dropped_inside_a_callback() {
             let (sender, outcomes) = unbounded();
             let last = client.clone();
             client.add_room_member(1, 1).callback(move |outcome| {
-                // Another call is in flight when the client goes.
+                // Another call is in flight when the client is dropped.
                 let (inner_sender, inner) = unbounded();
                 last.add_room_member(1, 2).callback(into(&inner_sender));
                 drop(last);

@@ -1,4 +1,4 @@
-//! Callbacks that run where the caller wants them.
+//! Callbacks that run in the user's executor.
 
 use std::thread;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn executor_runs_callbacks_where_it_is_told() {
         });
         let job = receive(&jobs, "a job");
         assert!(outcomes.is_empty(), "the callback ran before its job");
-        // The job waits in the caller's hands, and calls go on.
+        // The executor holds the job, and calls continue.
         client.add_room_member(1, 2).call().unwrap();
         job();
         let (thread, outcome) = outcomes.try_recv().unwrap();
@@ -59,7 +59,7 @@ fn blocked_executor_does_not_stall_calls() {
     });
 }
 
-/// The best of some tries, since a loaded machine may hold up any one of them.
+/// Returns the best of several tries, because a busy machine may delay any one of them.
 #[test]
 fn dropping_a_client_does_not_wait_for_jobs_that_its_own_thread_would_run() {
     guarded(|| {

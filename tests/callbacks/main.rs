@@ -1,5 +1,5 @@
-//! Promise 4: callbacks never stall the connection. They run off the I/O thread, and one may block, panic, or make calls
-//! of its own, blocking ones included, with one callback thread.
+//! Promise 4: callbacks never stall the connection. They run off the I/O thread. A callback may block, panic, or make
+//! calls, including blocking ones, even on the only callback thread.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]
@@ -52,7 +52,7 @@ fn callback_runs_neither_here_nor_on_the_io_thread() {
     });
 }
 
-/// The outcomes that are known at once are the ones that a careless library delivers inside the function.
+/// A careless library delivers outcomes that are known at once inside the function.
 #[test]
 fn callback_never_runs_inside_the_function_that_takes_it() {
     guarded(|| {
@@ -71,7 +71,7 @@ fn callback_never_runs_inside_the_function_that_takes_it() {
             let sender = sender.clone();
             move |outcome: Result<(), Error>| _ = sender.send((thread::current().id(), outcome.unwrap_err().code()))
         };
-        // The lock would never be got by a callback that runs inside.
+        // A callback that runs inside the function could never take the lock.
         let lock = Arc::new(Mutex::new(()));
         let held = lock.lock().unwrap();
         let locking = || {
@@ -159,7 +159,7 @@ fn several_callback_threads_run_callbacks_at_once() {
         for uid in 0..3 {
             let (sender, barrier) = (sender.clone(), Arc::clone(&barrier));
             client.add_room_member(1, uid).callback(move |outcome| {
-                // Passes only with all three inside.
+                // Passes only if all three are inside at once.
                 barrier.wait();
                 _ = sender.send(outcome);
             });

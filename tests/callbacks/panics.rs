@@ -43,7 +43,7 @@ fn panic_whose_value_panics_when_it_is_dropped_ends_there_too() {
     });
 }
 
-/// Panics whenever it is dropped, and so does what that throws, as many times over as it says.
+/// Panics when it is dropped, with a payload that panics in turn, as many times as it says.
 struct NestedBomb(u32);
 
 impl Drop for NestedBomb {

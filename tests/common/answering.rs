@@ -1,4 +1,4 @@
-//! A server that answers by itself.
+//! A server that answers on its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

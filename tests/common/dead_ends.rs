@@ -1,4 +1,4 @@
-//! Addresses at which no connection comes about.
+//! Addresses that never accept a connection.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -35,7 +35,7 @@ impl BlackHole {
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         listener.listen(0).unwrap();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
-        // A queue of length 0 takes one connection. What comes after it waits for room that never comes.
+        // A queue of length 0 accepts one connection. Later ones wait for space that never appears.
         let filler = TcpStream::connect(address).unwrap();
         BlackHole { listener, _fillers: vec![filler] }
     }

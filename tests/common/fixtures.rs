@@ -1,4 +1,4 @@
-//! Clients for the tests, and ways to gather what their calls come to.
+//! Clients for the tests, and helpers that collect the outcomes of their calls.
 
 use std::collections::HashMap;
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! A server of large answers and for large quests, in a process of its own: it shares no memory with the client, so that
+//! A server of large answers and for large quests. It runs in its own process and shares no memory with the client, so
 //! neither waits for the other's pages.
 //!
 //! | quest | what the server does |
@@ -19,10 +19,10 @@ use rtm_server_sdk::{CipherMode, Encryption};
 
 /// How long the text in a large answer is.
 pub const TEXT_LEN: usize = 60 * 1024 * 1024;
-/// Holds the server's private key, in the process that is the server.
+/// Holds the server's private key, in the server's process.
 const KEY: &str = "RTM_TEST_LARGE_SERVER_KEY";
 const GREETING: &str = "large answers from ";
-/// What one write hands over: in a longer one, some systems let nobody else have the processor.
+/// How much one write hands over. During a longer one, some systems let nothing else use the processor.
 const PIECE: usize = 64 * 1024;
 
 /// The server's process. It ends with this value.
@@ -65,7 +65,7 @@ impl Drop for LargeServer {
 pub fn serve_if_asked() {
     let Ok(key) = std::env::var(KEY) else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // A test's output has begun a line of its own.
+    // The output of a test does not end with a line break.
     println!("\n{GREETING}{}", listener.local_addr().unwrap());
     for stream in listener.incoming() {
         let mut connection = Connection::new(stream.unwrap(), &key);
@@ -77,7 +77,7 @@ struct Connection {
     stream: TcpStream,
     key: ServerKey,
     encryptor: Encryptor,
-    /// The answer to the quest of the number `large_seq`, as it goes out.
+    /// Creates the answer to the quest numbered `large_seq`, ready to be sent.
     large: Vec<u8>,
     large_seq: u32,
 }
@@ -93,7 +93,7 @@ impl Connection {
         let mut decoder = Decoder::new(2 * TEXT_LEN);
         loop {
             match self.stream.read(decoder.space()) {
-                // A connection that ends, ends: the client is what is looked at here.
+                // The end of a connection is not an error here; the client is what is tested.
                 Ok(0) | Err(_) => return,
                 Ok(received) => decoder.advance(received),
             }
@@ -148,7 +148,7 @@ impl Connection {
     }
 
     fn send(&self, bytes: &[u8]) {
-        // If the client is gone, the next read says so.
+        // If the client is gone, the next read shows it.
         let _ = bytes.chunks(PIECE).try_for_each(|piece| (&self.stream).write_all(piece));
     }
 }

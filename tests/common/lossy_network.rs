@@ -1,21 +1,22 @@
-//! A network that loses packets: the loopback of a network namespace of its own, in which the test runs once more.
+//! A network that loses packets: the loopback of a separate network namespace, in which the test runs again.
 //!
-//! It needs Linux, `unshare`, `ip`, the right to make a namespace (root's, or user namespaces that are allowed), and one
-//! of the ways below to lose packets: `nft` (package `nftables`), `iptables`, or `tc` with a kernel that has netem.
+//! It needs Linux, `unshare`, `ip`, the permission to create a namespace (root's, or user namespaces that are allowed),
+//! and one of the ways below to lose packets: `nft` (package `nftables`), `iptables`, or `tc` with a kernel that has
+//! netem.
 
 use std::process::{Command, Output};
 
 /// Set in the process whose network loses packets.
 const INSIDE: &str = "RTM_TEST_IN_LOSSY_NETWORK";
 
-/// Ways to make the loopback lose 30 % of all packets.
+/// Commands that make the loopback lose 30 % of all packets.
 const WAYS_TO_LOSE: [&str; 3] = [
     "nft 'table inet test { chain loss { type filter hook input priority 0; numgen random mod 100 < 30 drop; }; }'",
     "iptables -A INPUT -m statistic --mode random --probability 0.3 -j DROP",
     "tc qdisc add dev lo root netem loss 30%",
 ];
 
-/// Ways to make a network namespace: with the user's own rights, and with root's.
+/// Commands that create a network namespace, with the user's own permissions and with root's.
 const WAYS_TO_UNSHARE: [&str; 2] = ["-rn", "-n"];
 
 /// Whether this process is the one whose network loses packets.

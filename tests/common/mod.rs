@@ -1,6 +1,6 @@
-//! What the tests share: a watchdog, a codec of their own, servers and proxies that misbehave to order.
+//! Helpers shared by the tests: a watchdog, a separate codec, and servers and proxies that misbehave on request.
 //!
-//! Each test file uses a part of it, hence the `dead_code`.
+//! Each test file uses only some of them, hence `dead_code`.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod answering;

@@ -1,4 +1,4 @@
-//! What this process holds: its threads and its descriptors.
+//! The threads and descriptors of this process.
 
 use std::fs;
 use std::thread::{self, JoinHandle};
@@ -17,7 +17,7 @@ pub fn threads() -> Vec<(String, String)> {
 
 /// How many descriptors this process has open.
 pub fn descriptors() -> usize {
-    // Reading the list takes a descriptor itself.
+    // Reading the list itself takes a descriptor.
     fs::read_dir("/proc/self/fd").unwrap().count() - 1
 }
 

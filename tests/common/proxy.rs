@@ -1,4 +1,4 @@
-//! A TCP proxy with deterministic faults: which connection gets which fault, and at which byte.
+//! A TCP proxy with deterministic faults: for each connection, which fault strikes at which byte.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -35,11 +35,11 @@ pub enum Fault {
     Reset(Direction, usize),
     /// Nothing more is forwarded after this many bytes; the connection stays open.
     Stall(Direction, usize),
-    /// Each piece waits before it is forwarded.
+    /// Each piece is delayed before it is forwarded.
     Delay(Direction, Duration),
     /// Forwarded in pieces of at most this many bytes.
     Split(Direction, usize),
-    /// One bit of one byte is turned over.
+    /// One bit of one byte is flipped.
     Flip(Direction, usize, u8),
     /// The bytes from the first offset to before the second are sent twice.
     RepeatBytes(Direction, usize, usize),
@@ -189,7 +189,7 @@ fn accept_all(shared: &Arc<Shared>, fault_of: impl Fn(usize) -> Fault) {
             (_, Ok(server)) => pumps.extend(link(shared, k, fault, client, server)),
             (_, Err(_)) => shared.tell(Event::Ended(k)),
         }
-        // A thread that has ended keeps its stack until it is joined, and tens of thousands may come.
+        // An ended thread keeps its stack until it is joined, and there may be tens of thousands.
         let (ended, running): (Vec<_>, Vec<_>) = pumps.into_iter().partition(JoinHandle::is_finished);
         ended.into_iter().for_each(|pump| pump.join().unwrap());
         pumps = running;
@@ -257,8 +257,8 @@ fn pump(
     end(client, server, false);
 }
 
-/// Ends both sides. A reset needs the client's descriptor to be closed with the connection up: the reading sides only
-/// are shut, which wakes the other pump, and the last of the two closes.
+/// Ends both sides. For a reset, the client's descriptor must be closed while the connection is up. So only the reading
+/// sides are shut down, which wakes the other pump, and the last of the two closes.
 fn end(client: &TcpStream, server: &TcpStream, reset: bool) {
     if reset {
         _ = SockRef::from(client).set_linger(Some(Duration::ZERO));
@@ -274,7 +274,7 @@ fn end(client: &TcpStream, server: &TcpStream, reset: bool) {
 enum Action {
     Write(Vec<u8>),
     Wait(Duration),
-    /// The fault strikes. Comes before the bytes that show it, so that whoever sees these can count on the event.
+    /// The fault strikes. This precedes the bytes that show it, so whoever sees these can rely on the event.
     Note,
     Cut,
     Reset,
@@ -286,7 +286,7 @@ impl Action {
     }
 }
 
-/// Turns received bytes into what is to be done with them.
+/// Turns received bytes into instructions for forwarding.
 struct Shaper {
     fault: Option<Fault>,
     seen: usize,
@@ -315,7 +315,7 @@ impl Shaper {
     fn feed(&mut self, bytes: &[u8]) -> Vec<Action> {
         let start = self.seen;
         self.seen += bytes.len();
-        // How many of these bytes lie before an offset of the whole stream.
+        // How many of these bytes lie before an offset in the whole stream.
         let before = |offset: usize| offset.saturating_sub(start).min(bytes.len());
         match self.fault {
             Some(Fault::Cut(_, after)) if self.seen >= after => {

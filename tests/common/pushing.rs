@@ -1,4 +1,4 @@
-//! The server's side of listening: agreeing to it, and pushes.
+//! The server's side of listening: grants and pushes.
 
 use rmpv::Value;
 

@@ -1,4 +1,4 @@
-//! The golden files on messages, history and batches, and the calls that they are about.
+//! The golden files on messages, histories and batches, and the calls for them.
 
 use rmpv::Value;
 use rtm_server_sdk::{
@@ -179,7 +179,7 @@ pub fn submit(client: &Client, function: &str, inputs: &Inputs<'_>) -> Waiting {
         "add_user_rooms" => later(client.add_user_rooms(&inputs.ids("rids"), inputs.id("uid")).submit(), done),
         "delete_user_rooms" => later(client.delete_user_rooms(&inputs.ids("rids"), inputs.id("uid")).submit(), done),
         "send_room_message" => send(MessageType::new(inputs.id("mtype").try_into().unwrap())),
-        // The short functions take neither attributes nor an id.
+        // The short functions have no parameters for attributes or an id.
         "send_room_chat" | "send_room_cmd" if inputs.int("mid").is_some() => {
             send(if function == "send_room_chat" { MessageType::CHAT } else { MessageType::CMD })
         }

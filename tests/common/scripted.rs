@@ -1,4 +1,4 @@
-//! A server that does what a test tells it: frames come in as events, any bytes go out.
+//! A server under the control of a test: frames arrive as events, and any bytes can be sent.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use super::process::spawn;
 use super::watchdog::waiting_for;
 use super::wire::{self, Packet, Splitter};
 
-/// What a flood writes at a time, in bytes.
+/// How many bytes a flood writes at a time.
 const FLOOD_BLOCK: usize = 1024 * 1024;
 
 /// A listener whose connections are handed to the test.
@@ -138,9 +138,9 @@ fn listen(address: SocketAddr, options: Options) -> io::Result<TcpListener> {
 /// What a connection's end looked like from the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The client closed it in order.
+    /// The client closed the connection in order.
     Eof,
-    /// The client, or the kernel for it, reset it.
+    /// The client, or the kernel on its behalf, reset the connection.
     Reset,
 }
 
@@ -153,7 +153,7 @@ pub struct Connection {
     reader: Option<JoinHandle<()>>,
 }
 
-/// Lets the reader read, or not.
+/// Lets the reader read, or stops it.
 struct ReadGate {
     open: Mutex<bool>,
     changed: Condvar,
@@ -279,8 +279,8 @@ impl Connection {
         let Some(stream) = self.stream.take() else { return };
         self.gate.stop.store(true, Ordering::SeqCst);
         self.read_on();
-        // A reset needs the descriptor to be closed with the connection still up, so that only the reading side is
-        // shut, which the client does not see.
+        // For a reset, the descriptor must be closed while the connection is up. So only the reading side is shut down,
+        // which the client does not see.
         if linger.is_some() {
             SockRef::from(&*stream).set_linger(linger).unwrap();
             _ = stream.shutdown(Shutdown::Read);

@@ -1,4 +1,4 @@
-//! Keeps the books of many calls: what each came to, and how often the server executed it.
+//! Accounts for many calls: the outcome of each, and how often the server executed it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What every answer of a file of vectors is put through, one at a time and all at once.
+//! The checks of every answer in a file of vectors, one at a time and all at once.
 
 use rtm_server_sdk::Client;
 

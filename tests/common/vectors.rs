@@ -88,7 +88,7 @@ pub enum Outcome {
     Flag { ok: bool },
     Members { uids: Numbers },
     Counts { cn: Vec<(String, String)> },
-    // The last, since it fits every other too.
+    // Last, because it matches every other too.
     Info { oinfo: Option<serde_json::Value>, pinfo: Option<serde_json::Value> },
 }
 

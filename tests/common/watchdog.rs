@@ -1,4 +1,4 @@
-//! Ends a test that hangs, with a word on what it was waiting for.
+//! Ends a test that hangs, and reports what it was waiting for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -52,7 +52,7 @@ fn list() -> MutexGuard<'static, Vec<(u64, String)>> {
     WAITING_FOR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-// A thread that hangs cannot be ended, so that the whole process is.
+// A hanging thread cannot be ended, so this ends the whole process.
 fn give_up(name: &str, limit: Duration) -> ! {
     eprintln!("WATCHDOG: {name} did not end within {limit:?}. Waited for:");
     for (_, what) in list().iter() {

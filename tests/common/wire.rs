@@ -1,4 +1,4 @@
-//! A small FPNN codec of the tests' own, on rmpv, so that both sides of a test do not share one mistake.
+//! A small FPNN codec on rmpv, only for the tests, so that both sides of a test do not share a mistake.
 
 use rmpv::Value;
 

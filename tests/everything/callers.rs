@@ -1,4 +1,4 @@
-//! Threads that call and listen until they are told to stop.
+//! Threads that call and listen until they are stopped.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rtm_server_sdk::{Client, Listen, Push};
 
 use crate::ledger::{Entry, Ledger};
 
-/// Of all callers together.
+/// The total over all callers.
 const MOST_UNSETTLED: u64 = 1_000;
 
 /// What a caller knows.
@@ -28,7 +28,7 @@ impl Caller {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let (rid, mut uid) = (random.i64(1..20), 0);
         while !self.is_over.load(Ordering::Relaxed) {
-            // Callbacks are made faster than those that sleep can be run.
+            // Callbacks are made faster than sleeping ones can run.
             if self.ledger.unsettled() > MOST_UNSETTLED {
                 thread::sleep(Duration::from_millis(1));
                 continue;
@@ -56,7 +56,7 @@ impl Caller {
         }
     }
 
-    /// What a callback does that nobody should do. It holds a clone of the client, which may be the last one.
+    /// What a callback should not do. It holds a clone of the client, possibly the last one.
     fn in_callback(self, what: u8) {
         let call = || self.client.is_ban_of_room(1, 2).timeout(Duration::from_millis(20));
         let enter = || -> Entry { self.ledger.enter() };
@@ -67,7 +67,7 @@ impl Caller {
                 let entry = enter();
                 call().callback(move |outcome| entry.settle(&outcome));
             }
-            // Past the panic hook, which would fill the screen.
+            // Bypasses the panic hook, which would fill the screen.
             3 => resume_unwind(Box::new("a callback panics")),
             4 if what > 240 => self.client.close(),
             _ => {}

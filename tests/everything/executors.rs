@@ -1,4 +1,4 @@
-//! Where callbacks run: on the client's threads, or in executors that treat their jobs badly.
+//! Where callbacks run: on the client's threads, or in executors that mistreat their jobs.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub fn install(builder: ClientBuilder, random: &mut fastrand::Rng) -> (ClientBui
     match random.u8(..4) {
         0 => (builder.callback_threads(1), Workers::new()),
         1 => (builder.callback_threads(3), Workers::new()),
-        // A job that is dropped runs in that drop.
+        // A dropped job runs when it is dropped.
         2 => (builder.callback_executor(drop), Workers::new()),
         _ => delaying_and_reordering(builder, random.u64(..)),
     }
@@ -34,7 +34,7 @@ fn delaying_and_reordering(builder: ClientBuilder, seed: u64) -> (ClientBuilder,
     (builder.callback_executor(move |job| _ = sender.send(job)), workers)
 }
 
-/// Runs jobs late, in any order, or not at all: then they run in their drop.
+/// Runs jobs late, in any order, or not at all, so that they run when dropped.
 fn run_in_disorder(jobs: &Receiver<Job>, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     while let Ok(first) = jobs.recv() {

@@ -1,4 +1,4 @@
-//! Accounts for every call: each one that is made has one outcome, or was abandoned by whoever made it.
+//! Accounts for every call: each has one outcome, or was abandoned by its caller.
 
 use std::iter::Sum;
 use std::ops::AddAssign;

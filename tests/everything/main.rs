@@ -25,7 +25,7 @@ const SEED: u64 = 20_261_124;
 const SHORT_ROUND: Duration = Duration::from_millis(150);
 const LONG_ROUND: Duration = Duration::from_secs(2);
 
-/// One round, after which nothing may be left of it.
+/// A round, after which nothing of it may be left.
 fn play(seed: u64, time: Duration) -> Totals {
     let (threads, descriptors) = (process::threads().len(), process::descriptors());
     let world = World::start(seed);

@@ -1,4 +1,4 @@
-//! A gate, proxies in front of it that cut, clients, and the threads that use them.
+//! A gate, proxies in front of it that cut connections, clients, and the threads that use them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ pub struct World {
     random: fastrand::Rng,
 }
 
-/// Mostly none, so that calls get through too.
+/// Usually no fault, so that calls get through too.
 fn any_fault(seed: u64) -> Fault {
     let mut random = fastrand::Rng::with_seed(seed);
     let direction = if random.bool() { Direction::ToServer } else { Direction::ToClient };
@@ -126,7 +126,7 @@ impl World {
             match self.random.u8(..4) {
                 0 => client.close(),
                 1 => _ = client.shutdown(Duration::from_millis(self.random.u64(..100))),
-                // Its threads hold it, until they end.
+                // Its threads hold it until they end.
                 _ => drop(client),
             }
         }

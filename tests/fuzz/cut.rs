@@ -1,4 +1,4 @@
-//! Cuts bytes at random points, as a network does, always at the same points for the same number.
+//! Splits bytes at random points, as a network does. The same number always yields the same points.
 
 /// The first byte of an input, which decides where the rest is cut, and that rest.
 pub fn split_seed(data: &[u8]) -> (u64, &[u8]) {

@@ -1,4 +1,4 @@
-//! Bytes into a simulated server.
+//! Feeds bytes to a simulated server.
 
 use rtm_server_sdk::fpnn::{Decoder, Frame};
 

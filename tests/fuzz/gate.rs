@@ -1,4 +1,5 @@
-//! A connection's bytes into the gate: the same answers, the same pushes and the same end, however they are cut.
+//! Feeds a connection's bytes to the gate. The answers, the pushes and the end are the same, however the bytes are
+//! split.
 
 use std::sync::LazyLock;
 
@@ -9,7 +10,7 @@ use super::cut::{pieces, split_seed};
 use super::keys::SERVER_KEYS;
 use super::stream::name_of;
 
-/// Project, secret and time of the golden bytes, so that their signatures are right.
+/// Project, secret and time of the golden bytes, so that their signatures are valid.
 const PID: i32 = 80_000_001;
 const SECRET: &str = "secret-key-for-tests";
 const UNIX_MS: i64 = 1_700_000_000_000;

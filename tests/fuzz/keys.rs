@@ -1,4 +1,4 @@
-//! Keys in PEM and in DER, and the points that clients send: what is taken can be used, and nothing else happens.
+//! Keys in PEM and in DER, and the points that clients send: an accepted key can be used, and any other is refused.
 
 use rtm_server_sdk::Encryption;
 use rtm_server_sdk::fpnn::{KeyExchange, ServerKey};
@@ -25,7 +25,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// A private key that was taken comes out as one that is taken again, and so does its public half.
+/// An accepted private key is encoded as one that is accepted again, and so is its public half.
 fn check_private_key(key: &ServerKey) {
     let again = ServerKey::from_pem(key.to_pem().unwrap().as_bytes()).unwrap();
     assert_eq!(again.curve(), key.curve());

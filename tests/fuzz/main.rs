@@ -1,7 +1,7 @@
-//! What the fuzz targets check, run here on every seed and on a fixed number of damaged copies of it.
+//! The checks of the fuzz targets, run on every seed and on a fixed number of damaged copies of it.
 //!
-//! The checks are those of `fuzz/`, where a fuzzer looks for inputs that break them; here they need no fuzzer and no
-//! nightly toolchain. A crash that the fuzzer finds is kept in `FOUND`.
+//! `fuzz/` has the same checks for a fuzzer; here they need no fuzzer and no nightly toolchain. Inputs that the fuzzer
+//! found are kept in `FOUND`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/golden_files.rs"]
@@ -21,7 +21,7 @@ mod stream;
 use std::fs;
 use std::path::Path;
 
-/// Damaged copies of each seed.
+/// The number of damaged copies of each seed.
 const COPIES: usize = 4;
 
 /// One fuzz target: its name, its check, and its seeds.
@@ -40,9 +40,9 @@ const TARGETS: [Target; 6] = [
     Target { name: "engine", check: engine::check, seeds: seeds::events },
 ];
 
-/// Inputs that once broke a check, with the name of its target.
+/// Inputs that once failed a check, with the name of its target.
 const FOUND: [(&str, &[u8]); 1] = [
-    // The first push bears an earlier time than what was there before it.
+    // The first push has an earlier time than the messages before it.
     ("push", &[32, 3, 0, 4, 252, 12, 180, 0, 147, 13, 0, 3, 0]),
 ];
 
@@ -50,7 +50,7 @@ fn target(name: &str) -> &'static Target {
     TARGETS.iter().find(|target| target.name == name).unwrap()
 }
 
-/// `bytes` with a few of them changed, cut out or repeated.
+/// Returns a copy of `bytes` with a few of them changed, removed or repeated.
 fn damaged(bytes: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..random.usize(1..5) {

@@ -1,4 +1,4 @@
-//! Enciphered frames come out as they went in, in both modes, however they are cut; damage harms nothing before it.
+//! Enciphered frames come out as they went in, in both modes, however they are split; damage affects nothing before it.
 
 use rtm_server_sdk::fpnn::{Decoder, Decryptor, Encryptor, FrameWriter, session_of_secret};
 use rtm_server_sdk::{CipherMode, KeyBits};
@@ -32,7 +32,7 @@ pub fn check(data: &[u8]) {
     assert_eq!(damaged[..intact], expected[..intact]);
 }
 
-/// One frame for each piece of the content, whose length its first byte says.
+/// Splits the content into frames. The first byte of each piece is its length.
 fn plain_frames(mut content: &[u8]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     while let [len, rest @ ..] = content {
@@ -47,7 +47,7 @@ fn plain_frames(mut content: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
-/// The frames on the wire, and where each of them ends.
+/// The frames on the wire, and the end of each.
 fn encipher(frames: &[Vec<u8>], mode: CipherMode, bits: KeyBits) -> (Vec<u8>, Vec<usize>) {
     let (mut encryptor, _) = session(mode, bits);
     let (mut wire, mut ends) = (Vec::new(), Vec::new());
@@ -67,7 +67,7 @@ fn decoder(mode: CipherMode, bits: KeyBits) -> Decoder {
     decoder
 }
 
-/// Both sides of a session look the same, so that one side's decryptor reads what its own encryptor wrote.
+/// Both sides of a session are alike, so a side's decryptor can read what its own encryptor wrote.
 fn session(mode: CipherMode, bits: KeyBits) -> (Encryptor, Decryptor) {
     session_of_secret(SECRET, bits, mode)
 }

@@ -1,4 +1,4 @@
-//! Has every reader read a payload. None of them may panic, and none may take more or less than its value.
+//! Reads a payload with every reader. None of them may panic, or consume more or less than its value.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub fn read_values(payload: &[u8]) {
         for left in readings.into_iter().flatten() {
             assert_eq!(Some(left), skipped, "a reader took something else than the value");
         }
-        // These take the front of their value only.
+        // These consume only the front of their value.
         let _ = left_after(&reader, |reader| reader.array_len("key").map(drop));
         let _ = left_after(&reader, |reader| reader.map_len("key").map(drop));
         if reader.skip().is_err() {
@@ -36,7 +36,7 @@ pub fn read_values(payload: &[u8]) {
     }
 }
 
-/// How many bytes are left after a reading that succeeded.
+/// How many bytes are left after a successful read.
 fn left_after<'a>(
     reader: &PayloadReader<'a>,
     read: impl FnOnce(&mut PayloadReader<'a>) -> Result<(), DecodeError>,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::golden_files::{load, unhex};
 use super::keys::SERVER_KEYS;
 
-/// A fuzzer gets further with short inputs.
+/// Short inputs work better for a fuzzer.
 const LONGEST: usize = 2048;
 
 /// Streams of frames, from both sides, with a byte in front that says where they are cut.
@@ -25,7 +25,7 @@ pub fn quests() -> Vec<Vec<u8>> {
 /// Pushes, one a seed, and random sequences of what can happen to listeners.
 pub fn pushes() -> Vec<Vec<u8>> {
     let mut random = fastrand::Rng::with_seed(14);
-    // Few kinds of events in one sequence, and few ways of each: so they meet more often.
+    // Few kinds of events per sequence, and few variants of each, so that they meet more often.
     let sequence = |settings: u8| {
         let mut some = |most: usize| -> Vec<u8> { (0..random.usize(3..most)).map(|_| random.u8(..)).collect() };
         let (kinds, details) = (some(12), some(40));
@@ -34,9 +34,9 @@ pub fn pushes() -> Vec<Vec<u8>> {
         [&[settings][..], &events].concat()
     };
     let sequences: Vec<_> = (0..250).map(sequence).collect();
-    // A listener fills a room; the network is down for a while, a message is missed, and the next is pushed.
+    // A listener fills a room. During an outage a message is missed, and the next one is pushed.
     let missed = [0, 0, 176, 3, 0, 14, 2, 13, 0, 3, 0, 14, 66, 12, 13, 3, 0, 8, 0xf0, 10, 0, 8, 0xf0].to_vec();
-    // A listener goes while another that covers it is being asked for, which is refused, or is not answered but granted.
+    // A listener leaves while a larger subscription is requested, which is refused, or not answered but granted.
     let refused = [6, 0, 0, 11, 0, 14, 13, 0, 5, 2, 0, 11, 0].to_vec();
     let granted = [6, 0, 0, 11, 0, 0, 5, 2, 1, 11, 0x87, 12, 13, 12, 13].to_vec();
     [frames_in("pushes"), sequences, vec![missed, refused, granted]].concat()

@@ -1,4 +1,4 @@
-//! A stream of received bytes comes out as the same frames, however it is cut, and every reader survives their payloads.
+//! A stream of received bytes yields the same frames however it is split, and every reader survives their payloads.
 
 use std::fmt::Debug;
 
@@ -7,7 +7,7 @@ use rtm_server_sdk::fpnn::{Decoder, Frame};
 use super::cut::{pieces, split_seed};
 use super::readers;
 
-/// Small enough for an input to announce more.
+/// Small enough that an input can announce more.
 const MAX_PAYLOAD: usize = 4096;
 
 pub fn check(data: &[u8]) {
@@ -36,7 +36,7 @@ pub fn frames<'a>(decoder: &mut Decoder, pieces: impl IntoIterator<Item = &'a [u
     seen
 }
 
-/// Takes out every whole frame. Says whether the stream can go on.
+/// Takes out every complete frame. Returns whether the stream can continue.
 fn take_frames(decoder: &mut Decoder, seen: &mut Vec<String>) -> bool {
     loop {
         match decoder.next_frame() {

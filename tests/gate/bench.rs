@@ -1,4 +1,4 @@
-//! The gate as a test bench: what it does wrong on purpose, and the rules that it follows on request.
+//! The gate as a test bench: its faults, and the rules that it follows on request.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -111,7 +111,7 @@ fn clock_that_is_moved_on_ends_bans_signatures_and_idle_connections() {
     gate.advance(Duration::from_secs(50));
     // The peer's own clock is now 100 s slow.
     assert_eq!(peer.call("isbanofroom", params! { "rid" => 1, "uid" => 7 }).code(), 200_008);
-    // Whoever is heard in between has all the time again.
+    // Whoever sends something in between gets the full time again.
     for _ in 0..2 {
         gate.advance(Duration::from_secs(400));
         assert_eq!(peer.ask("*ping", vec![]).code(), 0);
@@ -239,7 +239,7 @@ fn packets_that_are_not_whole_hold_a_bounded_memory_in_all() {
     let peers: Vec<Peer> = (0..PEERS)
         .map(|_| {
             let mut peer = Peer::connect(&gate);
-            // One that is cut off may see that before it has sent everything.
+            // A peer that is cut off may notice before it has sent everything.
             cut += usize::from(peer.stream.write_all(&whole[..PART]).is_err());
             peer
         })
@@ -258,7 +258,7 @@ fn connection_that_broke_the_protocol_is_cut_though_its_peer_stays() {
     peer.send(b"nonsense");
     assert_eq!(peer.wait_for_close(), 0);
     wait_until(|| gate.stats().connections_open == 0);
-    // For the peer the stream has ended one way only: the gate does not wait for the other for ever.
+    // For the peer, only one direction of the stream has ended. The gate does not wait for the other forever.
     gate.advance(WATCHDOG);
     wait_until(|| peer.stream.try_clone().unwrap().write_all(b"more nonsense").is_err());
 }

@@ -1,4 +1,4 @@
-//! What is refused, with which code.
+//! What is refused, and with which code.
 
 use rmpv::Value;
 
@@ -50,7 +50,7 @@ fn wrong_signature_is_200002() {
     for sign in wrong {
         assert_eq!(peer.ask("getroominfo", quest(&sign)).code(), 200_002, "{sign}");
     }
-    // None of them has used the salt up.
+    // None of them has used up the salt.
     assert_eq!(peer.ask("getroominfo", quest(&right)).code(), 0);
 }
 
@@ -58,7 +58,7 @@ fn wrong_signature_is_200002() {
 fn clock_that_is_off_is_200008() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
-    // A few seconds of distance to the limit, for a machine that is in no hurry.
+    // A few seconds from the limit, for a slow machine.
     for (offset, expected) in [(-1_000_000, 200_008), (-61, 200_008), (-40, 0), (40, 0), (100, 200_008)] {
         let (salt, ts) = (fresh_salt(), unix_s() + offset);
         let sign = sign(PID, SECRET, salt, "getroominfo", ts);
@@ -158,7 +158,7 @@ fn info_is_a_text_and_at_least_one_is_given() {
 fn info_over_the_limit_is_200030_and_changes_nothing() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
-    // The limit is one of bytes: these are 65,536 of them in 32,768 characters.
+    // The limit is in bytes: these are 65,536 bytes in 32,768 characters.
     let too_long = "é".repeat(32_768);
     assert_eq!(peer.call("setroominfo", params! { "rid" => 1, "oinfo" => &*too_long }).code(), 200_030);
     assert_eq!(peer.call("setroominfo", params! { "rid" => 1, "oinfo" => "", "pinfo" => &*too_long }).code(), 200_030);

@@ -1,4 +1,4 @@
-//! Many connections, few bytes, many bytes, no reader, bad manners.
+//! Many connections, few bytes, many bytes, no reader, and bad behaviour.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -19,7 +19,7 @@ fn ask_for_info(seq: u32) -> Vec<u8> {
     signed_quest(seq, "getroominfo", params! { "rid" => 1 })
 }
 
-/// A gate, and a peer of it. Room 1 has an info of so many bytes.
+/// A gate and a peer. Room 1 has an info of `bytes` bytes.
 fn gate_with_info(len: usize) -> (Gate, Peer) {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
@@ -27,7 +27,7 @@ fn gate_with_info(len: usize) -> (Gate, Peer) {
     (gate, peer)
 }
 
-/// Asks for the info of room 1, so many times, on a thread of its own.
+/// Requests the info of room 1 repeatedly, on a separate thread.
 fn ask_without_reading(peer: &Peer, asks: u32, and_then: &'static [u8]) -> thread::JoinHandle<()> {
     let mut writer = peer.stream.try_clone().unwrap();
     thread::spawn(move || {
@@ -38,10 +38,10 @@ fn ask_without_reading(peer: &Peer, asks: u32, and_then: &'static [u8]) -> threa
     })
 }
 
-/// Waits until the gate executes nothing more for a peer that reads no answers. Gives how many asks it has executed.
+/// Waits until the gate stops executing quests for a peer that reads no answers. Returns how many it has executed.
 ///
-/// Another connection is served all the while. Its calls are the clock: the gate has come to a halt when many of them
-/// brought nothing new.
+/// Another connection is served meanwhile, and its calls act as the clock: the gate has stopped when many of them have
+/// passed without anything new.
 fn wait_until_stuck(gate: &Gate) -> u64 {
     let mut other = Peer::connect(gate);
     let (mut executed, mut quiet_calls) = (0, 0);
@@ -91,17 +91,17 @@ fn pipelined_quests_are_all_answered() {
 fn quest_is_understood_however_it_is_cut() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
-    // With no delay set, most of these bytes travel alone.
+    // Without a delay, most of these bytes travel alone.
     for byte in ask_for_info(1) {
         peer.send(&[byte]);
     }
     assert_eq!(peer.receive().code(), 0);
-    // The end of one quest comes with the beginning of the next; the pause in between is another connection's call.
+    // The end of one quest arrives with the beginning of the next. The pause in between is another connection's call.
     let both = || [2, 3].map(ask_for_info).concat();
     let len = both().len();
     for cut in [1, 11, 12, 13, 16, 20, len / 2 - 1, len / 2 + 1, len - 1] {
         let mut peer = Peer::connect(&gate);
-        // Signed anew, since no signature counts twice.
+        // Signed again, because no signature may be used twice.
         let both = both();
         peer.send(&both[..cut.min(both.len())]);
         Peer::connect(&gate).ask("*ping", vec![]);
@@ -167,7 +167,7 @@ fn answers_and_quests_before_a_broken_packet_count() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     let answer = packet(0x80, 2, Some(5), "", &payload(vec![]));
-    // An answer that nobody asked for is ignored.
+    // An answer without a quest is ignored.
     peer.send(&[&answer[..], &signed_quest(6, "addroommember", params! { "rid" => 1, "uid" => 2 })].concat());
     assert_eq!(peer.receive().seq, 6);
     peer.send(b"nonsense");
@@ -180,7 +180,7 @@ fn answers_before_a_broken_packet_arrive_though_they_do_not_fit_the_socket() {
     const ASKS: u32 = 300;
     const INFO: usize = 60_000;
     let (gate, mut peer) = gate_with_info(INFO);
-    // More than the gate reads at once, so that bytes are left in its socket when it has seen enough.
+    // More than the gate reads at once, so that bytes are left in its socket when it has read enough.
     let sender = ask_without_reading(&peer, ASKS, &[b'x'; 1_000_000]);
     wait_until_stuck(&gate);
     read_infos(&mut peer, ASKS, INFO);
@@ -207,7 +207,7 @@ fn packet_of_8_mib_is_the_largest() {
     let mut peer = Peer::connect(&gate);
     peer.send(&ping_of(LARGEST));
     assert_eq!(peer.receive().code(), 0);
-    // The header of a larger one is enough to be refused, so that the rest need not be sent.
+    // The header of a larger one suffices for a refusal, so the rest need not be sent.
     peer.send(&ping_of(LARGEST + 1)[..12]);
     assert_eq!(peer.wait_for_close(), 0);
 }
@@ -257,13 +257,13 @@ fn peer_that_does_not_read_is_not_executed_for_until_it_does() {
     let (gate, mut peer) = gate_with_info(INFO);
     let sender = ask_without_reading(&peer, ASKS, b"");
     let executed = wait_until_stuck(&gate);
-    // The kernel's buffers hold several megabytes of answers too.
+    // The kernel's buffers also hold several megabytes of answers.
     assert!(executed < u64::from(ASKS) / 3, "{executed} answers of {INFO} bytes were made for a peer that reads none");
     read_infos(&mut peer, ASKS, INFO);
     sender.join().unwrap();
 }
 
-/// Ends a loop of another thread, when a test fails too.
+/// Stops a loop on another thread, even if the test fails.
 struct EndOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for EndOnDrop<'_> {
@@ -276,8 +276,8 @@ impl Drop for EndOnDrop<'_> {
 fn flood_on_one_connection_does_not_starve_another() {
     let gate = gate();
     let mut flood = Peer::connect(&gate).stream;
-    // One-way quests that are refused: less work to send than to check, so that the gate never gets to their end, and
-    // no answers that would make it wait for a reader.
+    // Refused one-way quests are less work to send than to check, so the gate never finishes them. They have no answers
+    // that would make it wait for a reader.
     let mut params = signed("getroominfo", params! { "rid" => 1 });
     params[1].1 = "not the signature".into();
     let refused = packet(0x80, 0, None, "getroominfo", &payload(params)).repeat(1000);

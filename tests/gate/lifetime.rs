@@ -1,4 +1,4 @@
-//! The beginning and the end of a gate.
+//! The start and the end of a gate.
 
 use std::thread;
 use std::time::Instant;
@@ -52,7 +52,7 @@ fn dropped_gate_can_be_started_again_on_its_port_without_its_memory() {
         peer.result("addroommember", params! { "rid" => 1, "uid" => 7 });
         let members = peer.result("getroommembers", params! { "rid" => 1 });
         assert_eq!(members["uids"].as_array().unwrap().len(), 1);
-        // The gate's side closes first, which leaves the port in its time of waiting.
+        // The gate's side closes first, which leaves the port in the state TIME_WAIT.
         drop(gate);
         assert_eq!(peer.wait_for_close(), 0);
         gate = Gate::builder().project(80_000_001, SECRET).bind(&*endpoint).unwrap();
@@ -93,7 +93,7 @@ fn dropped_gate_leaves_no_thread() {
         assert!(start.elapsed() < WATCHDOG, "the thread never got its name");
     }
     drop(gate);
-    // The kernel lists a joined thread for another moment.
+    // The kernel may list a joined thread for another moment.
     while is_there() {
         assert!(start.elapsed() < WATCHDOG, "the thread is still there");
     }

@@ -16,7 +16,7 @@ fn texts<const N: usize>(values: [&str; N]) -> Value {
     Value::Array(values.map(Value::from).into())
 }
 
-/// A gate with a user in the rooms 1 and 2, and the connection that speaks for the user.
+/// A gate with a user in rooms 1 and 2, and a connection that speaks for the user.
 fn rooms() -> (Gate, Peer) {
     let gate = gate();
     let mut speaker = Peer::connect(&gate);
@@ -36,7 +36,7 @@ fn message(target: Target, from: i64, mid: i64) -> Message {
     Message { target, from, mid, mtype, body, attrs, mtime: None }
 }
 
-/// Everything that can be pushed here, under one number each.
+/// Everything that can be pushed, each with a number.
 fn push_everything(gate: &Gate) {
     for (target, mid) in [(Target::Room(1), 1), (Target::Room(2), 2), (Target::Group(1), 3), (Target::Group(2), 4)] {
         gate.push_message(message(target, USER, mid));
@@ -48,7 +48,7 @@ fn push_everything(gate: &Gate) {
     gate.push_event("logout", 9);
 }
 
-/// The numbers of what `peer` gets of all that.
+/// The numbers of what `peer` receives of that.
 fn heard(gate: &Gate, peer: &mut Peer) -> Vec<i64> {
     push_everything(gate);
     peer.send(&crate::wire::quest(u32::MAX, "*ping", vec![]));
@@ -203,7 +203,7 @@ fn connection_that_has_ended_is_forgotten() {
     listener.result("setlisten", params! { "room" => true });
     drop(listener);
     wait_until(|| gate.stats().connections_open == 1);
-    // The next connection has the place of the one that ended, and none of its subscriptions.
+    // The next connection has the key of the one that ended, but none of its subscriptions.
     let mut next = Peer::connect(&gate);
     assert_eq!(next.ask("*ping", vec![]).code(), 0);
     say(&mut speaker, 1, "x");
@@ -235,7 +235,7 @@ fn listener_that_does_not_read_is_closed_and_stalls_nobody() {
     let mut listener = Peer::connect(&gate);
     listener.result("setlisten", params! { "room" => true });
     let text = "x".repeat(20_000);
-    // Far more than the outbox and the kernel's buffers take.
+    // Far more than the outbox and the kernel's buffers hold.
     let mut said = 0;
     while gate.stats().connections_open == 3 {
         assert!(said < 5000, "it is still open after {said} messages");

@@ -7,7 +7,7 @@ use rmpv::Value;
 use crate::params;
 use crate::wire::{Params, Peer, gate, ints};
 
-/// A chat of the user 7 in the room 1.
+/// A chat of user 7 in room 1.
 fn chat(mid: i64, text: &str) -> Params {
     params! { "rid" => 1, "from" => 7, "mid" => mid, "mtype" => 30, "msg" => text, "attrs" => "" }
 }
@@ -18,12 +18,12 @@ fn set(mut params: Params, key: &str, value: impl Into<Value>) -> Params {
     params
 }
 
-/// The key of a message of the user 7 in the room 1.
+/// The key of a message of user 7 in room 1.
 fn key(mid: i64) -> Params {
     params! { "xid" => 1, "type" => 3, "from" => 7, "mid" => mid }
 }
 
-/// A gate with the user 7 in the room 1, and a connection to it.
+/// A gate with user 7 in room 1, and a connection to it.
 fn room_with_member() -> (rtm_server_sdk::gate::Gate, Peer) {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
@@ -43,7 +43,7 @@ fn mids(page: &Value) -> Vec<i64> {
     rows.iter().map(|row| row[3].as_i64().unwrap()).collect()
 }
 
-/// The parameters of the page behind `page`.
+/// The parameters of the page after `page`.
 fn next(page: &Value, newest_first: bool, num: i64) -> Params {
     params! {
         "desc" => newest_first, "num" => num, "lastid" => page["lastid"].clone(),
@@ -127,7 +127,7 @@ fn repeated_mid_is_200053_for_its_sender_and_room_alone() {
 fn message_that_is_too_large_or_of_an_unknown_type_is_refused() {
     let (_gate, mut peer) = room_with_member();
     let mut code = |key: &str, value: Value| peer.call("sendroommsg", set(chat(1, "x"), key, value)).code();
-    // The limits are of bytes: each of these characters has two.
+    // The limits are in bytes, and each of these characters has two.
     assert_eq!(code("msg", "é".repeat(10_241).into()), 200_030);
     assert_eq!(code("msg", Value::Binary(vec![0; 20_481])), 200_030);
     assert_eq!(code("attrs", "é".repeat(1025).into()), 200_030);

@@ -1,4 +1,4 @@
-//! Peers of the gate, on the tests' own codec: the gate is not tested with the code that it is made of.
+//! Peers of the gate on the tests' own codec, so that the gate is not tested with the code that it is made of.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

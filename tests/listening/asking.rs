@@ -1,4 +1,4 @@
-//! What the server is asked for, and when.
+//! What the client requests from the server, and when.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! In order, once, to everybody who asked for it.
+//! Pushes are delivered in order, once, to every listener that subscribed to them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::common::watchdog::guarded;
 use crate::common::wire::{self, ANSWER, Packet};
 use crate::{Pair, ROOM, heard, next, next_mid};
 
-/// The next answer of the client.
+/// Returns the client's next answer.
 fn next_answer(connection: &Connection) -> Packet {
     std::iter::repeat_with(|| connection.next()).find(|packet| packet.mtype == ANSWER).unwrap()
 }

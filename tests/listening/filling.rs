@@ -11,17 +11,17 @@ use crate::common::watchdog::guarded;
 use crate::common::wire::{self, Packet};
 use crate::{Pair, ROOM, heard};
 
-/// Times of the tests' messages: each message's time is its id, in milliseconds.
+/// The time of each message is its id, in milliseconds.
 const T: i64 = 1_700_000_000_000;
 
-/// A pair whose client listens to the room and fills gaps, since the room's newest messages had these ids.
+/// A pair whose client listens to the room and fills gaps, from when the room's newest messages had these ids.
 fn filling(newest: impl IntoIterator<Item = i64>) -> (Pair, Listener) {
     let pair = Pair::new();
     let listener = pair.fill(Listen::new().room(ROOM), newest);
     (pair, listener)
 }
 
-/// As [`filling`], and then the connection was lost and made again.
+/// As [`filling`], with a lost and re-established connection.
 fn filling_again(newest: impl IntoIterator<Item = i64>) -> (Pair, Listener) {
     let (mut pair, listener) = filling(newest);
     pair.reconnect();
@@ -29,7 +29,7 @@ fn filling_again(newest: impl IntoIterator<Item = i64>) -> (Pair, Listener) {
 }
 
 impl Pair {
-    /// Begins to listen and to fill gaps, while the room's newest messages have these ids.
+    /// Starts to listen and to fill gaps, while the room's newest messages have these ids.
     fn fill(&self, listen: Listen, newest: impl IntoIterator<Item = i64>) -> Listener {
         std::thread::scope(|scope| {
             let starting = scope.spawn(|| self.client.listen(listen).fill_gaps(true).start());
@@ -47,7 +47,7 @@ impl Pair {
         quest
     }
 
-    /// The client reads the room's history, and gets messages with these ids.
+    /// The client reads the room's history, and receives messages with these ids.
     fn give_history(&self, mids: impl IntoIterator<Item = i64>) -> Packet {
         let quest = self.next_history_quest();
         self.answer_history(&quest, mids);
@@ -133,7 +133,7 @@ fn history_that_does_not_reach_back_is_a_gap_before_what_it_has() {
     guarded(|| {
         let (pair, listener) = filling_again([100]);
         pair.give_history([200, 300]);
-        // Is there anything as old as what was seen last?
+        // The client asks whether there is anything as old as the last message seen.
         let quest = pair.next_history_quest();
         assert_eq!((quest.int("end"), quest.int("num")), (T + 100, 1));
         pair.answer_history(&quest, []);
@@ -145,7 +145,7 @@ fn history_that_does_not_reach_back_is_a_gap_before_what_it_has() {
 fn history_whose_older_messages_are_still_there_reaches_back() {
     guarded(|| {
         let (pair, listener) = filling_again([100]);
-        // The last message that was seen was deleted meanwhile.
+        // The last message seen has been deleted.
         pair.give_history([200]);
         pair.give_history([-100_000]);
         assert_eq!(short(heard(&listener, 1)), ["200"]);
@@ -162,7 +162,7 @@ fn catch_up_goes_on_when_the_connection_is_lost_again() {
         let quest = pair.next_history_quest();
         assert_eq!(quest.int("lastid"), T + 119);
         pair.answer_history(&quest, 120..125);
-        // The second catch-up finds nothing that the first did not.
+        // The second catch-up finds nothing more than the first.
         pair.give_history(110..125);
         pair.connection.send(&push(1, 200));
         let expected: Vec<String> = (101..125).chain([200]).map(|mid| mid.to_string()).collect();
@@ -204,7 +204,7 @@ fn catch_up_that_a_shutdown_cuts_short_is_a_gap_in_its_place() {
         pair.connection.send(&push(1, 200));
         let quest = pair.next_history_quest();
         std::thread::scope(|scope| {
-            // The page that was asked for is waited for, and the next is not asked for any more.
+            // The requested page is waited for, and the next one is not requested.
             let shutdown = scope.spawn(|| pair.client.shutdown(Duration::from_secs(20)));
             while !matches!(
                 pair.client.get_room_count(&[1]).timeout(Duration::from_millis(1)).call(),
@@ -215,7 +215,7 @@ fn catch_up_that_a_shutdown_cuts_short_is_a_gap_in_its_place() {
             pair.answer_history(&quest, 100..120);
             assert!(shutdown.join().unwrap().is_ok());
         });
-        // As much of the page as was handed on before the client was closed.
+        // As much of the page as was handed over before the client was closed.
         let heard = short(listener.iter().map(|push| crate::in_short(&push)).collect());
         let rows = heard.iter().position(|word| word.starts_with("Reconnected")).expect("a gap is told");
         assert_eq!(heard[..rows], (101..).take(rows).map(|mid| mid.to_string()).collect::<Vec<_>>());
@@ -232,10 +232,10 @@ fn client_ends_with_its_last_owner_while_a_catch_up_waits_for_room() {
         let listener = pair.fill(Listen::new().room(ROOM), [50]);
         let other = pair.listen(Listen::new().event("login"));
         pair.drop_connection();
-        // It takes the only place before the room is granted anew, and is not answered.
+        // It takes the only permit before the room is granted again, and is not answered.
         let pending = pair.client.get_room_info(1).submit();
         agree(&pair.connection);
-        // The thread that catches up has had its time when these are through.
+        // By the time these are answered, the catch-up thread has had its chance.
         assert_eq!(heard(&other, 1), ["Reconnected since None"]);
         for seq in 1..=20 {
             pair.connection.send(&event_push(seq, "login", 1001));

@@ -1,4 +1,4 @@
-//! Where something may be missing, a gap says so.
+//! A gap marks every place where something may be missing.
 
 use rtm_server_sdk::{GapReason, Listen, Push};
 

@@ -1,4 +1,4 @@
-//! Handlers: one push at a time, in order, and nobody else is held up.
+//! Handlers get one push at a time, in order, and delay nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -152,7 +152,7 @@ fn closed_client_lets_a_handler_have_what_was_queued() {
 fn executor_runs_a_handler_one_push_at_a_time_and_in_order() {
     guarded(|| {
         let server = ScriptedServer::start();
-        // Four threads, each taking the next job: only the client can keep the order.
+        // Four threads, each taking the next job, so only the client can keep the order.
         let (jobs, queue) = unbounded::<Box<dyn FnOnce() + Send>>();
         for _ in 0..4 {
             let queue = queue.clone();

@@ -1,4 +1,4 @@
-//! Listening, against a server that does what the tests say.
+//! Listening, with a server under the control of the tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]
@@ -38,7 +38,7 @@ impl Pair {
         Pair { server, client, connection }
     }
 
-    /// Begins to listen while the server agrees.
+    /// Starts to listen, and has the server grant it.
     fn start(&self, change: impl FnOnce(Listening<'_>) -> Listening<'_> + Send, listen: Listen) -> Listener {
         std::thread::scope(|scope| {
             let starting = scope.spawn(|| change(self.client.listen(listen)).start());
@@ -59,13 +59,13 @@ impl Pair {
         })
     }
 
-    /// The server drops the connection, the client comes back, and the server agrees again.
+    /// Drops the connection. The client reconnects, and the server grants everything again.
     fn reconnect(&mut self) {
         self.drop_connection();
         agree(&self.connection);
     }
 
-    /// The server drops the connection, and the client comes back.
+    /// Drops the connection. The client reconnects.
     fn drop_connection(&mut self) {
         self.connection.half_close();
         self.connection = self.server.accept();
@@ -77,7 +77,7 @@ fn next(listener: &Listener) -> Push {
     listener.recv_timeout(common::PATIENCE).unwrap().expect("no push came")
 }
 
-/// The next message's id.
+/// Returns the id of the next message.
 fn next_mid(listener: &Listener) -> i64 {
     match next(listener) {
         Push::Message(message) => message.mid,
@@ -85,7 +85,7 @@ fn next_mid(listener: &Listener) -> i64 {
     }
 }
 
-/// What a listener gets next, in short.
+/// Returns the next item of a listener, in short form.
 fn in_short(push: &Push) -> String {
     match push {
         Push::Message(message) => message.mid.to_string(),

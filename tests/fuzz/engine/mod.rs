@@ -1,8 +1,8 @@
-//! Random sequences of what can happen to the client's engine, on simulated time.
+//! Random sequences of events for the client's engine, on simulated time.
 //!
-//! Whatever happens, each call ends once, by its deadline and not before it in a timeout; no call gets another one's
-//! answer; a connection never sees a sequence number twice; a call that is said not to have been sent never was; the
-//! server pushes what is granted; and the bytes of all frames are given back.
+//! Whatever happens, each call ends once, by its deadline, and does not time out earlier. No call gets another's
+//! answer. A connection never sees a sequence number twice. A call reported as not sent was not sent. The server pushes
+//! what is granted, and the bytes of all frames are released.
 
 mod server;
 
@@ -21,9 +21,9 @@ use rtm_server_sdk::{Error, KeepAlive, ReconnectPolicy};
 
 use server::{Server, token_in};
 
-/// Any method will do.
+/// Any method name.
 const METHOD: MethodName<'static> = MethodName::literal("getroominfo");
-/// So many steps say as much as more of them.
+/// More steps find nothing more.
 const MOST_STEPS: usize = 400;
 
 pub fn check(data: &[u8]) {
@@ -36,7 +36,7 @@ pub fn check(data: &[u8]) {
     simulation.close();
 }
 
-/// Stands for one waiting caller.
+/// Represents a waiting caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiter(u32);
 
@@ -46,10 +46,10 @@ impl Token for Waiter {
     }
 }
 
-/// What was promised to a caller.
+/// The promise to a caller.
 #[derive(Debug)]
 struct Promise {
-    /// `None` for those who wait for a connection: they have the time for connecting.
+    /// `None` for callers that wait for a connection: they wait for as long as connecting may take.
     deadline: Option<Instant>,
     is_call: bool,
 }
@@ -61,13 +61,13 @@ struct Simulation {
     server: Server,
     open: BTreeMap<Waiter, Promise>,
     last_waiter: u32,
-    /// The room of each listener that has one.
+    /// The room of each listener that still exists.
     rooms: BTreeMap<ListenerId, i64>,
     granted: BTreeSet<ListenerId>,
     last_listener: u64,
     resolves: Vec<u64>,
     dials: Vec<DialId>,
-    /// Bytes of frames that were handed in, less those that were given back.
+    /// Bytes of submitted frames, less those released.
     held_bytes: usize,
 }
 
@@ -104,7 +104,7 @@ impl Simulation {
         }
     }
 
-    /// What `kind` stands for happens; `detail` says how.
+    /// Executes the event `kind` with the details `detail`.
     fn step(&mut self, kind: u8, detail: u8) {
         let now = self.now;
         match kind % 16 {
@@ -186,7 +186,7 @@ impl Simulation {
         }
     }
 
-    /// The socket takes up to `most` bytes.
+    /// The socket accepts up to `most` bytes.
     fn write(&mut self, most: usize) {
         let Some(output) = self.engine.output() else { return };
         let taken = output.len().min(most);
@@ -205,7 +205,7 @@ impl Simulation {
         self.engine.handle_received(self.now, taken);
     }
 
-    /// Time passes, with a stop wherever the engine wants one.
+    /// Advances the time, stopping whenever the engine is due.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         let mut stops_at_once = 0;

@@ -1,4 +1,4 @@
-//! The server that the engine talks to: it remembers what it saw, answers, and does mischief.
+//! The engine's server: it records what it saw, answers, and misbehaves.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -7,17 +7,17 @@ use rtm_server_sdk::fpnn::{Decoder, Frame, FrameWriter, MethodName, PayloadReade
 use super::super::feed::feed;
 
 const PUSH: MethodName<'static> = MethodName::literal("pushroommsg");
-/// What a server refuses with: for good, for a moment, for a second, and for a clock that is off. The last is known to
-/// nobody.
+/// The server's refusals: permanent, for a moment, for a second, and because of a wrong clock. The last code is
+/// unknown.
 const REFUSALS: [i32; 6] = [200_021, 200_004, 20_011, 200_010, 200_008, 399_999];
 
-/// A quest that came.
+/// A received quest.
 #[derive(Debug, Clone)]
 struct Came {
     seq: u32,
-    /// Which call it is, if it is one.
+    /// The call it belongs to, if it is one.
     token: Option<u32>,
-    /// What is to be pushed, if it says so.
+    /// What to push, if it says so.
     rooms: Option<Vec<i64>>,
 }
 
@@ -25,15 +25,15 @@ struct Came {
 #[derive(Debug)]
 pub struct Server {
     decoder: Decoder,
-    /// Every sequence number that came over this connection.
+    /// Every sequence number that arrived on this connection.
     seqs: BTreeSet<u32>,
     unanswered: VecDeque<Came>,
     answered: Vec<Came>,
-    /// What is pushed.
+    /// What the server pushes.
     rooms: Vec<i64>,
     /// Calls that were answered with an error.
     refused: BTreeSet<u32>,
-    /// Calls of which the client was told that they were not sent.
+    /// Calls that were reported as not sent.
     denied: BTreeSet<u32>,
 }
 
@@ -73,7 +73,7 @@ impl Server {
         }
         let mut at = usize::from(detail) % self.unanswered.len();
         if self.unanswered[at].rooms.is_some() {
-            // Whatever else it does, a server agrees to one thing after the other.
+            // Whatever else it does, a server grants one request after the other.
             at = self.unanswered.iter().position(|came| came.rooms.is_some()).unwrap_or(at);
         }
         let Some(came) = self.unanswered.remove(at) else { return Vec::new() };
@@ -97,21 +97,21 @@ impl Server {
     pub fn mischief(&mut self, detail: u8) -> Vec<u8> {
         let mut bytes = Vec::new();
         match detail % 32 {
-            // An answer that was given before.
+            // An answer that was sent before.
             0..=9 => match self.answered.get(usize::from(detail / 8)) {
                 Some(came) => answer(came),
                 None => bytes,
             },
-            // An answer to nothing that was asked.
+            // An answer to no quest.
             10..=15 => answer(&Came { seq: u32::from(detail) << 16 | 0x8000_0000, token: None, rooms: None }),
-            // A push, sound and not.
+            // A push, well-formed or not.
             16..=29 => {
                 let mut frame = FrameWriter::two_way_quest(&mut bytes, detail.into(), PUSH);
                 let _ = frame.params().int("rid", 1).int("from", 2).int("mid", 3).str("msg", "hello");
                 frame.finish();
                 bytes
             }
-            // A frame that never becomes whole, or whose end comes with the next bytes.
+            // A frame that stays incomplete, or whose end arrives with the next bytes.
             30 => {
                 answer(&Came { seq: detail.into(), token: None, rooms: None })[..usize::from(detail % 12) + 1].to_vec()
             }
@@ -154,14 +154,14 @@ fn answer(came: &Came) -> Vec<u8> {
     let &Came { seq, token, .. } = came;
     let mut bytes = Vec::new();
     let mut frame = FrameWriter::answer(&mut bytes, seq, 0);
-    // A ping's answer tells the server's time; in that to a `setlisten` it is skipped.
+    // The answer to a ping contains the server's time. In that to a `setlisten`, it is skipped.
     let time = token.is_none().then_some(1_700_000_000_000 + i64::from(seq));
     let _ = frame.params().optional_int("token", token.map(i64::from)).optional_int("ts", time);
     frame.finish();
     bytes
 }
 
-/// The rooms that a `setlisten` names.
+/// Returns the rooms in a `setlisten`.
 fn rooms_in(payload: &[u8]) -> Option<Vec<i64>> {
     let mut reader = PayloadReader::open(payload).ok()?;
     let mut rooms = Vec::new();

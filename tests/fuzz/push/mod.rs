@@ -1,10 +1,10 @@
-//! Pushes: what the server sends is read, or refused; what is read reaches those who asked for it.
+//! Pushes: what the server sends is read or refused, and what is read reaches its listeners.
 //!
-//! The same input is taken twice: as a stream of frames, and as a sequence of what can happen between a server that
-//! pushes, the engine, and listeners that come and go, on simulated time. Whatever happens, each push is answered; each
-//! listener gets what it asked for, once and in order, and is told of what it does not get in that very place; one
-//! `setlisten` is in flight at most; a refusal fails those alone who asked for what is refused; a listener's time is its own;
-//! and once nothing is in flight the server pushes the union of what is granted, no more and no less.
+//! The same input is used twice: as a stream of frames, and as a sequence of events between a server that pushes, the
+//! engine, and listeners that come and go, on simulated time. Whatever happens, each push is answered. Each listener
+//! gets what it subscribed to, once and in order, and a gap for what it does not get. At most one `setlisten` is in
+//! flight. A refusal fails only the listeners that want what is refused. Each listener has its own timeout. Once
+//! nothing is in flight, the server pushes exactly the union of what is granted.
 
 mod model_listener;
 mod server;
@@ -18,7 +18,7 @@ use rtm_server_sdk::rtm::{PushList, PushMethod, PushParts, PushRef};
 use simulation::Simulation;
 
 const MAX_PAYLOAD: usize = 64 * 1024;
-/// So many steps say as much as more of them.
+/// More steps find nothing more.
 const MOST_STEPS: usize = 300;
 
 pub fn check(data: &[u8]) {
@@ -41,7 +41,7 @@ fn check_reading(data: &[u8]) {
     }
 }
 
-/// Reads the payload as each kind of push: what one kind refuses may be another.
+/// Reads the payload as each kind of push, because what one kind refuses may be another.
 fn read(payload: &[u8]) {
     let methods = ["pushmsg", "pushgroupmsg", "pushroommsg", "pushevent", "ping"];
     for method in methods.iter().filter_map(|name| PushMethod::from_name(name.as_bytes())) {
@@ -56,7 +56,7 @@ fn read(payload: &[u8]) {
     }
 }
 
-/// The push as listeners get it.
+/// The push as listeners receive it.
 fn as_delivered(push: &PushRef<'_>) -> Push {
     let mut list = PushList::default();
     list.add(push, 0);
@@ -66,7 +66,7 @@ fn as_delivered(push: &PushRef<'_>) -> Push {
     }
 }
 
-/// Each step is two bytes; one that pushes bytes as they are takes some more.
+/// Each step takes two bytes. A step that pushes raw bytes takes more.
 fn check_listening(settings: u8, mut rest: &[u8]) {
     let mut simulation = Simulation::new(settings);
     for _ in 0..MOST_STEPS {

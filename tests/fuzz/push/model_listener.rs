@@ -1,4 +1,4 @@
-//! The model of one listener: what it must receive, held against what the library's listener receives.
+//! The model of one listener: what it must receive, compared with what the library's listener receives.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -32,7 +32,7 @@ pub enum Verdict {
 pub enum Expected {
     /// Every push in its place, and every gap.
     Sequence(Sequence),
-    /// The messages of the rooms that are filled from the history, each once, in order, none missing without a gap.
+    /// The messages of the rooms that are filled from the history: each once, in order, none missing without a gap.
     Filled(Filled),
 }
 
@@ -108,17 +108,17 @@ fn room(item: &Item) -> Option<i64> {
 #[derive(Debug, Default)]
 pub struct Sequence {
     items: VecDeque<Expectation>,
-    /// How many pushes the queue takes, and how many it holds.
+    /// How many pushes the queue accepts, and how many it holds.
     queue: usize,
     held: usize,
-    /// The reasons of the gaps since the last push. Gaps for the same reason, with no push in between, may be one.
+    /// The reasons of the gaps since the last push. Gaps with the same reason and no push in between may be merged.
     told: Vec<GapReason>,
 }
 
 #[derive(Debug)]
 enum Expectation {
     Push(Push),
-    /// A push that the queue had no room for.
+    /// Drops a push for which the queue had no space.
     Lost,
     Gap(GapReason),
 }
@@ -198,7 +198,8 @@ pub struct Filled {
 struct Room {
     received: BTreeSet<i64>,
     last_received: i64,
-    /// Up to this message none is missing without a gap; the newest message when the server agreed, at first.
+    /// No message up to this one is missing without a gap. At first, this is the newest message at the time of the
+    /// grant.
     complete_to: Option<i64>,
     has_gap: bool,
 }
@@ -271,7 +272,7 @@ impl Room {
         }
     }
 
-    /// No message is missing before `mid`, unless that was told.
+    /// Checks that no message is missing before `mid` without a gap.
     fn check_up_to(&self, mid: i64, rid: i64, history: &History) {
         let (Some(last), false, Some(messages)) = (self.complete_to, self.has_gap, history.messages.get(&rid)) else {
             return;

@@ -1,4 +1,4 @@
-//! The server: it pushes, sees that its pushes are answered, and grants or refuses what it is asked to push.
+//! The server: it pushes, checks that its pushes are answered, and grants or refuses requests.
 
 use std::collections::VecDeque;
 
@@ -8,18 +8,18 @@ use super::super::feed::feed;
 use super::subscription::{Item, Items};
 
 pub const NOT_ALLOWED: i32 = 200_021;
-/// What a server says that cannot tell yet.
+/// The codes of a server that cannot decide yet.
 const NOT_NOW: [i32; 2] = [20_011, 200_010];
 
 /// One connection, from the server's end.
 #[derive(Debug)]
 pub struct Server {
     decoder: Decoder,
-    /// The `setlisten`s that wait for their answers.
+    /// The unanswered `setlisten`s.
     asked: VecDeque<(u32, Items)>,
     /// What was asked for last is pushed.
     pub granted: Items,
-    /// Pushes that wait for their answers, and whether the client knows their methods.
+    /// Unanswered pushes, and whether the client knows their methods.
     unanswered: VecDeque<(u32, bool)>,
     last_seq: u32,
 }
@@ -39,11 +39,11 @@ impl Default for Server {
 /// How the server answers a `setlisten`.
 #[derive(Debug, Clone, Copy)]
 pub enum Reply {
-    /// As its rules say.
+    /// Answer according to the server's rules.
     Decide,
-    /// It cannot tell yet; with one of several codes.
+    /// Answer that it cannot decide yet, with one of several codes.
     NotNow(u8),
-    /// Never, whether it does what it is asked for or not.
+    /// Never answer, whether or not the request is granted.
     Nothing { is_done: bool },
 }
 

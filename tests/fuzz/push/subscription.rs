@@ -1,4 +1,4 @@
-//! What a listener wants, kept apart from how the library keeps it.
+//! What a listener wants, stored independently of the library.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The engine and the listeners, between a server that pushes and users who come and go, on simulated time.
+//! The engine and the listeners, between a server that pushes and users that come and go, on simulated time.
 
 mod promises;
 mod pushing;
@@ -23,15 +23,15 @@ use reading::Reading;
 pub use pushing::History;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a `setlisten` is waited for if new listeners wait behind it.
+/// The time limit of a `setlisten` if new listeners wait behind it.
 const PATIENCE: Duration = Duration::from_secs(1);
 const QUEUES: [usize; 4] = [1, 3, 16, 1024];
 
-/// Stands for whoever waits for the first grant; 0 for those who wait for a connection.
+/// Represents a caller that waits for the first grant; 0 for one that waits for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiter(u64);
 
-/// The time that a listener has for its first grant.
+/// The timeout of a first grant.
 #[derive(Debug, Clone, Copy)]
 struct Starting {
     deadline: Instant,
@@ -50,36 +50,36 @@ pub struct Simulation {
     listeners: OfflineListeners,
     now: Instant,
     server: Server,
-    /// Connecting fails.
+    /// Whether connecting fails.
     is_down: bool,
-    /// The server answers each `setlisten` at once.
+    /// Whether the server answers each `setlisten` at once.
     is_prompt: bool,
-    /// The server refuses nothing, and answers everything.
+    /// Whether the server refuses nothing and answers everything.
     is_lenient: bool,
     forbidden: Items,
     /// What was forbidden when the server last refused.
     refused_for: Items,
-    /// The `setlisten`s that the engine has made and the server has not seen.
+    /// The `setlisten`s that the engine has made but the server has not seen.
     asked: VecDeque<Items>,
-    /// When the engine asked last, and has not heard since.
+    /// When the engine last asked, if it has had no answer since.
     asking_since: Option<Instant>,
     /// When a listener ended last for want of an answer, or was dropped while calls waited for it.
     gave_up_at: Option<Instant>,
-    /// The engine waits a moment before it asks again.
+    /// Until when the engine pauses before it asks again.
     is_put_off: bool,
-    /// What is expected of each of them, by number.
+    /// The model of each listener, by number.
     models: BTreeMap<u64, ModelListener>,
-    /// Who waits for the first grant.
+    /// The callers that wait for a first grant.
     starting: BTreeMap<u64, Starting>,
-    /// The number of the connection, and of the last one that listeners had a sign of.
+    /// The number of the connection, and of the last one that listeners have noticed.
     connection: u64,
     entered: u64,
-    /// Pushes under way to the listeners.
+    /// Pushes on their way to the listeners.
     pushed: VecDeque<(PushMethod, Vec<u8>)>,
-    /// The messages that were pushed to somebody.
+    /// The messages that were pushed to any listener.
     seen: BTreeSet<(Target, i64, i64)>,
     history: History,
-    /// The pages that are being read.
+    /// The pages being read.
     readings: VecDeque<Reading>,
     last_mid: i64,
     /// Payloads that were pushed before.
@@ -206,7 +206,7 @@ impl Simulation {
     fn answer_with(&mut self, reply: Reply) {
         self.refused_for.clone_from(&self.forbidden);
         let bytes = self.server.answer(reply, &self.forbidden);
-        // An answer to a quest that the engine has given up is no news to it.
+        // If the engine has given up on the quest, the answer has no effect.
         if !bytes.is_empty() && !self.server.is_asked() {
             let since = self.asking_since.take();
             self.is_put_off = matches!(reply, Reply::NotNow(_)) || since.is_some_and(|since| self.has_given_up(since));
@@ -231,7 +231,7 @@ impl Simulation {
         }
     }
 
-    /// Bytes come to the engine. Every push in them goes on to the listeners at once.
+    /// Feeds bytes to the engine, and passes every push in them to the listeners at once.
     fn receive(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let Some(space) = self.engine.input() else { return };
@@ -243,7 +243,7 @@ impl Simulation {
         }
     }
 
-    /// Time passes, with a stop wherever the engine wants one.
+    /// Advances the time, stopping whenever the engine is due.
     fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         let mut stops_at_once = 0;
@@ -259,7 +259,7 @@ impl Simulation {
         assert!(late.is_none(), "a listener that starts outlives its deadline");
     }
 
-    /// Does what the engine asks for, until there is nothing more.
+    /// Carries out the engine's actions until there are none left.
     fn run_engine(&mut self) {
         loop {
             if let Some(action) = self.engine.next_action() {
@@ -290,7 +290,7 @@ impl Simulation {
                 self.engine.handle_dial_failed(self.now, dial, io::ErrorKind::ConnectionRefused.into());
             }
             Some(Action::Dial(dial, address)) => {
-                // Before the engine goes on: it asks to listen at once.
+                // Before the engine continues, because it then subscribes at once.
                 self.forget_connection();
                 self.connection += 1;
                 assert!(self.engine.handle_dialed(self.now, dial, address), "an address is dialed once");
@@ -309,7 +309,7 @@ impl Simulation {
         }
     }
 
-    /// Whether the engine may wait no longer for an answer to what it asked then.
+    /// Whether the engine may stop waiting for the answer to what it asked at that time.
     fn has_given_up(&self, asking_since: Instant) -> bool {
         self.now >= asking_since + PATIENCE || self.gave_up_at.is_some_and(|at| at >= asking_since)
     }

@@ -1,4 +1,4 @@
-//! What must hold, whatever happens.
+//! What must hold in any case.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::super::subscription::{Items, covers, union};
 use super::{Simulation, Waiter};
 
 impl Simulation {
-    /// What an action of the engine promises to listeners, before it is carried out.
+    /// Records what an action of the engine promises to listeners, before it is carried out.
     pub(super) fn expect(&mut self, action: &Action<Waiter>) {
         match action {
             Action::Pushed { connection, pushes } => {
@@ -46,7 +46,7 @@ impl Simulation {
         }
     }
 
-    /// A push is on its way to the listeners: the next that the server has sent and that can be read as a map.
+    /// A push is on its way to the listeners: the next one sent by the server that can be read as a map.
     fn expect_push(&mut self, connection: u64, method: PushMethod, payload: &[u8]) {
         assert_eq!(connection, self.connection);
         let is_it = |sent: &(PushMethod, Vec<u8>)| sent.0 == method && sent.1 == payload;
@@ -70,7 +70,7 @@ impl Simulation {
         }
     }
 
-    /// The first sign of a connection: who was there before misses what came in between.
+    /// The first sign of a connection. Listeners that were there before missed what was sent in between.
     fn enter(&mut self, connection: u64) {
         assert_eq!(connection, self.connection);
         if self.entered < connection {
@@ -91,7 +91,7 @@ impl Simulation {
         match outcome {
             Ok(_) => {
                 assert_eq!(model.verdict, Some(Verdict::Granted));
-                // Starting waits until it is known where a later catch-up begins.
+                // Starting waits until the beginning of a later catch-up is known.
                 self.finish_readings();
                 if let Some(ModelListener { expected: Expected::Filled(filled), .. }) = self.models.get_mut(&waiter.0) {
                     filled.begin(&self.history);
@@ -128,7 +128,7 @@ impl Simulation {
 
     fn check_settled(&mut self) {
         self.run_engine();
-        // The attempt that is under way may wait in vain, for an answer that never comes.
+        // The current attempt may wait in vain, for an answer that never arrives.
         for _ in 0..2 {
             self.engine.handle_connect(self.now, Waiter(0));
             self.run_engine();
@@ -146,7 +146,8 @@ impl Simulation {
         assert_eq!(self.server.granted, self.granted());
     }
 
-    /// What was granted on this connection is pushed; and nothing else, unless the engine is about to change that.
+    /// Checks that what was granted on this connection is pushed, and nothing else unless the engine is about to change
+    /// that.
     pub(super) fn check_granted(&self) {
         let (pushed, granted) = (&self.server.granted, self.granted());
         assert!(covers(pushed, &granted), "{pushed:?}, but not all of {granted:?}");

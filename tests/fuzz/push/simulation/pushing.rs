@@ -1,4 +1,4 @@
-//! What the server pushes: the messages of rooms and others, some of them again, and bytes as they are.
+//! What the server pushes: messages of rooms and others, some of them repeated, and raw bytes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl History {
             is_repeated: false,
             loses_messages: settings & 16 != 0,
             is_skewed: settings & 32 != 0,
-            // Where a message stands that has no time is not to be told if times cannot be relied on either.
+            // Without a time, the position of a message is unknown if times are unreliable as well.
             is_untimed: settings & 96 == 64,
             fails_pages: settings & 8 != 0,
             may_fail: settings & 12 != 0,
@@ -72,17 +72,17 @@ impl History {
 impl Simulation {
     /// Bytes are pushed as they are.
     pub fn push_bytes(&mut self, method: u8, payload: &[u8]) {
-        // What it says of a room is not in the history.
+        // What it says about a room is not in the history.
         self.history.matches_pushes &= PushRef::read(PushMethod::RoomMessage, payload).is_err();
         self.push(usize::from(method) % METHODS.len(), payload.to_vec());
         self.run_engine();
     }
 
-    /// Somebody says something in a room. It is pushed if the server pushes the room, and stored.
+    /// A user sends a message in a room. It is stored, and pushed if the server pushes the room.
     pub(super) fn send_message(&mut self, detail: u8) {
         let rid = i64::from(detail) % ROOMS;
         self.last_mid += 1;
-        // Some messages come in one millisecond.
+        // Some messages arrive in the same millisecond.
         self.advance(Duration::from_millis(u64::from(detail / 4 % 2)));
         let skew = if self.history.is_skewed { i64::from(detail / 8 % 4) * 1_500 } else { 0 };
         let mtime = i64::try_from(1_700_000_000_000 + (self.now - self.began).as_millis()).expect("a time") - skew;
@@ -104,14 +104,14 @@ impl Simulation {
         }
     }
 
-    /// One of the last messages of a room is deleted.
+    /// Deletes one of the last messages of a room.
     pub(super) fn delete(&mut self, detail: u8) {
         let (rid, back) = (i64::from(detail / 4) % ROOMS, usize::from(detail / 16) % 8);
         let message = self.history.messages.get_mut(&rid).and_then(|messages| messages.iter_mut().rev().nth(back));
         message.into_iter().for_each(|message| message.is_deleted = true);
     }
 
-    /// Something else is pushed: to a group, to a user, an event, or what nobody knows.
+    /// Pushes something else: to a group, to a user, an event, or an unknown method.
     pub(super) fn push_other(&mut self, detail: u8) {
         self.last_mid += 1;
         let (method, id) = (1 + usize::from(detail) % 5, i64::from(detail / 8) % 3);

@@ -1,4 +1,4 @@
-//! How the histories of rooms are read: a page at a time, while the simulation goes on.
+//! How the histories of rooms are read: page by page, while the simulation continues.
 
 use rtm_server_sdk::error::CloseReason;
 use rtm_server_sdk::listeners_internals::OfflineReading;
@@ -6,21 +6,21 @@ use rtm_server_sdk::{Error, ErrorCode, HistoryPage};
 
 use super::Simulation;
 
-/// So many pages are read at once.
+/// How many pages are read at once.
 const MOST_READINGS: usize = 4;
 
 /// A page that is being read.
 #[derive(Debug)]
 pub struct Reading {
     reading: OfflineReading,
-    /// The connection that it was begun on.
+    /// The connection on which it was begun.
     connection: u64,
-    /// What the server has answered. Without an answer, the call has not left.
+    /// The server's answer. Without one, the call has not been sent.
     page: Option<HistoryPage>,
 }
 
 impl Simulation {
-    /// A page is read at once, is asked for and answered later, or one of those comes to its end.
+    /// Reads a page at once, requests one whose answer comes later, or completes such a request.
     pub(super) fn read(&mut self, detail: u8) {
         match detail % 8 {
             0..=2 => {
@@ -54,11 +54,11 @@ impl Simulation {
         self.readings.push_back(Reading { reading, connection: self.connection, page });
     }
 
-    /// The oldest page that is being read has come, or not.
+    /// Completes the oldest page being read, or fails it.
     fn finish(&mut self, detail: u8) {
         let Some(Reading { reading, connection, page }) = self.readings.pop_front() else { return };
         let is_lost = self.connection != connection || self.engine.input().is_none();
-        // Calls go before anything new is listened to, once the connection is made.
+        // After a reconnect, calls are sent before new subscriptions.
         let is_ready = self.engine.input().is_some() && self.asking_since.is_none();
         let lost = || Error::connection_closed(CloseReason::Peer, true);
         let page = match page {
@@ -66,7 +66,7 @@ impl Simulation {
             Some(_) if is_lost && detail % 2 == 1 => Err(lost()),
             Some(page) => Ok(page),
             None if is_lost && !is_ready => Err(lost()),
-            // It has waited for the connection that is there now.
+            // It has waited for the current connection.
             None => Ok(self.page_of(&reading)),
         };
         self.listeners.finish_reading(reading, page, self.now);
