@@ -1,7 +1,7 @@
 //! How often a call allocates, on which thread.
 //!
-//! `cargo bench --features metrics,serde --bench allocations`. Counted are allocations, and moves of an allocation to a larger place; not
-//! deallocations. Goals: at most 3 a call on the calling thread, at most 1 on the I/O thread.
+//! `cargo bench --features metrics,serde --bench allocations`. Counts allocations, and moves of an allocation to a
+//! larger place, but not deallocations. Goals: at most 3 per call on the calling thread, at most 1 on the I/O thread.
 
 #[path = "common/server.rs"]
 mod server;
@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 use rtm_server_sdk::Client;
 use tracking_allocator::{AllocationGroupId, AllocationRegistry, AllocationTracker, Allocator};
 
-/// How many calls are in flight where it is more than one.
+/// How many calls are in flight, if more than one.
 const WINDOW: usize = 100;
 
 #[global_allocator]
 static ALLOCATOR: Allocator<std::alloc::System> = Allocator::system();
 
-/// The threads that are told apart.
+/// The kinds of threads.
 static THREADS: [Counted; 3] = [const { Counted::new() }; 3];
 static OTHERS: Counted = Counted::new();
 const NAMES: [&str; 3] = ["calling thread", "rtm-io", "rtm-callback"];
@@ -50,7 +50,7 @@ struct ByThread;
 
 impl AllocationTracker for ByThread {
     fn allocated(&self, _: usize, size: usize, _: usize, _: AllocationGroupId) {
-        // Asking the system which thread this is allocates nothing.
+        // Asking the system for the current thread allocates nothing.
         let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         let of_thread = THREADS.iter().find(|counted| counted.thread.load(Ordering::Relaxed) == thread);
         let counted = of_thread.unwrap_or(&OTHERS);
@@ -80,7 +80,7 @@ mod by_name {
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome {
-    // `cargo test` starts benches too, without a word: that they run is all that it wants to know.
+    // `cargo test` also starts benches, without arguments, only to see that they run.
     let calls = if std::env::args().len() > 1 { 50_000 } else { 500 };
     AllocationRegistry::set_global_tracker(ByThread)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -131,7 +131,7 @@ fn main() -> Outcome {
     Ok(())
 }
 
-/// All rows before these are of a client that found no recorder.
+/// All rows before these belong to a client without a recorder.
 #[cfg(feature = "metrics")]
 fn count_with_recorder(endpoint: String, calls: usize) -> Outcome {
     let _metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
@@ -146,7 +146,7 @@ fn connect(endpoint: impl Into<String>) -> Result<Client, rtm_server_sdk::Error>
     Client::builder(80_000_001, "a secret for benches", endpoint).connect()
 }
 
-/// Callbacks that report to the caller over a channel with room for all of them, which allocates nothing by itself.
+/// Callbacks that report to the caller over a channel with space for all of them, which allocates nothing.
 fn call_back(client: &Client, count: usize, window: usize) -> Outcome {
     let (done, is_done) = mpsc::sync_channel(window);
     for _ in 0..count / window {
@@ -163,7 +163,7 @@ fn call_back(client: &Client, count: usize, window: usize) -> Outcome {
     Ok(())
 }
 
-/// Makes some calls that count for nothing, then those that count.
+/// Makes some calls that are not counted, then those that are.
 fn count(name: &str, calls: usize, make: impl Fn(usize) -> Outcome) -> Outcome {
     make(calls / 10)?;
     let before = figures();
@@ -183,7 +183,7 @@ fn figures() -> Vec<[u64; 2]> {
     THREADS.iter().chain([&OTHERS]).map(Counted::read).collect()
 }
 
-/// Finds out which threads are which. A thread names itself, a moment after it was started.
+/// Determines the kinds of the threads. A thread sets its name a moment after it starts.
 fn name_threads() -> Outcome {
     let caller = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
     THREADS[0].thread.store(caller, Ordering::SeqCst);

@@ -1,8 +1,9 @@
-//! What `ClientBuilder::busy_poll` brings and costs: with a server that answers at once, alone and beside busy threads, and
-//! with servers that take their time. Linux only.
+//! The benefit and the cost of `ClientBuilder::busy_poll`: with a server that answers at once, alone and next to busy
+//! threads, and with slow servers. Linux only.
 //!
-//! `cargo bench --bench busy_poll`, with `-- alone`, `-- busy`, `-- 1ms` or `-- 20ms` for one of them. The settings are measured in turns, round by round, so that what else runs on the
-//! machine meets all of them alike; the figures are medians.
+//! `cargo bench --bench busy_poll`, with `-- alone`, `-- busy`, `-- 1ms` or `-- 20ms` for one of them. The settings are
+//! measured in turns, round by round, so that other load on the machine affects all of them alike. The figures are
+//! medians.
 
 #[path = "common/cpu.rs"]
 mod cpu;
@@ -24,7 +25,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const LIMITS_US: [u64; 4] = [0, 20, 50, 100];
 const THREADS: [usize; 4] = [1, 2, 8, 32];
-/// Name, the server's time for an answer, and how many busy threads run beside.
+/// The name, the server's time for an answer, and the number of busy threads.
 const SITUATIONS: [(&str, Duration, usize); 4] = [
     ("alone", Duration::ZERO, 0),
     ("busy", Duration::ZERO, 2),
@@ -40,7 +41,7 @@ fn main() -> Outcome<()> {
             return serve(Duration::from_micros(delay.parse()?));
         }
     }
-    // `cargo test` starts benches too, without a word: that they run is all that it wants to know.
+    // `cargo test` also starts benches, without arguments, only to see that they run.
     let (rounds, phase) = if arguments.len() == 1 { (1, 5) } else { (7, 200) };
     let wanted: Vec<&str> = arguments[1..].iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     for (name, delay, busy) in SITUATIONS {
@@ -103,7 +104,7 @@ fn measure(name: &str, delay: Duration, busy: usize, rounds: usize, phase: Durat
     })
 }
 
-/// `threads` threads that make one call after the other for `phase`.
+/// Runs `threads` threads for `phase`, each of which makes one call after the other.
 fn run(client: &Client, threads: usize, busy: usize, phase: Duration) -> Outcome<Sample> {
     let call_until = |end: Instant| -> Outcome<Vec<Duration>> {
         let mut latencies = Vec::new();
@@ -130,7 +131,7 @@ fn run(client: &Client, threads: usize, busy: usize, phase: Duration) -> Outcome
     let (wall, cpu) = (begin.elapsed(), cpu::cpu_time() - cpu_before);
     latencies.sort_unstable();
     let calls = latencies.len().max(1) as f64;
-    // What the busy threads take is not the client's; a machine that is full keeps it an estimate.
+    // The busy threads' time is not the client's. On a full machine this remains an estimate.
     let cpu = if busy == 0 { cpu.as_secs_f64() } else { f64::NAN };
     Ok(Sample {
         calls_per_second: calls / wall.as_secs_f64(),
@@ -139,7 +140,7 @@ fn run(client: &Client, threads: usize, busy: usize, phase: Duration) -> Outcome
     })
 }
 
-/// A server in a process of its own, so that its processor time is not the client's.
+/// A server in a separate process, so that its processor time is not counted for the client.
 struct Server {
     process: Child,
     endpoint: String,
@@ -176,7 +177,7 @@ fn serve(delay: Duration) -> Outcome<()> {
     }
 }
 
-/// Answers each quest after `delay`, however many wait.
+/// Answers each quest after `delay`, however many are waiting.
 fn answer_later(mut stream: TcpStream, delay: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let (answers, due) = mpsc::channel::<(Instant, Vec<u8>)>();

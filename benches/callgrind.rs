@@ -1,6 +1,5 @@
-//! A fixed number of encodes, decodes or whole calls, for counting their instructions under callgrind:
-//! `benches/instructions.sh` does it. Takes `encode N`, `decode N`, or `call`, `submit` or `callback` with
-//! `N HOST:PORT`.
+//! A fixed number of encodes, decodes or whole calls, to count their instructions under callgrind with
+//! `benches/instructions.sh`. Takes `encode N`, `decode N`, or `call`, `submit` or `callback` with `N HOST:PORT`.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -13,7 +12,7 @@ use rtm_server_sdk::rtm::{Signer, next_salt};
 const PID: i32 = 80_000_001;
 /// The variable that holds the project's secret, if the server checks it.
 const SECRET_VARIABLE: &str = "RTM_SECRET";
-/// With several calls in flight.
+/// The number of calls in flight, if several.
 const WINDOW: usize = 100;
 
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
@@ -22,7 +21,7 @@ fn main() -> Outcome {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
-        // `cargo test` and `cargo bench` start it without a word: that it runs is all that they want to know.
+        // `cargo test` and `cargo bench` start it without arguments, only to see that it runs.
         [] => encode(10).and_then(|()| decode(10)),
         ["encode", times] => encode(times.parse()?),
         ["decode", times] => decode(times.parse()?),
@@ -43,7 +42,7 @@ fn encode(times: usize) -> Outcome {
     Ok(())
 }
 
-/// The answer to it, out of the stream and into strings. Each arrives by itself.
+/// Decodes its answer from the stream to strings. Each answer arrives separately.
 fn decode(times: usize) -> Outcome {
     let mut answer = Vec::new();
     let mut frame = FrameWriter::answer(&mut answer, 1, 0);

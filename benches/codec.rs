@@ -1,4 +1,4 @@
-//! The codec by itself: signed quests written, answers cut out of the stream and read. No sockets, no threads.
+//! The codec alone: signed quests are written, answers are cut out of the stream and read. No sockets, no threads.
 //!
 //! `cargo bench --features unstable-internals,serde --bench codec`.
 
@@ -21,10 +21,10 @@ use serde::{Deserialize, Serialize};
 const PID: i32 = 80_000_001;
 const TS: u32 = 1_700_000_000;
 const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
-/// Small answers come in batches: this many in one read.
+/// Small answers arrive in batches of this many per read.
 const BATCH: usize = 64;
 const FLAG_MSGPACK: u8 = 0x80;
-/// What a person might say: 100 bytes.
+/// What a person might write: 100 bytes.
 const TEXT: &str =
     "Good morning everybody, the stream begins at eight o'clock tonight, bring your friends along with you!!";
 
@@ -66,7 +66,7 @@ fn decode_each(criterion: &mut Criterion) {
     decode_answers(criterion);
 }
 
-/// Answers that are read with something of their calls, without the stream around them.
+/// Answers whose readers need context from their calls, without the stream around them.
 fn decode_answers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read");
     let mut bench = |name: &str, payload: &[u8], read: &dyn Fn(&[u8]) -> Result<usize, Error>| {
@@ -118,7 +118,7 @@ fn sign<T>(request: Request<T>, signer: &Signer) -> Vec<u8> {
     }
 }
 
-/// Lets `batch` answers arrive at once and reads them all. The time is that of the batch, the bytes per second are
+/// Lets `batch` answers arrive at once and reads them all. The time is that of the batch; the bytes per second are
 /// those of its frames.
 fn decode(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -139,7 +139,7 @@ fn decode(
     });
 }
 
-/// As the I/O thread does it: each read fills the decoder's room, then every whole message is handled.
+/// Does what the I/O thread does: each read fills the decoder's space, then every complete message is handled.
 fn decode_all(
     decoder: &mut Decoder,
     mut stream: &[u8],
@@ -194,7 +194,7 @@ fn page_payload(rows: usize) -> Vec<u8> {
     bytes
 }
 
-/// What follows the header and the sequence number of an answer.
+/// The part of an answer after the header and the sequence number.
 fn payload_of(frame: &[u8]) -> Vec<u8> {
     frame[HEADER_LEN + SEQ_LEN..].to_vec()
 }

@@ -1,8 +1,8 @@
-//! What calls in flight cost, in time and in memory, and what an idle client costs.
+//! The cost of calls in flight, in time and memory, and of an idle client.
 //!
-//! `cargo bench --bench growth`, or with one of `cost`, `memory` and `idle` behind `--`. Each part runs in a process of
-//! its own, so that one part's memory is not another's, and the server in another one, so that its processor time is not
-//! the client's.
+//! `cargo bench --bench growth`, or with one of `cost`, `memory` and `idle` after `--`. Each part runs in a separate
+//! process, so that its memory is counted separately. The server runs in another one, so that its processor time is not
+//! counted for the client.
 //!
 //! Goals: a call costs the same, within 20 %, with 10, 1,000 and 60,000 calls in flight; 65,536 calls in flight add at
 //! most 32 MiB; an idle client uses no processor time and, beside its stacks, less than 1 MiB.
@@ -32,7 +32,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test` starts benches too, without a word: that they run is all that it wants to know.
+    // `cargo test` also starts benches, without arguments, only to see that they run.
     let is_smoke_test = words.is_empty();
     let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "--bench").collect();
     match words[..] {
@@ -63,13 +63,13 @@ fn run_self(words: &[&str]) -> Outcome<()> {
 fn serve() -> Outcome<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
-    // Whoever started this process may end without a word; its end of the pipe tells.
+    // The process that started this one may just disappear; its end of the pipe shows that.
     std::thread::spawn(move || server::serve(&listener));
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())
 }
 
-/// The server as a process of its own, which ends with this value.
+/// The server in a separate process, which ends when this value is dropped.
 struct ServerProcess {
     child: Child,
     endpoint: String,
@@ -93,7 +93,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended on its own.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,12 +1,13 @@
-//! The floor: the same signed quests over a plain `TcpStream`, with no library, as a skilled person writes it by hand.
+//! The floor: the same signed quests over a plain `TcpStream`, without a library, as a skilled programmer writes them
+//! by hand.
 //!
-//! What makes it strong: the frame is a template, of which only the sequence number, the salt, the time and the sign are
-//! written anew; buffers are used again; Nagle's algorithm is off; the clock is read once a batch. With many quests in
-//! flight, the writer fills one buffer with as many frames as the window allows and writes it at once, and the reader
-//! reads chunks of 64 KiB and frees the window once for all answers in a chunk. Beside this stands the plain floor,
-//! which differs only in that it writes each quest by itself: a program that has one quest at a time cannot do better. What keeps it honest: every quest has a
-//! salt and an MD5 of its own, and of every answer the status and the sequence number are looked at. The infos in it
-//! are not unpacked.
+//! What makes it fast: the frame is a template, in which only the sequence number, the salt, the time and the signature
+//! are rewritten; buffers are reused; Nagle's algorithm is off; the clock is read once per batch. With many quests in
+//! flight, the writer fills one buffer with as many frames as the window allows and writes it at once. The reader reads
+//! chunks of 64 KiB and frees the window once for all answers in a chunk. The plain floor differs only in that it
+//! writes each quest separately; a program that has one quest at a time cannot do better. What keeps it honest: every
+//! quest has its own salt and MD5, and the status and the sequence number of every answer are checked. The infos in it
+//! are not decoded.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -27,10 +28,9 @@ const CHUNK: usize = 64 * 1024;
 /// How a writer with many quests in flight hands them to the socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Writes {
-    /// As many at once as the window has room for: the strongest floor, at the price of a caller that has them all
-    /// ready at once.
+    /// As many at once as the window allows: the fastest floor, for a caller that has them all ready at once.
     Batched,
-    /// Each by itself, as it comes: the plain floor, for callers who have one quest at a time.
+    /// Each separately, as it is made: the plain floor, for callers that have one quest at a time.
     EachByItself,
 }
 
@@ -75,7 +75,7 @@ impl Floor {
             let reader = scope.spawn(|| {
                 let latencies = read_all(&mut reading_end, &flight, &writer);
                 if latencies.is_err() {
-                    // Nobody frees the window any more.
+                    // Nothing frees the window any more.
                     flight.sent_in_all.store(0, Ordering::SeqCst);
                     writer.unpark();
                 }
@@ -99,7 +99,7 @@ impl Floor {
             sent += room as u64;
             is_last = watch.is_over() || flight.sent_in_all.load(Ordering::SeqCst) == 0;
             if is_last {
-                // Before the last quests leave, so that the reader knows by the last answer that it is the last.
+                // Before the last quests are sent, so that the reader recognises the last answer.
                 flight.sent_in_all.fetch_min(sent, Ordering::SeqCst);
             }
             let quests_a_write = if writes == Writes::Batched { room } else { 1 };
@@ -124,11 +124,11 @@ impl Floor {
     }
 }
 
-/// What the writer and the reader share.
+/// The state shared by the writer and the reader.
 struct Flight {
     window: usize,
     in_flight: AtomicUsize,
-    /// How many quests there are, once that is known.
+    /// The number of quests, once it is known.
     sent_in_all: AtomicU64,
     /// When the quests now in flight were sent, in nanoseconds since `start`, by their sequence numbers.
     begun: Vec<AtomicU64>,
@@ -199,7 +199,7 @@ pub struct Quests {
     sign: usize,
     salt: usize,
     ts: usize,
-    /// What is signed. It begins with the project's id and secret, which stay.
+    /// The signed text. It begins with the project's id and secret, which stay the same.
     signed: Vec<u8>,
     secret_len: usize,
     next_seq: u32,
@@ -214,7 +214,7 @@ impl Quests {
         frame.extend_from_slice(&[0; 4 + SEQ_LEN]);
         frame.extend_from_slice(METHOD.as_bytes());
         let payload = frame.len();
-        // A map of five pairs. A number behind 0xce has 32 bits, one behind 0xcf has 64.
+        // A map of five pairs. A number after 0xce has 32 bits, one after 0xcf has 64.
         frame.extend_from_slice(b"\x85\xa3pid\xce");
         frame.extend_from_slice(&project.pid.to_be_bytes());
         let sign = blank(&mut frame, b"\xa4sign\xd9\x20", 32);
@@ -226,7 +226,7 @@ impl Quests {
         frame[8..12].copy_from_slice(&payload_len.to_le_bytes());
         let signed = format!("{}:{}:", project.pid, project.secret).into_bytes();
         let secret_len = signed.len();
-        // Salts count up, as the library's do; the bit of the sign stays clear.
+        // Salts count up, as the library's do; the sign bit stays clear.
         let next_salt = fastrand::u64(..) >> 2;
         Quests { template: frame, sign, salt, ts, signed, secret_len, next_seq: 1, next_salt }
     }
@@ -286,7 +286,7 @@ impl Answers {
         }
     }
 
-    /// The sequence number of the next answer that has come.
+    /// Returns the sequence number of the next answer.
     fn next(&mut self) -> io::Result<Option<u32>> {
         let received = &self.buffer[self.start..self.end];
         let Some((header, rest)) = received.split_first_chunk::<{ HEADER_LEN + SEQ_LEN }>() else { return Ok(None) };
@@ -318,7 +318,7 @@ impl Answers {
     }
 }
 
-/// Appends a key and room for its value, and says where the room begins.
+/// Appends a key and space for its value. Returns the position of the value.
 fn blank(frame: &mut Vec<u8>, key: &[u8], len: usize) -> usize {
     frame.extend_from_slice(key);
     let start = frame.len();

@@ -1,4 +1,4 @@
-//! The library's ways to make the same call: blocking from several threads, submitted, with callbacks.
+//! The library's ways to make the same call: blocking on several threads, submitted, with callbacks.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ pub fn blocking(client: &Client, threads: usize, time: Duration) -> Outcome<Samp
     let (ready, go) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
     let watch = OnceLock::new();
     let in_thread = || {
-        // A thread's first call makes what the thread keeps.
+        // A thread's first call allocates what the thread keeps.
         let first = client.get_room_info(ROOM).call();
         ready.wait();
         go.wait();
@@ -108,7 +108,7 @@ pub fn with_callbacks(client: &Client, window: usize, time: Duration) -> Outcome
     }
 }
 
-/// What the caller and its callbacks share.
+/// The state shared by the caller and its callbacks.
 struct Callbacks {
     low_water: usize,
     in_flight: AtomicUsize,

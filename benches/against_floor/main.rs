@@ -1,8 +1,8 @@
 //! The client against the floor: the same signed quests over a plain `TcpStream`, to the same gate, in the same run.
 //!
-//! `cargo bench --features gate --bench against_floor`. Times of a shared machine mean nothing; ratios of what was
-//! measured right beside each other do. So every scenario of the library runs next to its floor, round by round, now the
-//! one first and now the other, and a ratio is taken within its round.
+//! `cargo bench --features gate --bench against_floor`. Times on a shared machine mean nothing, but ratios of figures
+//! measured next to each other do. So every scenario of the library runs next to its floor, round by round, each first
+//! in turn, and a ratio is calculated within its round.
 
 #[path = "../common/cpu.rs"]
 mod cpu;
@@ -27,11 +27,11 @@ use self_writers::SelfWriters;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The room that every call asks for. Its number fits a msgpack fixint, in which the floor writes it.
+/// The room of every call. Its number fits a msgpack fixint, which the floor writes.
 const ROOM: i64 = 42;
-/// Before a phase, this part of it runs without being measured.
+/// The part of a phase that runs before it, without being measured.
 const WARM_UP: u32 = 10;
-/// All measured phases of `--quick` together; the rest of its 20 s is for warming up.
+/// The time for all measured phases of `--quick`; the rest of its 20 s is for warming up.
 const QUICK: Duration = Duration::from_millis(16_500);
 
 /// Measures the client against the floor.
@@ -100,7 +100,7 @@ impl Arguments {
         }
     }
 
-    /// `cargo test` starts benches too, without a word: that they run is all that it wants to know.
+    /// `cargo test` also starts benches, without arguments, only to see that they run.
     fn is_smoke_test(&self) -> bool {
         std::env::args().len() == 1
     }
@@ -124,7 +124,7 @@ struct Project {
     secret: String,
 }
 
-/// What a scenario of the library does, and how often at once.
+/// What a scenario of the library does, and with how many calls at once.
 #[derive(Clone, Copy)]
 enum Way {
     Blocking(usize),
@@ -132,7 +132,7 @@ enum Way {
     Callbacks(usize),
 }
 
-/// A scenario and what was measured of it.
+/// A scenario and its figures.
 struct Row {
     connection: &'static str,
     scenario: &'static str,
@@ -142,12 +142,12 @@ struct Row {
     pairs: Vec<Pair>,
 }
 
-/// One round's samples.
+/// The samples of one round.
 #[derive(serde::Serialize)]
 struct Pair {
     library: Sample,
     floor: Sample,
-    /// What else is measured beside them: for blocking calls, and where several calls are in flight.
+    /// Further figures: for blocking calls, and if several calls are in flight.
     other: Option<Sample>,
 }
 
@@ -164,7 +164,7 @@ const SCENARIOS: [(&str, Way); 10] = [
     ("callback-1000", Way::Callbacks(1000)),
 ];
 
-/// What the phases run on.
+/// What the phases need to run.
 struct Bench {
     floor: Floor,
     self_writers: SelfWriters,
@@ -216,7 +216,7 @@ impl Bench {
 }
 
 impl Way {
-    /// How many calls the one thread has in flight, and so the floor beside it.
+    /// How many calls one thread has in flight, which the floor matches.
     fn window(self) -> usize {
         match self {
             Way::Blocking(_) => 1,
@@ -224,12 +224,12 @@ impl Way {
         }
     }
 
-    /// How many phases a round of it has.
+    /// The number of phases in a round.
     fn phases(self) -> u32 {
         if self.other_name().is_none() { 2 } else { 3 }
     }
 
-    /// What is measured beside it and its floor.
+    /// What else is measured next to it and its floor.
     fn other_name(self) -> Option<&'static str> {
         match self {
             Way::Submitted(1) | Way::Callbacks(1) => None,

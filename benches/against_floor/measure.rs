@@ -1,4 +1,4 @@
-//! One phase's figures: how many calls, in what time, with how much of this process' processor time.
+//! The figures of one phase: how many calls, in what time, with how much processor time of this process.
 
 use std::time::{Duration, Instant};
 

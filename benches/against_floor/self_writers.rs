@@ -1,7 +1,7 @@
-//! Callers that write to the socket themselves, in the shape of the vendor's C++ SDK: a lock around the socket, taken by
-//! whoever has a quest, and a thread that reads the answers and wakes each caller by the sequence number of its quest.
+//! Callers that write to the socket themselves, like the vendor's C++ SDK: a lock around the socket, taken by each
+//! caller with a quest, and a thread that reads the answers and wakes each caller by the sequence number of its quest.
 //!
-//! It is a minimum: no deadlines, no limits, no reconnecting. The infos in an answer are not unpacked.
+//! It is a minimum, without deadlines, limits or reconnecting. The infos in an answer are not decoded.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ pub struct SelfWriters {
 
 struct Shared {
     writer: Mutex<Writer>,
-    /// The callers that wait, by the sequence numbers of their quests. `None` once the connection is over.
+    /// The waiting callers, by the sequence numbers of their quests. `None` once the connection has ended.
     waiting: Mutex<Option<HashMap<u32, Arc<Waiter>>>>,
 }
 
@@ -71,7 +71,7 @@ impl SelfWriters {
 
 impl Drop for SelfWriters {
     fn drop(&mut self) {
-        // The reader ends with the connection, and has nothing to say.
+        // The reader ends with the connection, and returns nothing.
         let _ = self.stream.shutdown(Shutdown::Both);
         let _ = self.reader.take().map(JoinHandle::join);
     }
@@ -90,7 +90,7 @@ impl Shared {
         Ok(latencies)
     }
 
-    /// The caller is entered before its quest leaves: the answer may come at once.
+    /// The caller is registered before its quest is sent, because the answer may arrive at once.
     fn send(&self, waiter: &Arc<Waiter>) -> io::Result<()> {
         let mut writer = lock(&self.writer);
         let Writer { stream, quests, frame } = &mut *writer;

@@ -1,11 +1,11 @@
-//! Prints the figures: the table of goals, then every scenario by itself; or all of it as JSON.
+//! Prints the figures: the table of goals, then each scenario; or everything as JSON.
 
 use serde::Serialize;
 
 use super::measure::{Sample, Spread};
 use super::{Arguments, Pair, Row};
 
-/// One row of the table of goals, as far as its scenarios were measured.
+/// A row of the table of goals, if its scenarios were measured.
 #[derive(Serialize)]
 struct Headline {
     connection: &'static str,
@@ -193,7 +193,7 @@ fn figures_of<'a>(samples: impl Iterator<Item = &'a Sample> + Clone) -> Figures 
     }
 }
 
-/// The ratio within each round, where both were measured one right after the other.
+/// The ratio within each round, in which both were measured next to each other.
 fn over_floor(row: &Row, figure: fn(&Sample) -> f64) -> Option<Spread> {
     Spread::of(row.pairs.iter().map(|pair| figure(&pair.library) / figure(&pair.floor)))
 }

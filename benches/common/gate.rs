@@ -1,4 +1,4 @@
-//! `rtm-gate` as a process of its own, so that its processor time is not the client's.
+//! `rtm-gate` in a separate process, so that its processor time is not counted for the client.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
@@ -58,7 +58,7 @@ impl GateProcess {
         while output.read_line(&mut line)? > 0 {
             if let Some((_, endpoint)) = line.split_once(GREETING) {
                 let endpoint = endpoint.trim().to_owned();
-                // Whatever else it prints must not fill the pipe.
+                // Its other output must not fill the pipe.
                 thread::spawn(move || output.read_to_end(&mut Vec::new()));
                 return Ok(endpoint);
             }
@@ -70,7 +70,7 @@ impl GateProcess {
 
 impl Drop for GateProcess {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended on its own.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,5 +1,5 @@
-//! A server for benches that asks for nothing: it neither checks signatures nor keeps rooms. It answers every quest with
-//! the same infos, but for `isbanofroom`, which it never answers: that is how calls are kept in flight.
+//! A minimal server for benches, which neither checks signatures nor keeps rooms. It answers every quest with the same
+//! infos, except for `isbanofroom`, which it never answers: this keeps calls in flight.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ const INFOS: &[u8] = b"\x82\xa5oinfo\xabpublic info\xa5pinfo\xacprivate info";
 /// Serves every connection on a thread of its own, until accepting fails.
 pub fn serve(listener: &TcpListener) {
     while let Ok((stream, _)) = listener.accept() {
-        // A connection that ends, ends: the client is what is looked at here.
+        // The end of a connection is not an error here; the client is what is measured.
         thread::spawn(move || answer(stream));
     }
 }

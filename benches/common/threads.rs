@@ -1,4 +1,4 @@
-//! The threads of this process, by their names. Linux only.
+//! The threads of this process, by name. Linux only.
 
 use std::fs;
 use std::io;

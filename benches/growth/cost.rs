@@ -1,4 +1,4 @@
-//! The cost of a call beside few and many others in flight.
+//! The cost of a call next to few and many others in flight.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use rtm_server_sdk::{Client, Error, Pending, RoomInfo};
 use super::cpu::cpu_time;
 use super::{Outcome, ServerProcess};
 
-/// Calls in flight that stay so, while others come and go.
+/// The calls that stay in flight while others come and go.
 const IN_FLIGHT: [usize; 3] = [10, 1_000, 60_000];
 const LONG: Duration = Duration::from_secs(3600);
 /// Submitted calls come in batches of this many.
@@ -48,7 +48,7 @@ pub fn measure(is_smoke_test: bool) -> Outcome<()> {
     Ok(())
 }
 
-/// Processor time and time by the clock.
+/// Processor time and wall-clock time.
 type Cost = (Duration, Duration);
 
 fn cost_of(calls: usize, work: impl FnOnce() -> Result<(), Error>) -> Result<Cost, Error> {
@@ -70,7 +70,7 @@ fn submit(client: &Client, calls: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Noise only ever adds, so that the least is worth a look beside the median.
+/// Noise only ever adds time, so the minimum is useful next to the median.
 fn summary(costs: Vec<Cost>) -> String {
     let (cpu, wall): (Vec<_>, Vec<_>) = costs.into_iter().unzip();
     let cell = |mut times: Vec<Duration>| {

@@ -8,11 +8,11 @@ use super::threads::threads_named;
 use super::usage::{resident_bytes, switches};
 use super::{Outcome, ServerProcess};
 
-/// The time of the calls before a rest. Were their deadlines to wake anybody when the calls are long over, it would be
-/// in that rest.
+/// The timeout of the calls before a rest. If their deadlines woke anything after the calls have ended, it would be
+/// during that rest.
 const QUEST_TIMEOUT: Duration = Duration::from_secs(1);
 const CALLS_BEFORE: usize = 1_000;
-/// Calls with a pause between them: one timer could not see to several of their deadlines at once.
+/// Calls with a pause between them, so that one timer could not handle several of their deadlines at once.
 const CALLS_APART: usize = 200;
 const APART: Duration = Duration::from_millis(4);
 
@@ -20,7 +20,7 @@ const APART: Duration = Duration::from_millis(4);
 pub fn measure(is_smoke_test: bool) -> Outcome<()> {
     let rest = if is_smoke_test { Duration::from_millis(50) } else { Duration::from_secs(4) };
     let server = ServerProcess::start()?;
-    // What the first client of a process makes once and for all is no cost of the second.
+    // What the first client of a process initialises is not a cost of the second.
     drop(server.client().connect()?);
     let before = resident_bytes()?;
     let client = server.client().quest_timeout(QUEST_TIMEOUT).connect()?;

@@ -1,4 +1,4 @@
-//! The memory that calls in flight take.
+//! The memory of calls in flight.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use rtm_server_sdk::Client;
 use super::usage::resident_bytes;
 use super::{Outcome, ServerProcess, client};
 
-/// All that a client lets in.
+/// As many as a client admits.
 const CALLS: usize = 65_536;
 const LONG: Duration = Duration::from_secs(3600);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,7 +43,7 @@ fn submit(client: &Client, calls: usize) -> Vec<impl Sized + use<>> {
 }
 
 fn measure_with<K>(client: &Client, what: &str, all_leave: bool, make: impl Fn(&Client, usize) -> K) -> Outcome<()> {
-    // What a first call makes once and for all is no cost of the others.
+    // What a first call initialises is not a cost of the others.
     let first = make(client, 1);
     wait_until_sent(client, if all_leave { 1 } else { 0 })?;
     let before = resident_bytes()?;
@@ -67,7 +67,7 @@ fn measure_with<K>(client: &Client, what: &str, all_leave: bool, make: impl Fn(&
     Ok(())
 }
 
-/// Waits until so many calls have left for the socket.
+/// Waits until this many calls have been written to the socket.
 fn wait_until_sent(client: &Client, calls: u64) -> Outcome<()> {
     let patience = Instant::now() + PATIENCE;
     while client.stats().sent < calls {

@@ -1,4 +1,4 @@
-//! The memory of this process, and the switches of its threads. Linux only.
+//! The memory of this process, and the context switches of its threads. Linux only.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use std::io;
 ///
 /// The system does not tell.
 pub fn resident_bytes() -> io::Result<u64> {
-    // Unlike the figures in `status` and `statm`, which lag behind by some pages a thread, this one is counted anew.
+    // The figures in `status` and `statm` lag behind by some pages per thread, but this one is counted anew.
     let rollup = fs::read_to_string("/proc/self/smaps_rollup")?;
     number_after(&rollup, "Rss:").map(|kib| kib * 1024)
 }

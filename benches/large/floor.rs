@@ -1,7 +1,7 @@
-//! The floor: a plain socket that takes the same answers and sends the same quests.
+//! The floor: a plain socket that receives the same answers and sends the same quests.
 //!
-//! What makes it strong: it knows how long an answer is, and has the system write it into memory of that size that was not
-//! cleared before; and it sends a quest that was made once, with another number each time.
+//! What makes it fast: it knows the length of an answer, and has the system write it to memory of that size that was
+//! not cleared before. It sends a quest that was made once, with another number each time.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use super::{Outcome, Peer, UPLOAD_LEN};
 
 /// An answer's header, sequence number and empty map.
 const SMALL_ANSWER: usize = 12 + 4 + 1;
-/// What stands before the text: all that, the key, and the text's length.
+/// What precedes the text: all that, the key, and the text's length.
 const BEFORE_TEXT: usize = SMALL_ANSWER + 6 + 5;
 
 pub struct Floor {

@@ -1,4 +1,4 @@
-//! The library's side: blocking calls of one thread.
+//! The library's side: blocking calls on one thread.
 
 use rtm_server_sdk::Client;
 use serde::Serialize;

@@ -1,10 +1,10 @@
-//! Large answers and uploads against the floor: a plain `TcpStream` that takes and sends the same, in the same process. Linux
-//! only.
+//! Large answers and uploads compared with the floor: a plain `TcpStream` that receives and sends the same, in the same
+//! process. Linux only.
 //!
-//! `cargo bench --all-features --bench large`, with `-- "answers, plain"` or the beginning of another row for less. The server is
-//! a process of its own. It enciphers a large answer before the time that is measured; what it receives it has to decipher
-//! within it. What is compared runs right beside each other, round by round, now the one first and now the other, and a share
-//! is taken within its round.
+//! `cargo bench --all-features --bench large`, with `-- "answers, plain"` or the beginning of another row for less. The
+//! server runs in a separate process. It enciphers a large answer before the measured time, but must decipher what it
+//! receives within it. What is compared runs next to each other, round by round, each first in turn, and a share is
+//! calculated within its round.
 
 #[path = "../common/cpu.rs"]
 mod cpu;
@@ -23,16 +23,16 @@ use library::Library;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// What is uploaded in one quest: a server takes less than 8 MiB.
+/// The size of an upload in one quest: a server accepts less than 8 MiB.
 const UPLOAD_LEN: usize = 7 * 1024 * 1024;
 const MODES: [(&str, Option<CipherMode>); 3] =
     [("plain", None), ("stream", Some(CipherMode::Stream)), ("package", Some(CipherMode::Package))];
 
-/// What is measured of the library and of the floor.
+/// What is measured, of the library and of the floor.
 trait Peer {
     /// Has the server make the next large answer.
     fn prepare(&mut self) -> Outcome<()>;
-    /// Takes a large answer's text.
+    /// Receives a large answer's text.
     fn download(&mut self) -> Outcome<String>;
     /// Sends a large quest and waits for its answer.
     fn upload(&mut self) -> Outcome<()>;
@@ -44,7 +44,7 @@ enum Way {
     Uploads,
 }
 
-/// How much is measured.
+/// The amount to measure.
 struct Effort {
     rounds: usize,
     answers: u32,
@@ -52,7 +52,7 @@ struct Effort {
 }
 
 impl Effort {
-    /// `cargo test` starts benches too, without a word: that they run is all that it wants to know.
+    /// `cargo test` also starts benches, without arguments, only to see that they run.
     fn of_this_run() -> Effort {
         if std::env::args().len() == 1 {
             return Effort { rounds: 1, answers: 1, uploads: 1 };
@@ -100,7 +100,7 @@ fn measure(peer: &mut dyn Peer, way: Way, effort: &Effort) -> Outcome<Sample> {
     Ok(sample)
 }
 
-/// One line of the table.
+/// A row of the table.
 fn compare(library: &mut dyn Peer, floor: &mut dyn Peer, way: Way, effort: &Effort) -> Outcome<String> {
     let (mut rates, mut floor_rates, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     let (mut cpu, mut floor_cpu) = (Vec::new(), Vec::new());
@@ -124,7 +124,7 @@ fn compare(library: &mut dyn Peer, floor: &mut dyn Peer, way: Way, effort: &Effo
     ))
 }
 
-/// The middle one; sorts them.
+/// Returns the median. Sorts the values.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]

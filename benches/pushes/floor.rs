@@ -9,15 +9,15 @@ use super::Outcome;
 use super::measure::{Sample, Stopwatch, Times, Ways};
 use super::server::{frame_len, header};
 
-/// Where a push's time stands in its frame: behind the header, the method, and the keys before it.
+/// The position of a push's time in its frame: after the header, the method, and the keys before it.
 const MTIME_BEFORE_END: usize = 8 + "_msg__".len() + 32 + "_attrs_".len();
 
 /// What a floor does with a push, other than to answer it.
 #[derive(Clone, Copy)]
 pub enum Floor {
-    /// Nothing: it looks for its end, and for its sequence number.
+    /// Nothing except its end and its sequence number.
     Bare,
-    /// It reads it once and makes so many messages of it, which are dropped where they were made: no thread waits for
+    /// Reads it once and makes several messages of it, which are dropped where they were made, so no thread waits for
     /// another.
     Makes { messages: usize },
 }
@@ -54,7 +54,7 @@ pub fn receive(endpoint: &str, floor: Floor, pushes: u32, times: Times) -> Outco
         while let Some(len) = frame_len(&input[taken..filled]) {
             let frame = &input[taken..taken + len];
             taken += len;
-            // The first is the answer to `setlisten`.
+            // The first frame is the answer to `setlisten`.
             if frame[6] == 1 {
                 watch.get_or_insert_with(Stopwatch::start);
                 answers.extend_from_slice(b"FPNN\x01\x80\x02\x00\x01\x00\x00\x00");

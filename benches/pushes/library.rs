@@ -1,4 +1,4 @@
-//! The library: listeners that block and listeners with handlers, and calls beside them.
+//! The library: listeners that block, listeners with handlers, and calls next to them.
 
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ pub struct Way {
     pub is_blocking: bool,
 }
 
-/// What one listener has seen: when it began, and how long the pushes took.
+/// What one listener has seen: its start, and how long the pushes took.
 type Seen = (Option<Stopwatch>, Ways);
 
 /// Receives `pushes` pushes with every listener. The sample begins with the first push and ends when the last listener has
@@ -26,7 +26,7 @@ pub fn receive(endpoint: &str, way: Way, pushes: u32, times: Times) -> Outcome<S
     let mut guards = Vec::new();
     let mut threads = Vec::new();
     for _ in 0..way.listeners {
-        // Nothing is to be lost here, however the threads are scheduled.
+        // Large enough to lose nothing, however the threads are scheduled.
         let listening = client.listen(Listen::new().room(ROOM)).queue(pushes as usize + 1);
         let mut tally = Tally { left: pushes, seen: Some((None, Ways::new(times, pushes))), done: done.clone() };
         if way.is_blocking {
@@ -76,7 +76,7 @@ pub fn call_p50(endpoint: &str, beside_pushes: bool, time: Duration) -> Outcome<
         true => Some(client.listen(Listen::new().room(ROOM)).callback(|_| {})?),
         false => None,
     };
-    // The server lets a moment pass before it pushes.
+    // The server waits a moment before it pushes.
     std::thread::sleep(Duration::from_millis(100));
     let begun = Instant::now();
     let mut calls = Vec::new();

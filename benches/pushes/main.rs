@@ -1,9 +1,10 @@
-//! Pushes to listeners, beside floors that read and answer the same pushes over a plain socket. One makes as many messages of
-//! each as there are listeners; the other looks at nothing but the borders of the frames.
+//! Pushes to listeners, compared with floors that read and answer the same pushes over a plain socket. One makes as
+//! many messages of each push as there are listeners; the other looks only at the boundaries of the frames.
 //!
-//! `cargo bench --bench pushes`. The server is a process of its own, so that its processor time is not counted. Once it encodes
-//! each push, which is what limits the floors then; once it copies one. As in `against_floor`, what is compared runs right beside each other, round by round.
-//! `cargo bench --bench pushes -- eight` measures the listeners of that name alone, and as fast as pushes come.
+//! `cargo bench --bench pushes`. The server runs in a separate process, so that its processor time is not counted. In
+//! one variant it encodes each push, which then limits the floors; in the other it copies one. As in `against_floor`,
+//! what is compared runs next to each other, round by round. `cargo bench --bench pushes -- eight` measures only the
+//! listeners of that name, with pushes at full speed.
 
 #[path = "../common/cpu.rs"]
 mod cpu;
@@ -20,25 +21,25 @@ use server::{Encoding, Order, ServerProcess};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The room that is listened to.
+/// The room of the pushes.
 const ROOM: i64 = 42;
-/// How many pushes a second arrive while calls are timed.
+/// The rate of pushes while calls are timed.
 const BESIDE_CALLS: u32 = 50_000;
-/// How many pushes a second arrive while their way is timed.
+/// The rate of pushes while their delivery is timed.
 const PACED: u32 = 10_000;
 
-/// How much is measured.
+/// The amount to measure.
 #[derive(Clone, Copy)]
 struct Effort {
     rounds: usize,
-    /// Pushes of one phase.
+    /// The number of pushes in a phase.
     pushes: u32,
-    /// Length of a phase of calls.
+    /// The length of a phase of calls.
     calls_for: Duration,
 }
 
 impl Effort {
-    /// `cargo test` starts benches too, without a word: that they run is all that it wants to know.
+    /// `cargo test` also starts benches, without arguments, only to see that they run.
     fn of_this_run() -> Effort {
         if std::env::args().len() == 1 {
             return Effort { rounds: 1, pushes: 2_000, calls_for: Duration::from_millis(20) };
@@ -47,7 +48,7 @@ impl Effort {
     }
 }
 
-/// Ways to be told.
+/// Ways to receive pushes.
 const WAYS: [(&str, library::Way); 4] = [
     ("one listener, blocking", library::Way { listeners: 1, is_blocking: true }),
     ("one listener, callback", library::Way { listeners: 1, is_blocking: false }),
@@ -68,7 +69,7 @@ fn main() -> Outcome<()> {
     calls_beside_pushes(effort)
 }
 
-/// Of the ways whose name has `part` in it.
+/// Returns the ways whose name contains `part`.
 fn throughput(effort: Effort, part: &str) -> Outcome<()> {
     for encoding in [Encoding::OfEach, Encoding::Copied] {
         throughput_of(effort, part, encoding)?;
@@ -126,7 +127,7 @@ fn calls_beside_pushes(effort: Effort) -> Outcome<()> {
     let server =
         ServerProcess::start(Order { pushes: u32::MAX, per_second: BESIDE_CALLS, encoding: Encoding::OfEach })?;
     let (mut alone, mut beside, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    // A call takes one of two times, by the core on which it finds its server: that wants many rounds.
+    // A call takes one of two times, depending on the core where it finds its server, so this needs many rounds.
     for _ in 0..3 * effort.rounds {
         let quiet = library::call_p50(server.endpoint(), false, effort.calls_for)?;
         let busy = library::call_p50(server.endpoint(), true, effort.calls_for)?;

@@ -1,4 +1,4 @@
-//! What a phase comes to.
+//! The results of a phase.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The server: it pushes to whoever says `setlisten`, and answers every quest. It checks nothing.
+//! The server: it pushes after a `setlisten`, and answers every quest. It checks nothing.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,13 +13,13 @@ use super::{Outcome, ROOM};
 const HEADER_LEN: usize = 12;
 const SEQ_LEN: usize = 4;
 const METHOD: &[u8] = b"pushroommsg";
-/// Where a push's `mid` and `mtime` stand in its frame.
+/// The positions of a push's `mid` and `mtime` in its frame.
 const MID_AT: usize = HEADER_LEN + SEQ_LEN + METHOD.len() + "__from____rid__mid_".len();
 const MTIME_AT: usize = MID_AT + 4 + "_mtype__mtime_".len();
 /// `{}`, and `{oinfo: "o", pinfo: "p"}`.
 const NOTHING: &[u8] = b"\x80";
 const INFOS: &[u8] = b"\x82\xa5oinfo\xa1o\xa5pinfo\xa1p";
-/// Pushes of one write, where they go as fast as they can.
+/// The number of pushes per write at full speed.
 const BATCH: u32 = 64;
 
 /// What the server does for a connection that listens.
@@ -34,9 +34,9 @@ pub struct Order {
 /// How the server comes to a push.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// It writes each anew, key by key, as a server must that has messages to tell.
+    /// Encodes each push key by key, as a server must for different messages.
     OfEach,
-    /// It copies one, so that nothing takes time but the sockets and the client.
+    /// Copies one push, so that only the sockets and the client take time.
     Copied,
 }
 
@@ -88,7 +88,7 @@ pub fn serve(order: Order) -> Outcome<()> {
     io::stdout().flush()?;
     loop {
         let (stream, _) = listener.accept()?;
-        // A connection that ends, ends: the client is what is looked at here.
+        // The end of a connection is not an error here; the client is what is measured.
         thread::spawn(move || answer(stream, order));
     }
 }
@@ -107,7 +107,7 @@ fn answer(stream: TcpStream, order: Order) -> io::Result<()> {
         let mut taken = 0;
         while let Some(frame) = frame_len(&input[taken..filled]).map(|len| &input[taken..taken + len]) {
             taken += frame.len();
-            // An answer to a push is read, and no more.
+            // The answer to a push is only read.
             if frame[6] != 1 {
                 continue;
             }
@@ -128,7 +128,7 @@ fn answer(stream: TcpStream, order: Order) -> io::Result<()> {
 }
 
 fn push(writing: &Mutex<TcpStream>, order: Order) -> io::Result<()> {
-    // So that everybody who listens has begun.
+    // So that all listeners have started.
     thread::sleep(Duration::from_millis(50));
     let template = Template(room_push(0));
     let (begun, mut pushed, mut bytes) = (Instant::now(), 0, Vec::new());
@@ -159,7 +159,7 @@ fn write(writing: &Mutex<TcpStream>, bytes: &[u8]) -> io::Result<()> {
     writing.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes)
 }
 
-/// A chat of 32 bytes. Its `mtime` is the moment of its making.
+/// A chat of 32 bytes. Its `mtime` is the time of its encoding.
 fn room_push(number: u32) -> Vec<u8> {
     let mut payload = b"\x87\xa4from\xcd\x03\xe9\xa3rid".to_vec();
     payload.push(ROOM as u8);
@@ -179,7 +179,7 @@ fn room_push(number: u32) -> Vec<u8> {
 struct Template(Vec<u8>);
 
 impl Template {
-    /// Appends the push of this number. Its `mtime` is the moment of its making, in nanoseconds.
+    /// Appends the push with this number. Its `mtime` is the time of its encoding, in nanoseconds.
     fn append(&self, bytes: &mut Vec<u8>, number: u32, mtime: i64) {
         let start = bytes.len();
         bytes.extend_from_slice(&self.0);
