@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     stop_handlers(address, handlers)
 }
 
-/// One request: the client is called right where the answer is needed.
+/// Handles one request. Calls the client right where the answer is needed.
 fn answer(client: &Client, request: &str) -> String {
     let outcome = match *request.splitn(3, ' ').collect::<Vec<_>>() {
         ["JOIN", room, user] => with_ids(room, user, |room, user| {

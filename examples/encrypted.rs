@@ -4,7 +4,7 @@
 //! cargo run --features gate --example encrypted
 //! ```
 //!
-//! It runs against a gate of its own. With RTM_ENDPOINT, RTM_PID, RTM_SECRET and RTM_KEY (the file with the server's
+//! It runs against its own gate. With RTM_ENDPOINT, RTM_PID, RTM_SECRET and RTM_KEY (the file with the server's
 //! public key) it connects to a real server instead.
 
 use std::env;
@@ -33,10 +33,10 @@ fn visit(endpoint: &str, pid: i32, secret: &str, key: &str) -> Result<(), Box<dy
     Ok(())
 }
 
-/// Everything there is, against gates of our own.
+/// Everything, against gates of our own.
 fn tour() -> Result<(), Box<dyn StdError>> {
     for curve in Curve::ALL {
-        // The server keeps the pair; clients get the public half beforehand, by a way that they trust.
+        // The server keeps the key pair; clients get the public half beforehand, through a trusted channel.
         let key = GateKey::generate(curve)?;
         let public_key = Encryption::from_pem(key.public_pem()?.as_bytes())?;
         let gate = Gate::builder().project(PID, SECRET).key(key).require_encryption().bind("127.0.0.1:0")?;

@@ -1,12 +1,12 @@
-//! Pushes into an old event loop: one thread owns the data, and everything that happens is run on it.
+//! Pushes into an old event loop: one thread owns the data, and everything runs on it.
 //!
 //! ```sh
 //! cargo run --features gate --example event_loop
 //! ```
 //!
-//! `callback_executor` posts jobs to the loop, and `Listening::callback` has its handler run there: one push at a time, in
-//! order, between the loop's own events. The handler changes the loop's data without a lock, and calls as it likes. The
-//! loop is ended from outside, as the signal to end a program would do it.
+//! `callback_executor` posts jobs to the loop, and `Listening::callback` runs its handler there: one push at a time, in
+//! order, between the loop's own events. The handler changes the loop's data without a lock, and may make calls. The
+//! loop is stopped from outside, as a signal would stop a program.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -20,14 +20,14 @@ use rtm_server_sdk::{Client, Listen, NewMessage, Push, RoomId, UserId};
 
 const ROOM: RoomId = 42;
 const USERS: [UserId; 3] = [1001, 1002, 1003];
-/// The loop ends after so long without an event.
+/// The loop ends after this long without an event.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What is posted to the loop.
+/// A post to the loop.
 enum Posted {
-    /// Something that the client wants to run.
+    /// A job of the client.
     Job(Box<dyn FnOnce() + Send>),
-    /// The program is to end.
+    /// A request to end the program.
     Quit,
 }
 
@@ -48,12 +48,12 @@ fn main() -> Result<(), Box<dyn StdError>> {
     let to_loop = poster.clone();
     let client = Client::builder(80000001, "secret", gate.endpoint())
         .callback_executor(move |job| {
-            // A loop that has ended takes no jobs: this one runs as it is dropped, on the client's thread.
+            // An ended loop accepts no jobs. This one runs when it is dropped, on the client's thread.
             let _ = to_loop.send(Posted::Job(job));
         })
         .build()?;
 
-    // Before the loop runs: `callback` blocks until the server has agreed.
+    // Before the loop runs, because `callback` blocks until the server has granted the subscription.
     let quit = poster.clone();
     let listen = Listen::new().room(ROOM).events(&["login", "logout"]);
     let guard = client.listen(listen).callback(move |push| heard(&push, &quit))?;
@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-/// The old loop. It knows nothing of pushes: it runs what is posted.
+/// The old loop. It knows nothing about pushes: it runs what is posted.
 fn run_loop(posted: &Receiver<Posted>) -> Result<usize, mpsc::RecvTimeoutError> {
     loop {
         match posted.recv_timeout(SILENCE)? {
@@ -76,7 +76,7 @@ fn run_loop(posted: &Receiver<Posted>) -> Result<usize, mpsc::RecvTimeoutError> 
     }
 }
 
-/// Runs on the loop's thread, whose data it changes.
+/// Runs on the loop's thread, and changes its data.
 fn heard(push: &Push, poster: &Sender<Posted>) {
     LOBBY.with_borrow_mut(|lobby| match push {
         Push::Event(event) if event.name == "login" => {
@@ -99,7 +99,7 @@ fn heard(push: &Push, poster: &Sender<Posted>) {
     });
 }
 
-/// What happens in the project.
+/// Plays some events in the project.
 fn happen(gate: &Gate, client: &Client) -> Result<(), Box<dyn StdError>> {
     for uid in USERS {
         gate.push_event("login", uid);

@@ -22,10 +22,10 @@ const ROOM: RoomId = 42;
 const USERS: [UserId; 3] = [1001, 1002, 1003];
 /// The loop beats at least this often, whether anything is posted or not.
 const BEAT: Duration = Duration::from_millis(50);
-/// The demonstration ends by itself, even when a server does not answer.
+/// The demonstration ends on its own, even if a server does not answer.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
 
-/// What is posted to the loop.
+/// A post to the loop.
 type Job = Box<dyn FnOnce() + Send>;
 /// The callback type of the old code. `Call::callback` accepts it unchanged.
 type Callback<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
@@ -66,12 +66,12 @@ fn main() -> Result<(), Box<dyn StdError>> {
 /// The bridge: posts the client's jobs to the loop. The closure runs on one of the client's threads and returns at once.
 fn post_to(poster: Sender<Job>) -> impl Fn(Job) + Send + Sync {
     move |job| {
-        // A loop that has ended takes no jobs. The job comes back and runs when it is dropped, on the client's thread.
+        // An ended loop accepts no jobs. The job is returned and runs when it is dropped, on the client's thread.
         let _ = poster.send(job);
     }
 }
 
-/// The old loop: jobs as they come, a beat now and then, until the lobby is complete.
+/// The old loop: runs jobs as they arrive and ticks now and then, until the lobby is complete.
 fn run_loop(posted: &Receiver<Job>, client: &Client) -> bool {
     join_everybody(client);
     let end = Instant::now() + LONGEST_RUN;
@@ -112,7 +112,7 @@ fn note_join(client: &Client, user: UserId, outcome: Result<(), Error>) {
     });
     report(&format!("{user} is done"));
     if everybody_is_done {
-        // A callback may make calls of its own.
+        // A callback may make calls itself.
         client.get_room_members(ROOM).callback(note_members);
     }
 }
@@ -125,7 +125,7 @@ fn note_members(outcome: Result<Vec<UserId>, Error>) {
     LOBBY.with_borrow_mut(|lobby| lobby.members = Some(members));
 }
 
-/// Says whether all went well.
+/// Returns whether everything went well.
 fn say_goodbye() -> bool {
     LOBBY.with_borrow(|lobby| {
         report(&format!(

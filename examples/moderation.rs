@@ -66,7 +66,7 @@ fn moderate(client: &Client, room: RoomId, words: &WordList) -> Result<Report, E
     for message in client.room_messages(room, History::oldest()) {
         let message = match message {
             Ok(message) => message,
-            // An unreadable row: the history continues behind it.
+            // An unreadable row: the history continues after it.
             Err(error @ Error::Decode(_)) => {
                 report.unreadable.push(error);
                 continue;

@@ -4,8 +4,8 @@
 //! cargo run --features gate --example room_tour
 //! ```
 //!
-//! It runs against a gate of its own, or against the server in RTM_ENDPOINT, RTM_PID and RTM_SECRET. There it uses the
-//! room and the users below and leaves them without members and bans; the messages stay.
+//! It runs against its own gate, or against the server in RTM_ENDPOINT, RTM_PID and RTM_SECRET. On that server, it uses
+//! the room and the users below and leaves them without members and bans; the messages stay.
 
 mod common;
 
@@ -154,7 +154,7 @@ fn by_callback<T: Debug + Send + 'static>(code: &str, call: Call<'_, T>) -> Resu
         let thread = thread::current().name().unwrap_or("a thread without a name").to_owned();
         let _ = sender.send((outcome, thread));
     });
-    // A program that has other things to do would not wait here.
+    // A program with other work would not wait here.
     let (outcome, thread) = receiver.recv()?;
     let result = outcome?;
     println!("  {code}.callback(|outcome| ...)\n    {result:?}, on the thread {thread}");

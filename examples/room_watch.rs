@@ -20,9 +20,9 @@ const PID: i32 = 80000001;
 const SECRET: &str = "secret";
 const ROOM: RoomId = 42;
 const ALICE: UserId = 1001;
-/// Nothing here takes this long.
+/// The longest time to wait for anything here.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two tries.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(20);
 
 fn main() -> Result<(), Box<dyn StdError>> {
@@ -70,7 +70,7 @@ fn say(client: &Client, text: &str) -> Result<(), Error> {
     })
 }
 
-/// Makes a call that may be repeated without harm, until the gate is there to answer it.
+/// Repeats a call that does no harm when repeated, until the gate is there to answer it.
 fn repeat(call: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     let end = Instant::now() + PATIENCE;
     loop {

@@ -1,4 +1,4 @@
-//! Serves the metrics of this process to Prometheus: over HTTP, from threads of its own, without an async runtime.
+//! Serves the metrics of this process to Prometheus over HTTP, on its own threads, without an async runtime.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,9 +11,9 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 /// Requests that take longer than this are aborted.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest request that is read to its end, in bytes.
+/// The longest request that is read completely, in bytes.
 const LONGEST_REQUEST: u64 = 16 * 1024;
-/// How often times that nobody has scraped are sorted into their buckets.
+/// How often durations that nobody has scraped are sorted into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Installs the recorder. Clients that are built from now on record to it.

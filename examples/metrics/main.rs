@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     let address = std::env::args().nth(1);
     let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:0"))?;
     let scrape_address = listener.local_addr()?;
-    // Before any client is built: a client that finds no recorder never records anything.
+    // Before any client is built, because a client without a recorder never records anything.
     exporter::serve(listener, exporter::install()?)?;
 
     let server = common::Server::find()?;
