@@ -1,4 +1,4 @@
-//! `rtm-gate` as a test bench: what it does wrong on purpose, and the service's rules that it has on request.
+//! `rtm-gate` as a test bench: its faults, and the service's rules on request.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! `--fault` and `--delay`: what the gate does wrong on purpose, as it is written on the command line.
+//! `--fault` and `--delay`: parses the faults on the command line.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `rtm-gate`: the local RTM gate in a terminal. Reads the command line, serves until a signal, says what went wrong.
+//! `rtm-gate`: the local RTM gate in a terminal. Reads the command line, serves until a signal, and reports errors.
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! [`Failure`]: why a command ended without its result. One sentence for the user, one exit status for the script.
+//! [`Failure`]: why a command ended without its result, with a sentence for the user and an exit status for scripts.
 
 use std::fmt;
 use std::io;
@@ -16,26 +16,26 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 pub(crate) const BAD_USAGE: u8 = 2;
 pub(crate) const NO_CONNECTION: u8 = 3;
-/// What shells report of a program that Ctrl-C ended.
+/// The status that shells report for a program ended by Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// What the user gave cannot work: an option, a file.
+    /// An option or a file of the user cannot work.
     Usage(String),
     /// A call that changes something, or the connection for it, failed.
     Call(Error),
-    /// A call that only reads failed: nobody has to ask whether it took effect.
+    /// A call that only reads failed, so there is no doubt about its effect.
     Read(Error),
-    /// A message was not sent, or may have been. Its id makes it safe to send it again.
+    /// A message was not sent, or may have been. Its id makes a repetition safe.
     Say { error: Error, mid: MessageId, line: Option<u64> },
-    /// The server did a part of what was asked for.
+    /// The server did only part of what was requested.
     Refused { message: String, json: Value },
     /// The result could not be written.
     Output(io::Error),
     /// The result would be lost.
     StdoutClosed,
-    /// It has been said already, on its own line or lines.
+    /// The failure has already been printed.
     Told,
 }
 
@@ -52,7 +52,7 @@ impl Failure {
         }
     }
 
-    /// Says on stderr what was wrong, and returns the exit status.
+    /// Prints on stderr what was wrong. Returns the exit status.
     pub(crate) fn report(&self, output: Output) -> u8 {
         if self.is_closed_pipe() {
             return DONE;
@@ -67,12 +67,12 @@ impl Failure {
         }
     }
 
-    /// The reader of the output has seen enough, as `head` has: no reason to complain.
+    /// The reader of the output has seen enough, as with `head`; that is not an error.
     fn is_closed_pipe(&self) -> bool {
         matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// What a program is told besides the message.
+    /// Further details for programs.
     fn details(&self) -> Value {
         match self {
             Failure::Call(error) | Failure::Read(error) => details_of(error),
@@ -127,7 +127,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a program is told of an error besides its message.
+/// The details of an error for programs.
 pub(crate) fn details_of(error: &Error) -> Value {
     let (retry, after) = match error.retry() {
         Retry::Now => ("now", None),
@@ -151,7 +151,7 @@ pub(crate) fn status_of(error: &Error) -> u8 {
     }
 }
 
-/// Whether the call failed for lack of a connection.
+/// Whether the call failed because there was no connection.
 pub(crate) fn is_without_connection(error: &Error) -> bool {
     match error {
         Error::Connect(_) | Error::NotConnected(_) => true,
@@ -174,11 +174,11 @@ pub(crate) fn sentence(error: &Error) -> String {
     }
 }
 
-/// Whether the server has not said what became of the call, and may have carried it out.
+/// Whether it is unknown if the server executed the call.
 fn is_in_doubt(error: &Error) -> bool {
     let is_silent = match error {
         Error::Timeout(_) | Error::ConnectionClosed(_) | Error::Closed(_) | Error::Decode(_) => true,
-        // Other codes name a reason not to carry it out.
+        // Other codes give a reason for not executing it.
         Error::Answer(answer) => {
             matches!(answer.code(), ErrorCode::FPNN_EC_CORE_UNKNOWN_ERROR | ErrorCode::RTM_EC_UNKNOWN_ERROR)
         }
@@ -192,7 +192,7 @@ fn sentence_of_read(error: &Error) -> String {
     with_advice(error, advice(error))
 }
 
-/// The library has escaped the server's own text; what is left are texts of the system, and names.
+/// The library has escaped the server's text. What is left are texts of the system, and names.
 pub(crate) fn with_advice(error: &Error, advice: Option<&str>) -> String {
     let what = without_controls(&format!("{error:#}"));
     match advice {

@@ -1,4 +1,4 @@
-//! `completions` and `man`: what is made of the command line's own description.
+//! `completions` and `man`: generated from the definition of the command line.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,11 +14,11 @@ use crate::failure::Failure;
 const NAME: &str = "rtm-room";
 
 pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
-    // Into memory first: the generator panics where it cannot write, and a closed pipe must not make it panic.
+    // Into memory first: the generator panics if it cannot write, but a closed pipe must not cause a panic.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
     if shell == Shell::Bash {
-        // The generator names a subcommand in two ways where the program's own name holds a `-`, and so finds none.
+        // If the program's name contains a `-`, the generator names subcommands in two ways and does not find them.
         let text = String::from_utf8_lossy(&script).replace("rtm__subcmd__room", "rtm__room");
         script = text.into_bytes();
     }
@@ -34,7 +34,7 @@ pub(crate) fn man(dir: Option<&Path>) -> Result<(), Failure> {
     written.map_err(|error| Failure::file(dir, &error))
 }
 
-/// A page for the command, and one for each command below it.
+/// A page for the command, and one for each of its subcommands.
 fn write_pages(command: &Command, name: &str, dir: &Path) -> io::Result<()> {
     fs::write(dir.join(format!("{name}.1")), page(command, name)?)?;
     for below in command.get_subcommands() {
@@ -47,7 +47,7 @@ fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     let program = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
     Man::new(command.clone().display_name(name)).source(program).render(&mut page)?;
-    // The heading that manual pages have for what the generator calls EXTRA.
+    // The usual heading in manual pages for what the generator calls EXTRA.
     let mut page = String::from_utf8_lossy(&page).replace(".SH EXTRA", ".SH NOTES").into_bytes();
     writeln!(page, ".SH ENVIRONMENT")?;
     for (variable, meaning) in ENVIRONMENT {
@@ -60,7 +60,7 @@ fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The text as roff takes it for text, of which none here begins with a `.` or a `'`.
+/// Escapes text for roff. No text here begins with a `.` or a `'`.
 fn roff(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
 }

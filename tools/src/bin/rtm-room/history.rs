@@ -27,7 +27,7 @@ pub(crate) fn run(common: &Common, args: &HistoryArgs, output: Output) -> Result
     for message in client.room_messages(args.room, query(args, limit)) {
         match message {
             Ok(message) => messages.push(message),
-            // The rows behind one that cannot be read may be sound.
+            // The rows after an unreadable one may be readable.
             Err(error @ Error::Decode(_)) => {
                 has_gaps = true;
                 tell_error(output, sentence(&error), details_of(&error));

@@ -62,7 +62,7 @@ fn text_or_file(text: Option<&str>, file: Option<&Path>) -> Result<Option<String
     }
 }
 
-/// A pipe gets the text as it is; a terminal gets no control characters but line ends.
+/// A pipe gets the text unchanged; a terminal gets no control characters except line ends.
 fn print_text(text: Option<String>, which: &str, room: RoomId, output: Output) -> Result<(), Failure> {
     let Some(text) = text.filter(|text| !(output.is_terminal() && text.is_empty())) else {
         return Ok(output.print(&Reply::words(Value::Null, format!("Room {room} has no {which} info."), None))?);

@@ -1,4 +1,4 @@
-//! `rtm-room`: the Room API from a terminal or a script. This file leads from the command line to the exit status.
+//! `rtm-room`: the Room API from a terminal or a script. This file handles the command line and the exit status.
 
 mod args;
 mod bulk;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     ExitCode::from(run(&cli, output).unwrap_or_else(|failure| failure.report(output)))
 }
 
-/// Prints the help that was asked for, or says what is wrong with the command line: as JSON to those who want that.
+/// Prints the requested help, or what is wrong with the command line, as JSON if requested.
 fn end_without_a_command(error: &clap::Error) -> ! {
     if !error.use_stderr() {
         let printed = stdout::check_it_is_open().and_then(|()| Ok(error.print()?));
@@ -48,7 +48,7 @@ fn end_without_a_command(error: &clap::Error) -> ! {
         error.exit();
     }
     let text = error.render().to_string();
-    // The usage stands behind an empty line.
+    // The usage follows an empty line.
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let words: Vec<&str> = message.split_whitespace().collect();
     tell_error(Output::Json, words.join(" "), serde_json::json!({}));
@@ -74,7 +74,7 @@ fn run(cli: &Cli, output: Output) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-/// The log goes to stderr. `RUST_LOG` overrides the number of `-v`.
+/// The log goes to stderr. `RUST_LOG` takes precedence over `-v`.
 fn start_log(verbose: u8) {
     let level = match verbose {
         0 => log::LevelFilter::Off,

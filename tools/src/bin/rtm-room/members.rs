@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output::Reply;
 use crate::table::Column;
 
-/// How many users one call names. No page of the vendor's says how many a server takes; groups take 100.
+/// How many users one call names. None of the vendor's pages says how many a server accepts; for groups it is 100.
 const BATCH: usize = 100;
 
 pub(crate) fn run(client: &Client, Members { room, add, remove }: &Members) -> Result<Reply, Failure> {
@@ -55,7 +55,7 @@ enum Change {
     Remove,
 }
 
-/// A user for whom the change did not work, and why, where the server says it of each.
+/// A user for whom the change failed, and the reason, if the server gives one per user.
 struct Refused {
     user: UserId,
     why: Option<ErrorCode>,
@@ -69,7 +69,7 @@ fn list_of(refused: &[Refused]) -> String {
     refused.iter().map(describe).collect::<Vec<_>>().join(", ")
 }
 
-/// Changes the members, batch by batch. Returns those for whom it did not work.
+/// Changes the members in batches. Returns those for whom it failed.
 fn change(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Result<Vec<Refused>, Failure> {
     let mut refused = Vec::new();
     for batch in users.chunks(BATCH) {
@@ -92,7 +92,7 @@ fn change(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Re
     Ok(refused)
 }
 
-/// For servers that know no batches: a call a user, all in flight together.
+/// For servers without batches: one call per user, all in flight together.
 fn change_one_by_one(client: &Client, room: RoomId, users: &[UserId], change: Change) -> Result<Vec<Refused>, Failure> {
     let submit = |user: &UserId| match change {
         Change::Add => client.add_room_member(room, *user).submit(),

@@ -1,4 +1,4 @@
-//! How a message is shown: as cells of a row, and as JSON.
+//! Shows a message, as cells of a row or as JSON.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::table::Screen;
 
-/// How many bytes of a binary message a line shows.
+/// How many bytes of a binary message are shown.
 const SHOWN_BYTES: usize = 16;
 
 pub(crate) fn as_json(message: &Message) -> Value {
@@ -30,14 +30,14 @@ pub(crate) fn as_json(message: &Message) -> Value {
 pub(crate) fn utc(millis: Option<i64>) -> String {
     let time = millis.and_then(|millis| u64::try_from(millis).ok());
     let time = time.and_then(|millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
-    // What lies beyond the year 9999 cannot be written.
+    // Times beyond the year 9999 cannot be written.
     let is_writable = |time: &SystemTime| {
         time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < 253_402_300_800)
     };
     time.filter(is_writable).map_or_else(|| "-".into(), |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
-/// The time, as far as a terminal has room for it.
+/// The time, shortened to fit the terminal.
 pub(crate) fn time_on(screen: Screen, millis: Option<i64>) -> String {
     if screen.is_narrow() { clock(millis) } else { utc(millis) }
 }
@@ -48,7 +48,7 @@ fn clock(millis: Option<i64>) -> String {
     time.get(11..19).map_or(time.clone(), str::to_owned)
 }
 
-/// The text, or the first bytes of what is not text. A type that is not chat is named before it.
+/// The text, or the first bytes of a binary body. Any type other than chat is named first.
 pub(crate) fn text_of(message: &Message) -> String {
     let body = match &message.body {
         MessageBody::Text(text) => text.clone(),
@@ -74,7 +74,7 @@ fn name_of(mtype: MessageType) -> String {
     }
 }
 
-/// All that a program wants to cut apart: time, sender, id, type and body.
+/// The fields for a program: time, sender, id, type and body.
 pub(crate) fn columns_for_pipes(message: &Message) -> Vec<String> {
     let body = match &message.body {
         MessageBody::Text(text) => text.clone(),

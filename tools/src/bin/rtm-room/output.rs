@@ -1,4 +1,4 @@
-//! What goes to stdout: a table for a terminal, plain lines for a pipe, JSON for a program.
+//! Output on stdout: a table for a terminal, plain lines for a pipe, JSON for a program.
 
 use std::env;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::table::{Column, Screen, wrap, write_table};
 pub(crate) enum Output {
     /// Aligned columns with a heading, and sentences.
     Terminal(Screen),
-    /// One item a line, its columns apart by one tab, no heading. Nothing where there is nothing to tell.
+    /// One item per line, with tabs between its columns and without a heading. Empty if there is nothing to print.
     Lines,
     Json,
 }

@@ -1,4 +1,4 @@
-//! From options and environment to a client, the secret included.
+//! Creates a client from options and environment, including the secret.
 
 use std::env;
 
@@ -14,7 +14,7 @@ const ENDPOINT_VARIABLE: &str = "RTM_ENDPOINT";
 const PROJECT_VARIABLE: &str = "RTM_PID";
 const SECRET_VARIABLE: &str = "RTM_SECRET";
 
-/// A client with the settings that all commands share. It is not connected yet.
+/// Creates a client with the settings that all commands share. It is not connected yet.
 pub(crate) fn client_builder(common: &Common) -> Result<ClientBuilder, Failure> {
     let endpoint = match &common.endpoint {
         Some(endpoint) => endpoint.clone(),

@@ -1,6 +1,6 @@
-//! The signals that end a command in order: Ctrl-C, SIGTERM and SIGHUP, unless they were ignored from the start.
+//! The signals that end a command cleanly: Ctrl-C, SIGTERM and SIGHUP, unless they were ignored from the start.
 
-/// Runs `handler` on a thread of its own for each signal that asks the program to stop.
+/// Runs `handler` on a separate thread for each signal that asks the program to stop.
 #[cfg(not(unix))]
 pub(crate) fn on_stop_signal(handler: impl FnMut() + Send + 'static) -> std::io::Result<()> {
     ctrlc::set_handler(handler).map_err(std::io::Error::other)
@@ -21,7 +21,7 @@ mod unix {
 
     const STOP_SIGNALS: [(i32, &str); 3] = [(SIGINT, "INT"), (SIGTERM, "TERM"), (SIGHUP, "HUP")];
 
-    /// Runs `handler` on a thread of its own for each signal that asks the program to stop.
+    /// Runs `handler` on a separate thread for each signal that asks the program to stop.
     pub(crate) fn on_stop_signal(mut handler: impl FnMut() + Send + 'static) -> io::Result<()> {
         let proc_status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = ignored_signals(&proc_status);
@@ -34,8 +34,8 @@ mod unix {
             .map(drop)
     }
 
-    /// The signals that this process was started with ignored, as `nohup` does with SIGHUP; a bit for each. Only Linux
-    /// tells.
+    /// The signals that this process was started with ignored, as with `nohup` and SIGHUP; one bit for each. Only Linux
+    /// provides this.
     fn ignored_signals(proc_status: &str) -> Option<u64> {
         let mask = proc_status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
         u64::from_str_radix(mask.trim(), 16).ok()
@@ -45,8 +45,8 @@ mod unix {
         mask & (1 << (signal - 1)) != 0
     }
 
-    /// Whether a program that this one starts survives the signal. What is ignored stays ignored in a new program, and
-    /// POSIX has shells leave it so.
+    /// Whether a program started by this one survives the signal. Ignored signals stay ignored in a new program, and
+    /// POSIX requires shells to keep that.
     fn survives(signal: &str) -> bool {
         let mut shell = shell_that_signals_itself(signal);
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

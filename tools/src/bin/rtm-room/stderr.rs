@@ -1,5 +1,5 @@
-//! What goes to stderr: sentences for people, wrapped to their terminal, and lines of JSON for programs. A stderr that is
-//! closed is ignored.
+//! Output on stderr: sentences for people, wrapped to their terminal, and lines of JSON for programs. A closed stderr
+//! is ignored.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::output::{Output, json_text};
 use crate::table::wrap;
 
-/// Says that something failed. `details` is an object with what a program is told besides the message.
+/// Prints a failure. `details` is an object with further details for programs.
 pub(crate) fn tell_error(output: Output, message: impl Display, details: Value) {
     match output {
         Output::Json => {
@@ -21,7 +21,7 @@ pub(crate) fn tell_error(output: Output, message: impl Display, details: Value) 
     }
 }
 
-/// Says something that is no error.
+/// Prints a note.
 pub(crate) fn tell_note(output: Output, message: impl Display) {
     match output {
         Output::Json => write_line(json_text(&json!({"note": {"message": message.to_string()}}))),

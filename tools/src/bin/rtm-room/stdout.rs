@@ -1,12 +1,12 @@
-//! Whether stdout was closed when the program was started, as by `rtm-room … >&-`.
+//! Checks whether stdout was closed when the program was started, as by `rtm-room … >&-`.
 //!
-//! Rust's runtime opens /dev/null in place of a closed stdout before `main`, and what is printed there is lost without an
-//! error. Afterwards it looks like a /dev/null that somebody chose: Python's `subprocess.DEVNULL` is opened for reading and
-//! writing too. So the program looks before the runtime does.
+//! Rust's runtime replaces a closed stdout with /dev/null before `main`, so output is lost without an error. Afterwards
+//! it looks like a /dev/null that the user chose: Python's `subprocess.DEVNULL` is also opened for reading and writing.
+//! So the check runs before the runtime starts.
 
 use crate::failure::Failure;
 
-/// Fails where stdout was closed. To be called before anything is done whose result would be lost.
+/// Fails if stdout was closed. Call this before doing anything whose result would be lost.
 pub(crate) fn check_it_is_open() -> Result<(), Failure> {
     if was_closed() { Err(Failure::StdoutClosed) } else { Ok(()) }
 }
@@ -20,7 +20,7 @@ mod unix {
 
     static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-    /// Runs before `main`, where little of the standard library may be used: one system call and one store.
+    /// Runs before `main`, where little of the standard library may be used: only one system call and one store.
     #[ctor::ctor]
     fn look_at_stdout() {
         let is_closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();

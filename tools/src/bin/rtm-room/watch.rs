@@ -23,10 +23,10 @@ pub(crate) fn run(common: &Common, watch: &Watch, output: Output) -> Result<(), 
     let (for_signal, stopped) = (client.clone(), Arc::clone(&is_stopped));
     on_stop_signal(move || {
         if stopped.swap(true, Ordering::SeqCst) {
-            // What was received has nowhere to go while the reader of a full pipe reads nothing.
+            // The reader of a full pipe reads nothing, so there is no place for what was received.
             process::exit(i32::from(INTERRUPTED));
         }
-        // The listener ends behind what it has received.
+        // The listener ends after everything it has received.
         for_signal.close();
     })?;
     let listener = match client.listen(subscription(watch)).fill_gaps(true).start() {
@@ -43,7 +43,8 @@ pub(crate) fn run(common: &Common, watch: &Watch, output: Output) -> Result<(), 
     Ok(())
 }
 
-/// Without a word, a room where nothing is said could not be told from a server that is away.
+/// Creates a client that reports the state of its connection. Otherwise a silent room could not be distinguished from
+/// an absent server.
 fn client_that_tells_of_its_connection(common: &Common, output: Output) -> Result<Client, Failure> {
     let was_lost = Arc::new(AtomicBool::new(false));
     let is_lost = Arc::clone(&was_lost);

@@ -1,5 +1,5 @@
-//! Accounts for every row: those done are counted, those that failed are counted, told and reported, and the rest are left
-//! to the next run.
+//! Accounts for every row. Rows that are done are counted; those that failed are counted, printed and reported; the
+//! rest are left to the next run.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,35 +14,35 @@ use super::rows::Row;
 use super::tally::Tally;
 use crate::failure::{details_of, sentence};
 
-/// How many failures people are told one by one. The report has them all, and so have programs.
+/// How many failures are printed one by one for people. The report and JSON output contain all of them.
 const TOLD_FAILURES: u64 = 10;
 
-/// A row that the next run may try again, and what its last try ended with.
+/// A row that the next run may try again, with the error of its last try.
 pub(super) struct GivenUp {
     pub(super) row: Row,
     pub(super) error: Error,
-    /// An earlier try may have been carried out.
+    /// Whether an earlier try may have been executed.
     pub(super) is_uncertain: bool,
 }
 
-/// So many rows of the report may be held back before the run waits for the row that they are held back for.
+/// How many rows of the report may be held back before the run takes no further rows.
 const MOST_HELD: usize = 65_536;
 
 pub(super) struct Ledger {
     pub(super) tally: Tally,
     has_report: bool,
     report: Option<Report>,
-    /// Why the report could not be written on. From then on each failure is told.
+    /// Why the report could not be continued. From then on each failure is printed.
     report_error: Option<io::Error>,
-    /// Rows of the report by line, until every row before them has ended. The report is in the order of the file, so that
-    /// one line tells what is in it from what is not.
+    /// Rows of the report, by line, held until every row before them has ended. The report is in the order of the file,
+    /// so a single line number separates what it contains from the rest.
     held: BTreeMap<u64, Vec<u8>>,
-    /// Rows that are not tried again because the run ends, by line.
+    /// Rows that are not retried because the run ends, by line.
     given_up: BTreeMap<u64, GivenUp>,
     progress: Progress,
     last_ended_line: u64,
     last_done_line: u64,
-    /// The first line whose row was left undone for no fault of its own, and is kept in no report.
+    /// The first line whose row was left undone through no fault of its own and is not in a report.
     first_left_line: Option<u64>,
 }
 
@@ -62,7 +62,7 @@ impl Ledger {
         }
     }
 
-    /// Begins the report, if there is one, with the columns of the file.
+    /// Starts the report, if there is one, with the columns of the file.
     pub(super) fn begin(&mut self, layout: &Layout) {
         if let Some(Err(error)) = self.report.as_mut().map(|report| report.begin(layout)) {
             self.lose_report(error);
@@ -80,7 +80,8 @@ impl Ledger {
         self.progress.update(row.end, &self.tally);
     }
 
-    /// The row failed for good. An earlier try than the one that ended with `error` may have been carried out.
+    /// Records that the row failed permanently. An earlier try than the one that ended with `error` may have been
+    /// executed.
     pub(super) fn row_failed(&mut self, row: &Row, error: &Error, is_uncertain: bool) {
         let is_told = self.tally.failed() < TOLD_FAILURES || self.progress.is_for_programs();
         self.fail(row, error, is_uncertain, is_told);
@@ -119,8 +120,8 @@ impl Ledger {
         self.given_up.keys().next().copied()
     }
 
-    /// To be called when no row is in flight or waits. What was given up behind the last row that ended is left to the next
-    /// run; what was given up before it has failed, or the next run would repeat rows.
+    /// Call this when no row is in flight or waiting. Rows given up after the last row that ended are left to the next
+    /// run. Those before it count as failed, because the next run would otherwise repeat rows.
     pub(super) fn close(&mut self) {
         let left = self.given_up.split_off(&(self.last_ended_line + 1));
         if let Some(line) = left.keys().next() {
@@ -144,7 +145,7 @@ impl Ledger {
         }
     }
 
-    /// Whether the run may take further rows.
+    /// Whether the run may take more rows.
     pub(super) fn has_room(&self) -> bool {
         self.held.len() < MOST_HELD
     }
@@ -157,7 +158,7 @@ impl Ledger {
         }
     }
 
-    /// People are told the line in the message, programs beside it.
+    /// For people, the line is in the message; for programs, it is next to it.
     fn tell(&self, row: &Row, reason: &str, details: Value) {
         if self.progress.is_for_programs() {
             self.progress.error(reason, details);
@@ -166,7 +167,7 @@ impl Ledger {
         }
     }
 
-    /// Notes that the row at this line has to be run again, if no report says so.
+    /// Records that the row at this line must be run again, unless it is in the report.
     pub(super) fn leave(&mut self, line: u64) {
         if !self.has_report {
             self.leave_from(line);

@@ -33,7 +33,7 @@ use stop::Stop;
 
 pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Failure> {
     check_stdin_is_wanted_once(&[(common.secret_file.as_deref(), "--secret-file"), (Some(&bulk.file), "the rows")])?;
-    // Rows wait for a server that is away, unless nothing is to be tried again.
+    // Rows wait for an absent server, unless retries are off.
     let waits = !bulk.retry_for.is_zero();
     let mut builder = client_builder(common)?.max_in_flight(bulk.window as usize).wait_for_ready(waits);
     if let Some(rate) = bulk.rate {
@@ -43,7 +43,7 @@ pub(crate) fn run(common: &Common, bulk: &Bulk, output: Output) -> Result<u8, Fa
     let input = Input::open(&bulk.file)?;
     let progress = Progress::new(input.len, common.verbose == 0, output);
     let stop = Stop::listen(bulk.start_line, progress.clone())?;
-    // Better to learn of a wrong endpoint before the first row than after a minute of tries.
+    // A wrong endpoint should be noticed before the first row, not after a minute of retries.
     client.connect()?;
     let report = bulk.failed.as_deref().map(Report::create).transpose()?;
     run_rows(&client, bulk, output, input, report, progress, &stop)
@@ -71,13 +71,13 @@ fn run_rows(
     let next_line = (!matches!(ending, Ending::Complete)).then_some(go_on.line);
     let summary = runner.ledger.tally.summary(started.elapsed(), next_line, output.is_narrow());
     match output.print(&summary) {
-        // The rows are what counts, not whether somebody still reads the summary.
+        // The rows matter, not whether anyone still reads the summary.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(status),
     }
 }
 
-/// How to carry on with a file that was not done to its end.
+/// How to continue with a file that was not completed.
 struct GoOn<'a> {
     line: u64,
     /// Rows after it are done.
@@ -97,7 +97,7 @@ impl std::fmt::Display for GoOn<'_> {
     }
 }
 
-/// Says how the run ended, if not with the last row, and returns the exit status.
+/// Prints how the run ended, unless with the last row. Returns the exit status.
 fn conclude(ending: &Ending, ledger: &Ledger, go_on: &GoOn<'_>, progress: &Progress) -> u8 {
     let tell = |why: &str, mut details: Value| {
         details["next_line"] = json!(go_on.line);
@@ -121,7 +121,7 @@ fn conclude(ending: &Ending, ledger: &Ledger, go_on: &GoOn<'_>, progress: &Progr
             tell(&ledger.report_error().map(ToString::to_string).unwrap_or_default(), json!({}));
             FAILED
         }
-        // The file has to be mended before it can be gone on with.
+        // The file must be repaired before the run can continue.
         Ending::Unreadable(why) if ledger.tally.rows() == 0 => {
             progress.error(why, json!({"next_line": go_on.line}));
             BAD_USAGE

@@ -1,49 +1,49 @@
-//! How fast rows are handed to the client: as fast as the server takes them, without being told how fast that is.
+//! Determines how fast rows are passed to the client: as fast as the server accepts them, without knowing its limit.
 //!
-//! The rate doubles until the server refuses a call for its rate (200010). Nothing but one call at a time is sent then,
-//! until the server takes it. The rate goes on from one half, is soon back near what the server took in the second before
-//! it refused, and grows slowly from there.
+//! The rate doubles until the server refuses a call because of its rate (200010). Then only one call at a time is sent,
+//! until the server accepts it. The rate continues at one half, soon returns to nearly what the server accepted in the
+//! second before the refusal, and grows slowly from there.
 //!
-//! `--rate` is the client's own `max_rate`, which no second exceeds. Rows are then handed over as fast as the client sends
-//! them, so that none queues in it.
+//! `--rate` is the client's own `max_rate`, which no second exceeds. Rows are then passed on as fast as the client
+//! sends them, so that none queues in it.
 //!
-//! The rate that a run finds is not left to `Client::set_max_rate`, for what follows a refusal. Servers count by the second
-//! and refuse for the rest of it, so that the calls of that time have to be held back: at one half of 4,000 a second up to
-//! 1,000 more would be refused. Calls that were handed over cannot be. The client can only slow them down, to the ten
-//! a second of the probes, at which the last of a window of 1,000 would wait for 100 s, and time out before that. Nor
-//! does their outcome say when they were sent, and one that was taken before the refusal would pass for the end of it.
-//! Rows that wait here have no deadline, and are sent when they are handed over.
+//! The rate found by a run is not left to `Client::set_max_rate`, because of what follows a refusal. Servers count by
+//! the second and refuse for the rest of it, so calls must be held back until it ends: at one half of 4,000 a second,
+//! up to 1,000 more would be refused. Calls already passed on cannot be held back. The client can only slow them down
+//! to the ten a second of the probes. The last of a window of 1,000 would then wait for 100 s, and time out before
+//! that. Their outcome does not show when they were sent either, so a call accepted before the refusal would look like
+//! the end of it. Rows that wait here have no deadline, and are sent when they are passed on.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Calls a second, at the start.
+/// The initial rate, in calls per second.
 const FIRST_RATE: f64 = 500.0;
-/// Above it there is nothing to pace: no server takes more from one connection.
+/// The highest rate: no server accepts more on one connection.
 const UNLIMITED: f64 = 200_000.0;
 const BETWEEN_GROWTHS: Duration = Duration::from_millis(100);
-/// What is kept below the rate at which the server refused.
+/// How far to stay below the rate at which the server refused.
 const MARGIN: f64 = 0.97;
-/// Growth above that, for each step.
+/// The growth above that, per step.
 const SLOW_GROWTH: f64 = 0.001;
-/// Servers count calls by the second: a new one soon begins.
+/// Servers count calls by the second, so a new second begins soon.
 const BETWEEN_PROBES: Duration = Duration::from_millis(100);
 const LONGEST_BETWEEN_PROBES: Duration = Duration::from_secs(5);
-/// Probes at the shortest interval, before the interval doubles.
+/// The number of probes at the shortest interval, before the interval doubles.
 const QUICK_PROBES: u32 = 10;
-/// How late a row may be sent and still count as sent in its turn, so that a busy machine does not slow the run down.
+/// How late a row may be sent and still count as on time, so that a busy machine does not slow the run down.
 const CATCH_UP: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
-/// The part of its `max_rate` that the client uses in the long run, so that no second exceeds it.
+/// The share of its `max_rate` that the client uses in the long run, because no second may exceed it.
 const USED_OF_MAX_RATE: f64 = 0.98;
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// No call was refused yet.
+    /// No call has been refused yet.
     Doubling,
     /// Rates up to this one are known to work.
     Steady { known: f64 },
-    /// The server refuses. `known` is what it took in the second before.
+    /// The server refuses. `known` is what it accepted in the second before.
     Probing { since: Instant, probes: u32, is_under_way: bool, known: f64 },
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Pace {
     next: Instant,
     last_growth: Instant,
     sent_since_growth: f64,
-    /// When the server took the calls of the last second.
+    /// When the server accepted the calls of the last second.
     taken: VecDeque<Instant>,
 }
 
@@ -75,7 +75,7 @@ impl Pace {
         }
     }
 
-    /// When the next call may be sent; `None` while the outcome of a probe has to be waited for.
+    /// When the next call may be sent; `None` while the outcome of a probe is awaited.
     pub(super) fn ready_at(&self) -> Option<Instant> {
         match self.state {
             State::Probing { is_under_way: true, .. } => None,
@@ -96,7 +96,7 @@ impl Pace {
         self.grow(now);
     }
 
-    /// The server took a call that was sent at this time, whatever it answered.
+    /// Records that the server accepted a call sent at this time, whatever the answer.
     pub(super) fn taken(&mut self, sent: Instant, now: Instant) {
         self.taken.push_back(now);
         self.forget_before_last_second(now);
@@ -110,7 +110,7 @@ impl Pace {
         }
     }
 
-    /// The server refused a call for its rate.
+    /// Records that the server refused a call because of its rate.
     pub(super) fn refused(&mut self, sent: Instant, now: Instant) {
         self.forget_before_last_second(now);
         match &mut self.state {
@@ -127,7 +127,7 @@ impl Pace {
         }
     }
 
-    /// The probe came to nothing that says anything of the rate.
+    /// Records that the outcome of the probe does not depend on the rate.
     pub(super) fn lost(&mut self, sent: Instant, now: Instant) {
         if let State::Probing { since, is_under_way, .. } = &mut self.state {
             if sent >= *since {
@@ -136,7 +136,7 @@ impl Pace {
         }
     }
 
-    /// A rate that was not made use of says nothing of a higher one.
+    /// A rate that was not used up says nothing about a higher one.
     fn grow(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.last_growth);
         if passed < BETWEEN_GROWTHS {
@@ -176,12 +176,12 @@ mod tests {
     const ROUND_TRIP: Duration = Duration::from_millis(3);
     const STEP: Duration = Duration::from_micros(50);
 
-    /// What a server does that counts calls.
+    /// The behaviour of a server that counts calls.
     trait Server {
         fn takes(&mut self, now: Instant) -> bool;
     }
 
-    /// So many calls in each second, which begins with its first call.
+    /// This many calls in each second, which begins with its first call.
     struct BySecond(u32, Option<(Instant, u32)>);
 
     impl Server for BySecond {
@@ -213,7 +213,7 @@ mod tests {
         }
     }
 
-    /// Sends the rows, those refused once more, with at most 1,000 in flight. Returns the time and the refusals.
+    /// Sends the rows, and repeats refused ones, with at most 1,000 in flight. Returns the time and the refusals.
     fn run(rows: u32, limit: Option<u32>, server: &mut impl Server) -> (Duration, u32) {
         let start = Instant::now();
         let mut pace = Pace::new(limit, start);

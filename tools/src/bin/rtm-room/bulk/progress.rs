@@ -1,4 +1,4 @@
-//! What a run says on stderr: its progress, where that is a terminal, and what goes wrong.
+//! The output of a run on stderr: its progress, if that is a terminal, and its failures.
 
 use std::fmt::Display;
 use std::io;
@@ -40,7 +40,7 @@ impl Progress {
         Progress { bar, output, started: now, last_update: now, furthest: 0 }
     }
 
-    /// `end` is how far into the file the row reaches that was done last. Rows may end out of order.
+    /// `end` is the position in the file where the row done last ends. Rows may end out of order.
     pub(super) fn update(&mut self, end: u64, tally: &Tally) {
         self.furthest = self.furthest.max(end);
         if self.bar.is_hidden() || self.last_update.elapsed() < BETWEEN_UPDATES {
@@ -53,17 +53,17 @@ impl Progress {
         self.bar.set_position(self.furthest);
     }
 
-    /// Says something that is no error, without harm to the bar.
+    /// Prints a note without damaging the progress bar.
     pub(super) fn note(&self, message: impl Display) {
         self.bar.suspend(|| tell_note(self.output, message));
     }
 
-    /// Says what failed. `details` is an object with what a program is told besides the message.
+    /// Prints a failure. `details` is an object with further details for programs.
     pub(super) fn error(&self, message: impl Display, details: Value) {
         self.bar.suspend(|| tell_error(self.output, message, details));
     }
 
-    /// Whether what is said goes to a program.
+    /// Whether the output is for a program.
     pub(super) fn is_for_programs(&self) -> bool {
         matches!(self.output, Output::Json)
     }

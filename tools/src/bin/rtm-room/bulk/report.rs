@@ -1,4 +1,4 @@
-//! The file of failed rows: the rows as they were, with a code and a reason each. It can be fed in again.
+//! The file of failed rows: the rows unchanged, with a code and a reason each. It can be used as input again.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use super::layout::Layout;
 use crate::failure::Failure;
 use crate::stdin::is_stdin;
 
-/// The columns that a report adds, and replaces when it is fed in again.
+/// The columns that a report adds, and replaces if it is used as input again.
 const ADDED: [&str; 2] = ["code", "reason"];
 
 pub(super) struct Report {
@@ -19,14 +19,14 @@ pub(super) struct Report {
     file: File,
     /// The bytes of the rows in it.
     length: u64,
-    /// The columns of the file that are written again.
+    /// The columns of the file that are copied.
     columns: Vec<usize>,
-    /// How many columns the file has. What a row holds beyond them goes behind the reason.
+    /// The number of columns in the file. Further fields of a row are written after the reason.
     width: usize,
 }
 
 impl Report {
-    /// Never overwrites: the rows that an earlier run reported may exist nowhere else.
+    /// Never overwrites a file, because the rows reported by an earlier run may not exist anywhere else.
     pub(super) fn create(path: &Path) -> Result<Report, Failure> {
         if is_stdin(path) {
             return Err(Failure::usage("--failed takes the name of a file, not `-`: stdout gets the summary"));
@@ -78,7 +78,7 @@ impl Report {
         let written = self.file.write_all(row);
         match &written {
             Ok(()) => self.length += row.len() as u64,
-            // Nothing can be cut off a device.
+            // A device cannot be truncated.
             Err(_) => drop(self.file.set_len(self.length)),
         }
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
@@ -91,7 +91,7 @@ fn encode(row: &ByteRecord) -> io::Result<Vec<u8>> {
     writer.into_inner().map_err(|error| error.into_error())
 }
 
-/// A terminal, a pipe or the like, which holds nothing that could be overwritten.
+/// A terminal, a pipe or the like, which contains nothing that could be overwritten.
 fn is_device(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }

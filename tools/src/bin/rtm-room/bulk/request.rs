@@ -1,4 +1,4 @@
-//! What a row asks for, and the call that does it.
+//! The request of a row, and the call for it.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ pub(super) struct Request {
     pub(super) detail: Detail,
 }
 
-/// What an operation needs beside a room and a user.
+/// What an operation needs in addition to a room and a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Detail {
     Nothing,
     /// The length of a ban; `None` for one without an end.
     Ban(Option<Duration>),
-    /// With an id of its own, under which it can be sent twice and is there once.
+    /// With its own id, so that sending it twice stores it only once.
     Message(NewMessage),
 }
 
@@ -45,7 +45,7 @@ impl Request {
         call.callback(done);
     }
 
-    /// Whether an error of a further try says that an earlier one, whose outcome was never known, had worked.
+    /// Whether the error of a retry shows that an earlier try with an unknown outcome had succeeded.
     pub(super) fn was_done_before(&self, error: &Error) -> bool {
         matches!(self.detail, Detail::Message(_)) && error.code() == ErrorCode::RTM_EC_DUPLICATED_MID
     }

@@ -1,4 +1,4 @@
-//! From a CSV file to rows, read ahead on a thread.
+//! Reads rows from a CSV file ahead of time, on a thread.
 
 use std::io;
 use std::thread;
@@ -11,48 +11,48 @@ use super::layout::Layout;
 use super::request::Request;
 use crate::args::Operation;
 
-/// How many rows are read ahead. It bounds the memory that they take.
+/// How many rows are read ahead, which limits their memory.
 const READ_AHEAD: usize = 1024;
 
-/// What the reading thread sends: the layout first, the end last.
+/// What the reading thread sends: first the layout, last the end.
 pub(super) enum Incoming {
     Layout(Layout),
     Row(Row),
     End(End),
 }
 
-/// Why no more rows come.
+/// Why there are no more rows.
 pub(super) enum End {
-    /// The file is at its end.
+    /// The end of the file.
     Complete {
-        /// Where its last row begins; 0 where there is none.
+        /// The position of its last row; 0 if there is none.
         last_line: u64,
-        /// The last row has no line end, as where the file was cut.
+        /// The last row has no line end, so the file may be truncated.
         is_mid_line: bool,
         /// No row is at `--start-line` or after it.
         has_no_rows: bool,
     },
-    /// The file cannot be read on.
+    /// The rest of the file cannot be read.
     Unreadable(String),
 }
 
 pub(super) struct Row {
-    /// Where it begins, counted from 1.
+    /// The line where it begins, counted from 1.
     pub(super) line: u64,
-    /// The bytes of the file up to its end.
+    /// The position in the file where it ends.
     pub(super) end: u64,
     pub(super) record: ByteRecord,
-    /// What it asks for, or what is wrong with it.
+    /// Its request, or what is wrong with it.
     pub(super) request: Result<Request, String>,
 }
 
-/// Reads on a thread of its own: a pipe may keep its reader waiting, and Ctrl-C must not wait with it.
+/// Reads on a separate thread: a pipe may block its reader, and Ctrl-C must not be blocked with it.
 pub(super) fn read_ahead(input: Input, operation: Operation, start_line: u64) -> io::Result<Receiver<Incoming>> {
     let (sender, receiver) = bounded(READ_AHEAD);
     let read = move || {
         let mut rows = RowReader::new(input);
         let end = rows.send_all(operation, start_line, &sender).unwrap_or_else(End::Unreadable);
-        // Nobody receives it after Ctrl-C.
+        // After Ctrl-C, nothing receives it.
         let _ = sender.send(Incoming::End(end));
     };
     thread::Builder::new().name("rtm-room-rows".into()).spawn(read)?;
@@ -62,7 +62,7 @@ pub(super) fn read_ahead(input: Input, operation: Operation, start_line: u64) ->
 struct RowReader {
     csv: Reader<Input>,
     record: ByteRecord,
-    /// Where the last row begins; 0 before the first one.
+    /// The line where the last row begins; 0 before the first one.
     line: u64,
 }
 
@@ -117,7 +117,7 @@ impl RowReader {
     }
 }
 
-/// What the operating system said, without the words of the CSV library around it.
+/// The text of the operating system, without that of the CSV library around it.
 fn cause(error: csv::Error) -> String {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.to_string(),

@@ -1,4 +1,4 @@
-//! The run itself: rows become calls, a window of them in flight, and every call's outcome is accounted for.
+//! Runs the rows: each becomes a call, a window of them is in flight, and every outcome is accounted for.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -19,15 +19,15 @@ use crate::failure::is_without_connection;
 /// Why a run ended.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// With the last row.
+    /// After the last row.
     Complete,
     /// By Ctrl-C.
     Interrupted,
-    /// By an error that every further row would meet.
+    /// Because of an error that every further row would meet.
     Hopeless(Error),
-    /// The file could not be read on.
+    /// Because the rest of the file could not be read.
     Unreadable(String),
-    /// The report could not be written on.
+    /// Because the report could not be continued.
     ReportLost,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Runner<'a> {
     client: &'a Client,
     operation: Operation,
     window: usize,
-    /// The next run may do rows again that are in doubt. It gives messages new ids, so theirs may not be sent again.
+    /// Whether the next run may repeat rows in doubt. It would give messages new ids, so messages must not be repeated.
     may_repeat: bool,
     progress: Progress,
     stop: &'a Stop,
@@ -43,7 +43,7 @@ pub(super) struct Runner<'a> {
     judge: Judge,
     /// By line.
     in_flight: BTreeMap<u64, Try>,
-    /// Rows to be tried again, by the time and the line.
+    /// Rows to retry, by time and line.
     waiting: BTreeMap<(Instant, u64), Waiting>,
     outcomes: (Sender<Outcome>, Receiver<Outcome>),
     next_line: u64,
@@ -51,13 +51,13 @@ pub(super) struct Runner<'a> {
     pub(super) ledger: Ledger,
 }
 
-/// A row, and what has been tried for it.
+/// A row, and its tries so far.
 struct Try {
     row: Row,
     request: Request,
     sent: Instant,
     first_failure: Option<Instant>,
-    /// An earlier try may have been carried out.
+    /// Whether an earlier try may have been executed.
     is_uncertain: bool,
 }
 
@@ -66,7 +66,7 @@ struct Waiting {
     error: Error,
 }
 
-/// What became of the call for the row at a line.
+/// The outcome of the call for the row at a line.
 struct Outcome {
     line: u64,
     result: Result<(), Error>,
@@ -99,14 +99,14 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs until the rows end or nothing can come of them. Calls in flight are waited for, and so are rows that wait for
-    /// another try, unless the run ends before the file does.
+    /// Runs until the rows end or the run must stop. Waits for calls in flight, and for rows to be retried unless the
+    /// run ends before the file does.
     pub(super) fn run(&mut self, incoming: &Receiver<Incoming>) -> Ending {
         self.stop.begin();
         while !self.is_over() {
             if self.stop.is_wanted() {
                 self.ending = Some(Ending::Interrupted);
-                // Nothing comes of calls that wait for a server that is away.
+                // Calls that wait for an absent server achieve nothing.
                 if !self.client.is_connected() {
                     self.client.close();
                 }
@@ -123,7 +123,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The line to go on with.
+    /// The line to continue with.
     pub(super) fn remaining_line(&self) -> u64 {
         self.ledger.first_left_line().unwrap_or(self.next_line)
     }
@@ -145,7 +145,7 @@ impl<'a> Runner<'a> {
         }
         let has_room = self.in_flight.len() + self.waiting.len() < self.window && self.ledger.has_room();
         let wants_rows = self.ending.is_none() && has_room;
-        // Rows that were refused for the rate go first.
+        // Rows refused because of the rate go first.
         let is_turn = ready.is_some_and(|ready| ready <= now) && due.is_none_or(|due| due > now);
         let no_rows = never();
         let timer = match (ready, due) {
@@ -166,7 +166,7 @@ impl<'a> Runner<'a> {
                     self.settle(outcome);
                 }
             }
-            // The loop sees that a stop is wanted.
+            // The loop notices the request to stop.
             recv(self.stop.signal) -> _ => {}
             recv(timer) -> _ => {}
         }
@@ -222,7 +222,7 @@ impl<'a> Runner<'a> {
         let outcomes = self.outcomes.0.clone();
         self.pace.sent(attempt.sent);
         attempt.request.make(self.client, self.operation, move |result| {
-            // The run holds the receiver until it has every outcome.
+            // The run keeps the receiver until it has every outcome.
             let _ = outcomes.send(Outcome { line, result });
         });
         self.in_flight.insert(line, attempt);
@@ -258,7 +258,7 @@ impl<'a> Runner<'a> {
     }
 
     fn row_failed(&mut self, mut attempt: Try, error: Error, now: Instant) {
-        // A call that found no connection has waited for one since it was made.
+        // A call without a connection has been waiting for one since it was made.
         let began = if is_without_connection(&error) { attempt.sent } else { now };
         let first_failure = *attempt.first_failure.get_or_insert(began);
         attempt.is_uncertain |= error.may_have_executed();
@@ -295,14 +295,14 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// A run that ends tries nothing again.
+    /// When a run ends, nothing is retried.
     fn give_up_waiting(&mut self) {
         for (_, Waiting { attempt, error }) in std::mem::take(&mut self.waiting) {
             self.give_up(attempt, error);
         }
     }
 
-    /// Leaves the row to the next run, unless that might do it twice and nobody has said that this does no harm.
+    /// Leaves the row to the next run, unless that might execute it twice and the user has not allowed that.
     fn give_up(&mut self, attempt: Try, error: Error) {
         let Try { row, is_uncertain, .. } = attempt;
         if is_uncertain && !self.may_repeat {

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use crate::failure::INTERRUPTED;
 use crate::signals::on_stop_signal;
 
-/// What the thread that runs the rows and the one that takes the signal tell each other.
+/// The state shared by the thread that runs the rows and the one that handles the signal.
 pub(super) struct Stop {
     /// Gets a message at the first signal, to end a wait.
     pub(super) signal: Receiver<()>,
@@ -22,7 +22,7 @@ pub(super) struct Stop {
 #[derive(Default)]
 struct Shared {
     is_wanted: AtomicBool,
-    /// Rows are run. Before that, a signal has nothing to wait for.
+    /// Whether rows are being run. Before that, a signal need not wait.
     is_running: AtomicBool,
     /// The first line whose row has not ended.
     unfinished_line: AtomicU64,
@@ -59,7 +59,7 @@ impl Stop {
         Ok(stop)
     }
 
-    /// To be called before the first row.
+    /// Call this before the first row.
     pub(super) fn begin(&self) {
         self.shared.is_running.store(true, Ordering::SeqCst);
     }
@@ -68,7 +68,7 @@ impl Stop {
         self.shared.is_wanted.load(Ordering::SeqCst)
     }
 
-    /// To be called whenever a row begins or ends.
+    /// Call this whenever a row begins or ends.
     pub(super) fn publish(&self, next_line: u64, first_in_flight: Option<u64>, in_flight: usize) {
         self.shared.unfinished_line.store(first_in_flight.unwrap_or(next_line), Ordering::SeqCst);
         self.shared.in_flight.store(in_flight, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! What became of the rows, counted.
+//! Counts the outcomes of the rows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(super) struct Tally {
     pub(super) done: u64,
     failed_by_code: BTreeMap<ErrorCode, u64>,
     pub(super) tried_again: u64,
-    /// Calls that the server refused for their rate, so that they were made again.
+    /// Calls that the server refused because of their rate, and that were repeated.
     pub(super) over_the_rate: u64,
 }
 
@@ -30,8 +30,8 @@ impl Tally {
         self.done + self.failed()
     }
 
-    /// `next_line` is the line to go on with, where the file was not done to its end. Where there is little room, codes are
-    /// not named.
+    /// `next_line` is the line to continue with if the file was not completed. On a narrow terminal, codes are shown
+    /// without their names.
     pub(super) fn summary(&self, took: Duration, next_line: Option<u64>, is_narrow: bool) -> Reply {
         let (done, failed, tried_again) = (self.done, self.failed(), self.tried_again);
         let seconds = took.as_secs_f64();

@@ -1,4 +1,4 @@
-//! What a failed try means: for its row, and for all rows to come.
+//! The meaning of a failed try, for its row and for all further rows.
 
 use std::time::{Duration, Instant};
 
@@ -7,21 +7,21 @@ use rtm_server_sdk::{Error, ErrorCode, Retry};
 use crate::args::Bulk;
 use crate::failure::is_without_connection;
 
-/// So many rows with the same refusal, none between them done, stand for all that follow.
+/// How many consecutive rows must be refused with the same code to conclude that all further ones would be.
 const SHORTEST_STREAK: u64 = 100;
 
-/// What becomes of a row whose call failed.
+/// What to do with a row whose call failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is tried again after this time.
+    /// Retry it after this time.
     Again(Duration),
-    /// It is tried again when the server takes more calls.
+    /// Retry it when the server accepts more calls.
     AgainWhenSlower,
-    /// It failed for good.
+    /// It failed permanently.
     Failed,
 }
 
-/// Rows that were refused with the same code, one after the other.
+/// Consecutive rows refused with the same code.
 struct Streak {
     code: ErrorCode,
     rows: u64,
@@ -55,7 +55,7 @@ impl Judge {
     /// Judges the row. `first_failure` is when it failed for the first time.
     pub(super) fn judge(&self, error: &Error, first_failure: Instant, now: Instant) -> Verdict {
         if error.code() == ErrorCode::RTM_EC_FREQUENCY_LIMITED {
-            // A run that is slow may have rows wait for long: it goes on for as long as any are done.
+            // In a slow run, rows may wait for long. It continues as long as any rows are done.
             let since = first_failure.max(self.last_success);
             let is_in_time = now.saturating_duration_since(since) < self.retry_for;
             return if is_in_time { Verdict::AgainWhenSlower } else { Verdict::Failed };
@@ -72,7 +72,7 @@ impl Judge {
         if waited + pause < self.retry_for { Verdict::Again(pause) } else { Verdict::Failed }
     }
 
-    /// Whether a row that failed for good stands for all rows to come: then, the first line of those that it stands for.
+    /// If a row that failed permanently shows that all further ones would fail, returns the first line of the streak.
     pub(super) fn stands_for_the_rest(&mut self, error: &Error, line: u64) -> Option<u64> {
         let Error::Answer(answer) = error else { return is_without_connection(error).then_some(line) };
         let streak = match &mut self.streak {
