@@ -187,7 +187,7 @@ fn secret_is_shown_nowhere() {
 }
 
 #[test]
-fn call_without_a_connection_fails_where_auto_connect_is_off() {
+fn call_without_a_connection_fails_if_auto_connect_is_off() {
     guarded(|| {
         let server = AnsweringServer::start();
         let client = Client::builder(PID, SECRET, server.endpoint()).auto_connect(false).build().unwrap();

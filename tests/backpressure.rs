@@ -66,7 +66,7 @@ fn call_and_submit_wait_for_room_within_their_time_and_send_nothing() {
 }
 
 #[test]
-fn waiting_calls_go_on_as_soon_as_there_is_room() {
+fn waiting_calls_continue_once_there_is_a_permit() {
     guarded(|| {
         let (_server, client, connection, _pending, quests) = full(2);
         let callers: Vec<_> = (0..2)
@@ -127,7 +127,7 @@ fn timed_out(outcome: Result<(), Error>, connection: &Connection) {
 }
 
 #[test]
-fn room_is_given_back_on_every_path() {
+fn permits_are_released_on_every_path() {
     guarded(|| {
         let server = ScriptedServer::start();
         let client = fixtures::builder(server.endpoint()).max_in_flight(1).build().unwrap();
@@ -171,7 +171,7 @@ fn room_is_given_back_on_every_path() {
 }
 
 #[test]
-fn room_is_given_back_by_failed_connects() {
+fn failed_connects_release_permits() {
     guarded(|| {
         let port = ClosedPort::new();
         let client = fixtures::builder(port.endpoint()).max_in_flight(1).build().unwrap();
@@ -218,7 +218,7 @@ fn callback_makes_room_before_it_runs() {
 }
 
 #[test]
-fn callbacks_that_wait_behind_a_blocked_one_take_no_room_from_blocking_calls() {
+fn callbacks_behind_a_blocked_one_use_no_permits_of_blocking_calls() {
     guarded(|| {
         let server = AnsweringServer::start();
         let client = fixtures::builder(server.endpoint()).max_in_flight(2).build().unwrap();
@@ -241,7 +241,7 @@ fn callbacks_that_wait_behind_a_blocked_one_take_no_room_from_blocking_calls() {
 }
 
 #[test]
-fn full_send_buffer_has_a_setting_and_a_stage_of_its_own() {
+fn full_send_buffer_has_its_own_setting_and_stage() {
     guarded(|| {
         let server = ScriptedServer::with_options(Options { paused: true, receive_buffer: Some(4096) });
         let client = fixtures::builder(server.endpoint()).max_unsent(1).build().unwrap();
@@ -266,7 +266,7 @@ fn full_send_buffer_has_a_setting_and_a_stage_of_its_own() {
 }
 
 #[test]
-fn server_that_stops_reading_bounds_what_is_queued() {
+fn queue_is_bounded_if_the_server_stops_reading() {
     guarded(|| {
         let server = ScriptedServer::with_options(Options { paused: true, receive_buffer: Some(4096) });
         let client = fixtures::builder(server.endpoint()).max_in_flight(1_000_000).build().unwrap();

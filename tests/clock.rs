@@ -82,7 +82,7 @@ fn clock_that_is_ahead_is_corrected_too() {
 }
 
 #[test]
-fn every_call_in_flight_is_told_that_another_try_helps() {
+fn every_call_in_flight_learns_that_a_retry_helps() {
     guarded(|| {
         let gate = gate_ahead();
         let client = fixtures::client(gate.endpoint());
@@ -184,7 +184,7 @@ fn server_whose_clock_agrees_changes_nothing() {
 }
 
 #[test]
-fn refused_call_ends_in_its_time_though_pings_are_not_answered() {
+fn refused_call_ends_in_time_even_if_pings_are_not_answered() {
     guarded(|| {
         let server = AnsweringServer::with(|quest| {
             (quest.method != "*ping").then(|| wire::error_answer(quest.seq(), REFUSED, "Invalid server time"))
@@ -198,7 +198,7 @@ fn refused_call_ends_in_its_time_though_pings_are_not_answered() {
 }
 
 #[test]
-fn listening_begins_and_goes_on_though_the_clock_is_off() {
+fn listening_works_with_a_wrong_clock() {
     guarded(|| {
         let gate = gate_ahead();
         let client = fixtures::client(gate.endpoint());

@@ -34,7 +34,7 @@ impl Log for Logger {
 }
 
 #[test]
-fn operator_is_warned_once_and_told_how_far_the_clock_is_off() {
+fn operator_is_warned_once_of_a_wrong_clock_and_its_deviation() {
     guarded(|| {
         log::set_logger(&Logger).unwrap();
         log::set_max_level(LevelFilter::Trace);

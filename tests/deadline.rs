@@ -206,7 +206,7 @@ fn every_call_ends_by_its_own_deadline() {
 }
 
 #[test]
-fn deadline_is_kept_while_other_traffic_goes_on() {
+fn deadline_is_kept_while_other_traffic_continues() {
     guarded(|| {
         // Every quest except `getroominfo` is answered, and each answer triggers the next quest.
         let server = AnsweringServer::with(|quest| {
@@ -239,7 +239,7 @@ fn half_an_answer_does_not_stop_the_clock() {
 }
 
 #[test]
-fn connecting_has_a_time_of_its_own() {
+fn connecting_has_its_own_timeout() {
     guarded(|| {
         let hole = BlackHole::new();
         let client = fixtures::builder(hole.endpoint()).connect_timeout(SHORT).build().unwrap();
@@ -259,7 +259,7 @@ fn connecting_has_a_time_of_its_own() {
 }
 
 #[test]
-fn pending_resolves_by_its_deadline_though_nobody_waits() {
+fn pending_resolves_by_its_deadline_even_if_nobody_waits() {
     guarded(|| {
         let server = AnsweringServer::with(|_| None);
         let client = fixtures::client(server.endpoint());

@@ -72,7 +72,7 @@ fn cells(line: &str) -> Option<Vec<&str>> {
 }
 
 #[test]
-fn every_code_is_in_the_table_of_errors_with_all_that_the_library_says_of_it() {
+fn every_code_is_in_the_table_of_errors_with_its_properties() {
     let page = read("docs/errors.md");
     let listed: Vec<[&str; 5]> = page
         .lines()
@@ -180,7 +180,7 @@ fn every_page_with_rust_code_is_compiled() {
 }
 
 #[test]
-fn code_blocks_say_what_they_hold() {
+fn code_blocks_name_their_language() {
     for page in pages() {
         for block in Outline::of(&read(&page)).blocks {
             assert!(!block.starts_with("```\n"), "{}: a code block without a language:\n{block}", page.display());
@@ -240,7 +240,7 @@ fn every_function_is_on_the_page_of_the_room_api() {
 }
 
 #[test]
-fn every_function_has_an_example_of_its_own() {
+fn every_function_has_its_own_example() {
     for file in FUNCTIONS {
         let source = read(file);
         let functions: Vec<&str> = source.split("    pub fn ").collect();

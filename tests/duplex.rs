@@ -113,7 +113,7 @@ fn silent_server_is_pinged_and_kept() {
 }
 
 #[test]
-fn dead_server_is_found_and_the_error_says_so() {
+fn dead_server_is_detected_and_the_error_says_so() {
     guarded(|| {
         let server = ScriptedServer::start();
         let client = fixtures::builder(server.endpoint()).keep_alive(brisk()).build().unwrap();

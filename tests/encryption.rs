@@ -211,7 +211,7 @@ fn every_fault_over_an_encrypted_session_ends_in_time_and_the_next_call_works() 
 }
 
 #[test]
-fn flipped_bit_is_never_taken_for_another_answer() {
+fn flipped_bit_is_never_mistaken_for_another_answer() {
     guarded_for(Duration::from_secs(100), || {
         let key = GateKey::generate(Curve::Secp256k1).unwrap();
         let gate = gate().key(key.clone()).bind("127.0.0.1:0").unwrap();

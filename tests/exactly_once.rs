@@ -209,7 +209,7 @@ fn calls_fail_with_the_attempt_to_connect() {
 }
 
 #[test]
-fn bad_arguments_come_out_the_way_of_every_other_outcome() {
+fn bad_arguments_are_reported_like_every_other_outcome() {
     guarded(|| {
         let server = ScriptedServer::start();
         let client = fixtures::client(server.endpoint());
@@ -263,7 +263,7 @@ fn panic_in_the_executor_does_not_lose_the_callback() {
 }
 
 #[test]
-fn pending_is_tried_until_it_resolves() {
+fn pending_can_be_polled_until_it_resolves() {
     guarded(|| {
         let server = ScriptedServer::start();
         let client = fixtures::client(server.endpoint());
@@ -386,7 +386,7 @@ fn every_call_that_races_with_lost_connections_resolves() {
 }
 
 #[test]
-fn outcomes_that_come_together_are_all_there_when_the_oldest_is() {
+fn outcomes_of_one_read_are_all_there_once_the_oldest_is() {
     const CALLS: usize = 900;
     // Whether a thread could notice a missing outcome depends on where the system runs it.
     const ROUNDS: usize = 50;

@@ -167,7 +167,7 @@ fn black_hole_neither_accepts_nor_refuses() {
 }
 
 #[test]
-fn proxy_forwards_cuts_flips_and_repeats_where_it_is_told() {
+fn proxy_forwards_cuts_flips_and_repeats_on_request() {
     use Direction::ToServer;
     assert_eq!(through(Fault::None, b"0123456789"), b"0123456789");
     assert_eq!(through(Fault::Cut(ToServer, 4), b"0123456789"), b"0123");

@@ -44,7 +44,7 @@ fn mids(items: &[Result<Message, Error>]) -> Vec<Option<i64>> {
 }
 
 #[test]
-fn unreadable_row_is_told_in_its_place_beside_the_others_of_its_page() {
+fn unreadable_row_is_reported_in_its_place_among_the_others() {
     guarded(|| {
         let server = server(|cursor| {
             Some(match cursor {
@@ -65,7 +65,7 @@ fn unreadable_row_is_told_in_its_place_beside_the_others_of_its_page() {
 }
 
 #[test]
-fn unreadable_row_is_told_once_though_no_answer_has_a_cursor() {
+fn unreadable_row_is_reported_once_even_without_a_cursor() {
     guarded(|| {
         let server = server(|cursor| {
             Some(match cursor {
@@ -82,7 +82,7 @@ fn unreadable_row_is_told_once_though_no_answer_has_a_cursor() {
 }
 
 #[test]
-fn row_without_a_readable_id_is_told_once_though_the_next_page_begins_with_it() {
+fn row_without_a_readable_id_is_reported_once_even_if_it_comes_again() {
     guarded(|| {
         let rows = [row(1), Value::Nil, row(3), row(4)];
         let server = AnsweringServer::with(move |quest| {
@@ -139,7 +139,7 @@ fn failed_call_is_the_last_item() {
 }
 
 #[test]
-fn page_is_asked_for_when_the_one_before_was_taken_and_not_ahead() {
+fn page_is_requested_only_once_the_previous_one_was_taken() {
     guarded(|| {
         let server = server(|cursor| Some(page(vec![row(cursor + 1), row(cursor + 2)], (cursor + 2).into())));
         let client = fixtures::client(server.endpoint());
@@ -160,7 +160,7 @@ fn page_is_asked_for_when_the_one_before_was_taken_and_not_ahead() {
 }
 
 #[test]
-fn server_that_repeats_a_page_for_ever_does_not_hold_the_iterator_for_ever() {
+fn iterator_ends_if_the_server_repeats_a_page() {
     guarded(|| {
         let server = server(|_| Some(page(vec![row(1), row(2)], 2.into())));
         let client = fixtures::client(server.endpoint());
@@ -169,7 +169,7 @@ fn server_that_repeats_a_page_for_ever_does_not_hold_the_iterator_for_ever() {
 }
 
 #[test]
-fn server_that_leads_in_circles_does_not_hold_the_iterator_for_ever() {
+fn iterator_ends_if_the_server_leads_it_in_circles() {
     guarded(|| {
         let deleted = |id: i64| {
             let Value::Array(mut fields) = row(id) else { unreachable!() };

@@ -16,7 +16,7 @@ use common::scripted::ScriptedServer;
 use common::watchdog::guarded;
 
 #[test]
-fn hooks_are_told_of_every_connection() {
+fn hooks_run_for_every_connection() {
     guarded(|| {
         let server = ScriptedServer::start();
         let (sender, events) = unbounded();

@@ -44,7 +44,7 @@ fn check_next_call(server: &ScriptedServer, client: &Client) {
 }
 
 #[test]
-fn every_call_in_flight_is_told_why() {
+fn every_call_in_flight_gets_the_reason() {
     guarded(|| {
         let server = ScriptedServer::start();
         let client = eager(&server);

@@ -151,7 +151,7 @@ fn beside_uploads(client: &Client) -> Lateness {
 
 #[test]
 #[ignore = "measures: it needs a machine with nothing else to do"]
-fn other_calls_end_in_time_beside_large_ones() {
+fn other_calls_end_in_time_next_to_large_ones() {
     let server = LargeServer::start(&["--ignored", "--exact", "--nocapture", "server_of_large_answers"]);
     println!("{:>16} {:>6} {:>10} {:>10} {:>10}", "mode", "calls", "median", "p99", "worst");
     of_a_sleeping_thread(&server).print("a sleep");

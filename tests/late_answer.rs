@@ -95,7 +95,7 @@ fn second_answer_to_an_answered_call_is_dropped() {
 }
 
 #[test]
-fn answers_that_all_come_late_reach_nobody() {
+fn late_answers_reach_no_call() {
     guarded(|| {
         let (server, client, connection) = connected();
         // Long enough for all of them to be sent, even on a busy machine.

@@ -49,8 +49,8 @@ fn eager(server: &ScriptedServer) -> Client {
 }
 
 #[test]
-fn answers_that_nobody_waits_for_take_no_memory() {
-    within("answers_that_nobody_waits_for_take_no_memory", 48 * MIB, || {
+fn abandoned_answers_take_no_memory() {
+    within("abandoned_answers_take_no_memory", 48 * MIB, || {
         let server = ScriptedServer::start();
         let client = eager(&server);
         let pending = client.get_room_info(1).submit();
@@ -69,12 +69,12 @@ fn answers_that_nobody_waits_for_take_no_memory() {
 
 /// 480 MiB of answers are due, and nobody takes them.
 #[test]
-fn answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost() {
+fn undelivered_answers_stay_within_the_limit_and_none_is_lost() {
     const CALLS: usize = 60;
     const ANSWER: usize = 8 * MIB;
     const LIMIT: usize = 64 * MIB;
     // The answer being received may exceed the limit, twice over while its buffer grows. The server holds one.
-    within("answers_that_nobody_takes_stay_within_max_undelivered_and_nothing_is_lost", LIMIT + 5 * ANSWER, || {
+    within("undelivered_answers_stay_within_the_limit_and_none_is_lost", LIMIT + 5 * ANSWER, || {
         let server = ScriptedServer::start();
         let mut answer = wire::answer(0, &wire::map([("oinfo", "x".repeat(ANSWER).into())]));
         let builder = fixtures::builder(server.endpoint()).reconnect(ReconnectPolicy::never());
@@ -149,8 +149,8 @@ fn calls_to_a_server_that_does_not_read_stay_within_max_unsent() {
 
 /// 480 MB of events for two listeners, which take none until all have arrived.
 #[test]
-fn pushes_that_nobody_takes_stay_within_the_queues() {
-    within("pushes_that_nobody_takes_stay_within_the_queues", 96 * MIB, || {
+fn untaken_pushes_stay_within_the_queues() {
+    within("untaken_pushes_stay_within_the_queues", 96 * MIB, || {
         let server = ScriptedServer::start();
         let client = eager(&server);
         let starting = {

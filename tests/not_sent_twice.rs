@@ -77,7 +77,7 @@ fn quest_that_was_cut_anywhere_is_not_repeated() {
 }
 
 #[test]
-fn call_whose_answer_was_cut_anywhere_is_not_repeated() {
+fn call_with_a_truncated_answer_is_not_repeated() {
     guarded(|| {
         let server = AnsweringServer::start();
         for cut in [0, 1, 11, 12, 13, 16] {
@@ -161,7 +161,7 @@ fn failed_attempt_is_not_followed_by_another_for_the_same_call() {
 }
 
 #[test]
-fn calls_that_never_left_are_not_said_to_have_and_none_is_sent_twice() {
+fn unsent_calls_are_reported_as_unsent_and_none_is_sent_twice() {
     guarded(|| {
         let server = ScriptedServer::with_options(Options { paused: true, receive_buffer: Some(4096) });
         let client = eager(server.endpoint());

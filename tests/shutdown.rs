@@ -34,7 +34,7 @@ fn is_shutting_down(outcome: &Result<(), Error>) -> bool {
 }
 
 #[test]
-fn shutdown_waits_for_outcomes_and_callbacks_and_takes_no_new_calls() {
+fn shutdown_waits_for_outcomes_and_callbacks_and_accepts_no_calls() {
     guarded(|| {
         let server = ScriptedServer::start();
         let client = fixtures::client(server.endpoint());

@@ -97,7 +97,7 @@ fn connected(server: &ScriptedServer) -> Client {
 }
 
 #[test]
-fn call_that_never_left_says_so_and_is_not_sent_later() {
+fn unsent_call_reports_it_and_is_not_sent_later() {
     with_logger(|logger| {
         let server = ScriptedServer::start();
         let client = fixtures::client(server.endpoint());
@@ -127,7 +127,7 @@ fn call_that_never_left_says_so_and_is_not_sent_later() {
 }
 
 #[test]
-fn call_that_may_have_left_says_so() {
+fn call_that_may_have_been_sent_reports_it() {
     with_logger(|logger| {
         let server = ScriptedServer::start();
         let client = connected(&server);

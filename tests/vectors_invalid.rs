@@ -58,7 +58,7 @@ fn pending_call(server: &ScriptedServer, vector: &Invalid) -> (rtm_server_sdk::C
 }
 
 #[test]
-fn bytes_that_break_the_framing_close_the_connection_and_say_why() {
+fn broken_framing_closes_the_connection_with_a_reason() {
     guarded(|| {
         let server = ScriptedServer::start();
         let vectors = of(Scope::Connection);

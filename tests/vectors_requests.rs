@@ -82,7 +82,7 @@ fn check(vector: &Request, arguments: &Arguments, packet: &Packet) {
 }
 
 #[test]
-fn every_request_means_what_the_vendors_means() {
+fn every_request_means_the_same_as_the_vendors() {
     guarded(|| {
         let requests = vectors::requests();
         let (pid, secret) = (requests.common.pid.as_str(), requests.common.secret.as_str());
@@ -165,7 +165,7 @@ fn live_sequence_numbers_are_unique() {
 }
 
 #[test]
-fn answers_are_told_apart_by_their_sequence_number() {
+fn answers_are_matched_by_their_sequence_number() {
     guarded(|| {
         // Answers each call with its own room number, so that a mix-up shows.
         let server = AnsweringServer::with(|quest| {

@@ -101,7 +101,7 @@ fn every_answer_is_read_as_it_is_meant_and_leaves_the_connection_in_use() {
 }
 
 #[test]
-fn all_answers_are_read_when_they_come_at_once() {
+fn all_answers_are_read_if_they_arrive_at_once() {
     guarded(|| {
         let vectors = rooms::answers();
         answer_all_at_once(&frames(&vectors), |client, place| submit_vector(client, &vectors[place]));

@@ -124,7 +124,7 @@ fn body(packet: &Packet) -> rtm_server_sdk::MessageBody {
 }
 
 #[test]
-fn every_request_means_what_one_of_the_vendors_means() {
+fn every_request_means_the_same_as_one_of_the_vendors() {
     guarded(|| {
         let all = rooms::requests();
         let (server, client, connection) = connected();

@@ -89,7 +89,7 @@ fn run(server: &ScriptedServer, stream: &Stream, split: &Split) {
 }
 
 #[test]
-fn every_stream_gives_the_same_answers_for_every_cut() {
+fn every_stream_yields_the_same_answers_for_every_cut() {
     guarded(|| {
         let server = ScriptedServer::start();
         let streams = vectors::streams();

@@ -46,7 +46,7 @@ fn callback_that_connects_works_with_one_thread() {
 }
 
 #[test]
-fn blocking_calls_inside_callbacks_get_room_though_callbacks_hold_all_of_it() {
+fn blocking_calls_inside_callbacks_get_permits_even_if_callbacks_hold_all() {
     guarded(|| {
         let server = AnsweringServer::start();
         let client = fixtures::builder(server.endpoint()).max_in_flight(4).build().unwrap();
@@ -68,7 +68,7 @@ fn blocking_calls_inside_callbacks_get_room_though_callbacks_hold_all_of_it() {
 
 /// The only permit is held by a callback that waits for the very thread that waits for the permit.
 #[test]
-fn blocking_call_inside_a_callback_does_not_wait_for_the_callbacks_behind_it() {
+fn blocking_call_inside_a_callback_does_not_wait_for_later_callbacks() {
     guarded(|| {
         let server = AnsweringServer::start();
         let client = fixtures::builder(server.endpoint()).max_in_flight(1).build().unwrap();

@@ -15,7 +15,7 @@ use crate::common::{SOON, receive};
 
 /// Returns the best of several tries, because a busy machine may delay any one of them.
 #[test]
-fn dropping_a_client_does_not_wait_for_those_who_hold_a_pending() {
+fn dropping_a_client_does_not_wait_for_a_pending() {
     guarded(|| {
         let server = AnsweringServer::start();
         let drop_one = || {

@@ -20,7 +20,7 @@ fn with_executor(server: &AnsweringServer) -> (Client, Receiver<Job>) {
 }
 
 #[test]
-fn executor_runs_callbacks_where_it_is_told() {
+fn executor_runs_callbacks_where_the_user_wants() {
     guarded(|| {
         let server = AnsweringServer::start();
         let (client, jobs) = with_executor(&server);

@@ -25,7 +25,7 @@ fn panic_in_a_callback_ends_there() {
 }
 
 #[test]
-fn panic_whose_value_panics_when_it_is_dropped_ends_there_too() {
+fn panic_whose_value_panics_on_drop_is_contained_too() {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -55,7 +55,7 @@ impl Drop for NestedBomb {
 }
 
 #[test]
-fn panics_nested_in_what_was_thrown_end_there_too() {
+fn panics_nested_in_the_payload_are_contained_too() {
     guarded(|| {
         let (_server, client) = with_server();
         for depth in 1..4 {

@@ -20,7 +20,7 @@ fn built(configure: impl FnOnce(GateBuilder) -> GateBuilder) -> (Gate, Peer) {
 }
 
 #[test]
-fn injected_answer_comes_in_place_of_the_calls_own() {
+fn injected_answer_replaces_the_calls_own() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     gate.inject(Fault::answer(LIMITED, "slow down").on("addroommember").times(2));
@@ -46,7 +46,7 @@ fn fault_applies_before_the_signature_and_to_methods_that_the_gate_does_not_know
 }
 
 #[test]
-fn late_answer_is_overtaken_and_comes_once_its_time_has_come() {
+fn late_answer_is_overtaken_and_sent_when_due() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     gate.inject(Fault::delay(Duration::from_secs(3600)).on("addroommember"));
@@ -63,7 +63,7 @@ fn late_answer_is_overtaken_and_comes_once_its_time_has_come() {
 }
 
 #[test]
-fn late_answer_comes_without_help_too_and_to_a_peer_that_sends_no_more() {
+fn late_answer_is_sent_on_its_own_even_to_a_half_closed_peer() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     let delay = Duration::from_millis(50);
@@ -87,7 +87,7 @@ fn silenced_quest_is_not_executed_and_others_are_answered() {
 }
 
 #[test]
-fn disconnect_delivers_what_was_answered_before_and_executes_nothing_more() {
+fn disconnect_delivers_earlier_answers_and_executes_nothing_more() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     gate.inject(Fault::disconnect().on("addroommember").times(1));
@@ -137,7 +137,7 @@ fn all_connections_are_cut_at_once_and_new_ones_taken() {
 }
 
 #[test]
-fn paused_gate_takes_connections_and_answers_once_it_goes_on() {
+fn paused_gate_accepts_connections_and_answers_once_resumed() {
     let gate = gate();
     let mut old = Peer::connect(&gate);
     assert_eq!(old.ask("*ping", vec![]).code(), 0);
@@ -166,7 +166,7 @@ fn answer_that_is_delayed_for_ever_does_not_come() {
 }
 
 #[test]
-fn gate_whose_clock_is_moved_on_for_ever_goes_on_serving() {
+fn gate_whose_clock_is_moved_to_the_limit_keeps_serving() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     for seconds in (32..64).map(|bit| 1 << bit) {
@@ -213,7 +213,7 @@ fn user_of_a_gate_with_single_rooms_leaves_one_for_the_next() {
 }
 
 #[test]
-fn repeated_signature_is_accepted_where_that_is_asked_for() {
+fn repeated_signature_is_accepted_if_configured() {
     let (_gate, mut peer) = built(|builder| builder.accept_repeated_signatures(true));
     let quest = signed("getroominfo", params! { "rid" => 1 });
     assert_eq!([quest.clone(), quest].map(|quest| peer.ask("getroominfo", quest).code()), [0, 0]);
@@ -228,7 +228,7 @@ fn gate_with_nagles_algorithm_serves_all_the_same() {
 }
 
 #[test]
-fn packets_that_are_not_whole_hold_a_bounded_memory_in_all() {
+fn incomplete_packets_use_bounded_memory_in_total() {
     const PEERS: usize = 40;
     const PART: usize = 7 * 1024 * 1024;
     let gate = gate();
@@ -252,7 +252,7 @@ fn packets_that_are_not_whole_hold_a_bounded_memory_in_all() {
 }
 
 #[test]
-fn connection_that_broke_the_protocol_is_cut_though_its_peer_stays() {
+fn connection_that_violated_the_protocol_is_cut_even_if_its_peer_stays() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     peer.send(b"nonsense");

@@ -176,7 +176,7 @@ fn answers_and_quests_before_a_broken_packet_count() {
 }
 
 #[test]
-fn answers_before_a_broken_packet_arrive_though_they_do_not_fit_the_socket() {
+fn answers_before_a_broken_packet_arrive_even_if_they_exceed_the_socket() {
     const ASKS: u32 = 300;
     const INFO: usize = 60_000;
     let (gate, mut peer) = gate_with_info(INFO);
@@ -251,7 +251,7 @@ fn allow_open_files(wanted: u64) {
 fn allow_open_files(_wanted: u64) {}
 
 #[test]
-fn peer_that_does_not_read_is_not_executed_for_until_it_does() {
+fn quests_of_a_peer_that_does_not_read_are_not_executed() {
     const ASKS: u32 = 3000;
     const INFO: usize = 60_000;
     let (gate, mut peer) = gate_with_info(INFO);
@@ -299,7 +299,7 @@ fn flood_on_one_connection_does_not_starve_another() {
 }
 
 #[test]
-fn peer_that_sends_no_more_still_gets_its_answers() {
+fn half_closed_peer_still_gets_its_answers() {
     const ASKS: u32 = 500;
     let (gate, mut peer) = gate_with_info(20_000);
     let asks: Vec<u8> = (0..ASKS).flat_map(ask_for_info).collect();
@@ -313,7 +313,7 @@ fn peer_that_sends_no_more_still_gets_its_answers() {
 }
 
 #[test]
-fn idle_connection_is_closed_where_that_is_asked_for() {
+fn idle_connection_is_closed_if_configured() {
     let timeout = Duration::from_millis(200);
     let gate = Gate::builder().project(80_000_001, SECRET).idle_timeout(timeout).bind("127.0.0.1:0").unwrap();
     let start = Instant::now();

@@ -19,7 +19,7 @@ fn endpoint_is_the_real_port() {
 }
 
 #[test]
-fn port_that_is_taken_is_a_system_error_that_says_so() {
+fn port_in_use_is_a_system_error() {
     let gate = gate();
     let error = Gate::builder().project(1, SECRET).bind(gate.endpoint()).unwrap_err();
     assert!(matches!(error, Error::System(_)));

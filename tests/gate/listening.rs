@@ -86,7 +86,7 @@ fn message_reaches_every_connection_that_listens_the_senders_own_included() {
 }
 
 #[test]
-fn pushes_come_in_order_under_numbers_of_the_gates_own() {
+fn pushes_arrive_in_order_with_the_gates_own_numbers() {
     let (gate, mut speaker) = rooms();
     let mut listener = Peer::connect(&gate);
     listener.result("setlisten", params! { "room" => true });
@@ -117,7 +117,7 @@ fn groups_users_and_events_are_pushed_too() {
 }
 
 #[test]
-fn lists_booleans_and_maps_say_what_is_listened_to() {
+fn lists_booleans_and_maps_select_subscriptions() {
     let map = |keys: Vec<Value>| Value::Map(keys.into_iter().map(|key| (key, Value::Map(vec![]))).collect());
     let cases: [(&str, Params, Vec<i64>); 12] = [
         ("addlisten", params! { "rids" => ints([1]), "gids" => ints([2]) }, vec![1, 4]),
@@ -179,7 +179,7 @@ fn ill_typed_list_is_200034_and_changes_nothing() {
 }
 
 #[test]
-fn projects_do_not_hear_each_other_and_both_hear_what_a_test_pushes() {
+fn projects_do_not_share_pushes_except_those_of_a_test() {
     let gate = Gate::builder().project(80_000_001, SECRET).project(-5, "other").bind("127.0.0.1:0").unwrap();
     let mut other = Peer::connect(&gate);
     let (salt, ts) = (fresh_salt(), unix_s());
@@ -212,7 +212,7 @@ fn connection_that_has_ended_is_forgotten() {
 }
 
 #[test]
-fn those_who_listen_to_events_are_pinged() {
+fn listeners_to_events_are_pinged() {
     let gate = gate();
     let (mut events, mut rooms) = (Peer::connect(&gate), Peer::connect(&gate));
     events.result("addlisten", params! { "events" => texts(["login"]) });
@@ -228,7 +228,7 @@ fn those_who_listen_to_events_are_pinged() {
 }
 
 #[test]
-fn listener_that_does_not_read_is_closed_and_stalls_nobody() {
+fn listener_that_does_not_read_is_closed_and_stalls_no_other() {
     let (gate, mut speaker) = rooms();
     let mut deaf = Peer::connect(&gate);
     deaf.result("setlisten", params! { "room" => true });

@@ -81,7 +81,7 @@ fn empty_batch_is_200033() {
 }
 
 #[test]
-fn message_is_told_as_it_was_sent() {
+fn message_is_pushed_as_it_was_sent() {
     let (_gate, mut peer) = room_with_member();
     let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     let bodies = [Value::from("你好 \u{0}🎉"), Value::Binary(vec![0, 0xff]), Value::Binary(b"hi".to_vec()), "".into()];
@@ -112,7 +112,7 @@ fn only_members_who_are_not_banned_may_speak() {
 }
 
 #[test]
-fn repeated_mid_is_200053_for_its_sender_and_room_alone() {
+fn repeated_mid_is_200053_only_for_its_sender_and_room() {
     let (_gate, mut peer) = room_with_member();
     peer.result("addroommembers", params! { "rid" => 2, "uids" => ints([7, 8]) });
     peer.result("sendroommsg", chat(1, "x"));
@@ -142,7 +142,7 @@ fn message_that_is_too_large_or_of_an_unknown_type_is_refused() {
 }
 
 #[test]
-fn pages_go_both_ways_past_what_arrives_and_what_is_deleted_between_them() {
+fn pages_work_in_both_directions_while_messages_arrive_and_are_deleted() {
     for newest_first in [true, false] {
         let (_gate, mut peer) = room_with_member();
         for mid in 1..=50 {
@@ -166,7 +166,7 @@ fn pages_go_both_ways_past_what_arrives_and_what_is_deleted_between_them() {
 }
 
 #[test]
-fn page_has_at_most_20_rows_of_the_types_and_times_that_are_asked_for() {
+fn page_has_at_most_20_rows_of_the_requested_types_and_times() {
     let (_gate, mut peer) = room_with_member();
     for mid in 1..=30 {
         peer.result("sendroommsg", set(chat(mid, "x"), "mtype", if mid % 3 == 0 { 32 } else { 30 }));
@@ -195,7 +195,7 @@ fn room_keeps_its_last_500_messages() {
 }
 
 #[test]
-fn deleted_message_is_marked_in_the_history_and_gone_elsewhere() {
+fn deleted_message_is_marked_in_the_history_and_absent_elsewhere() {
     let (_gate, mut peer) = room_with_member();
     peer.result("sendroommsg", chat(1, "secret"));
     peer.result("delmsg", key(1));

@@ -42,7 +42,7 @@ fn infos_are_set_one_by_one_or_together() {
 }
 
 #[test]
-fn counts_come_under_strings() {
+fn counts_have_strings_as_keys() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     for (room, uid) in [(5, 1), (5, 2), (-6, 1)] {
@@ -130,7 +130,7 @@ fn integral_floats_and_wide_integers_are_integers() {
 }
 
 #[test]
-fn keys_come_in_any_order_with_strangers_among_them_and_bytes_behind() {
+fn keys_may_be_unordered_with_unknown_ones_and_trailing_bytes() {
     let gate = gate();
     let mut peer = Peer::connect(&gate);
     let strange = map(vec![(Value::Nil, ints([1, 2])), (Value::F64(0.5), Value::Ext(5, vec![1, 2, 3]))]);

@@ -50,7 +50,7 @@ fn union_grows_and_shrinks_with_the_listeners() {
 }
 
 #[test]
-fn listener_to_what_is_granted_already_needs_no_quest() {
+fn listener_covered_by_the_granted_union_needs_no_quest() {
     guarded(|| {
         let pair = Pair::new();
         let _all = pair.listen(Listen::new().all_rooms());
@@ -59,7 +59,7 @@ fn listener_to_what_is_granted_already_needs_no_quest() {
 }
 
 #[test]
-fn refusal_is_the_error_of_its_own_listener() {
+fn refusal_fails_only_its_own_listener() {
     guarded(|| {
         let pair = Pair::new();
         let listener = pair.listen(Listen::new().room(ROOM));
@@ -139,7 +139,7 @@ fn impossible_subscription_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn listening_fails_like_a_call_where_nobody_can_be_reached() {
+fn listening_fails_like_a_call_if_no_server_can_be_reached() {
     guarded(|| {
         let client = fixtures::client("127.0.0.1:1");
         assert_eq!(code(client.listen(Listen::new().room(1)).start()), 20_012);

@@ -45,7 +45,7 @@ fn push_is_answered_while_the_listener_is_busy() {
 }
 
 #[test]
-fn each_listener_gets_what_it_asked_for_once_and_in_order() {
+fn each_listener_gets_what_it_subscribed_to_once_and_in_order() {
     guarded(|| {
         let pair = Pair::new();
         let room = pair.listen(Listen::new().room(1));
@@ -85,7 +85,7 @@ fn broken_push_is_answered_and_harms_nothing() {
 }
 
 #[test]
-fn listener_waits_and_looks_as_it_is_told() {
+fn listener_waits_and_polls() {
     guarded(|| {
         let pair = Pair::new();
         let listener = pair.listen(Listen::new().room(ROOM));
@@ -100,7 +100,7 @@ fn listener_waits_and_looks_as_it_is_told() {
 }
 
 #[test]
-fn closed_client_ends_its_listeners_after_what_was_queued() {
+fn closed_client_ends_its_listeners_after_queued_pushes() {
     guarded(|| {
         let pair = Pair::new();
         let listener = pair.listen(Listen::new().room(ROOM));
@@ -133,7 +133,7 @@ fn last_client_that_is_dropped_wakes_a_waiting_listener() {
 }
 
 #[test]
-fn dropped_listener_gets_nothing_more_and_others_go_on() {
+fn dropped_listener_gets_nothing_more_and_others_continue() {
     guarded(|| {
         let pair = Pair::new();
         let one = pair.listen(Listen::new().room(1));
@@ -146,7 +146,7 @@ fn dropped_listener_gets_nothing_more_and_others_go_on() {
 }
 
 #[test]
-fn slow_listener_loses_what_does_not_fit_and_is_told() {
+fn slow_listener_loses_what_does_not_fit_and_gets_a_gap() {
     guarded(|| {
         let pair = Pair::new();
         let slow = pair.start(|listening| listening.queue(10), Listen::new().room(ROOM));

@@ -69,7 +69,7 @@ fn push(seq: u32, mid: i64) -> Vec<u8> {
 }
 
 #[test]
-fn missed_messages_are_delivered_in_order_before_what_is_new() {
+fn missed_messages_are_delivered_in_order_before_newer_ones() {
     guarded(|| {
         let (mut pair, listener) = filling([60, 50]);
         pair.connection.send(&push(1, 100));
@@ -129,7 +129,7 @@ fn history_that_cannot_be_read_is_a_gap_with_its_error() {
 }
 
 #[test]
-fn history_that_does_not_reach_back_is_a_gap_before_what_it_has() {
+fn history_that_does_not_reach_back_is_a_gap_before_its_rows() {
     guarded(|| {
         let (pair, listener) = filling_again([100]);
         pair.give_history([200, 300]);
@@ -153,7 +153,7 @@ fn history_whose_older_messages_are_still_there_reaches_back() {
 }
 
 #[test]
-fn catch_up_goes_on_when_the_connection_is_lost_again() {
+fn catch_up_continues_if_the_connection_is_lost_again() {
     guarded(|| {
         let (mut pair, listener) = filling_again([100]);
         pair.give_history(100..120);
@@ -171,7 +171,7 @@ fn catch_up_goes_on_when_the_connection_is_lost_again() {
 }
 
 #[test]
-fn what_has_no_history_is_told_as_a_gap_all_the_same() {
+fn events_without_a_history_still_get_a_gap() {
     guarded(|| {
         let mut pair = Pair::new();
         let listener = pair.fill(Listen::new().room(ROOM).event("login"), [100]);

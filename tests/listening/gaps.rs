@@ -8,7 +8,7 @@ use crate::common::wire;
 use crate::{Pair, ROOM, heard, next};
 
 #[test]
-fn reconnect_is_told_with_the_time_of_the_last_message() {
+fn reconnect_is_reported_with_the_time_of_the_last_message() {
     guarded(|| {
         let mut pair = Pair::new();
         let listener = pair.listen(Listen::new().room(ROOM));
@@ -24,7 +24,7 @@ fn reconnect_is_told_with_the_time_of_the_last_message() {
 }
 
 #[test]
-fn quiet_reconnect_is_told_too() {
+fn quiet_reconnect_is_reported_too() {
     guarded(|| {
         let mut pair = Pair::new();
         let listener = pair.listen(Listen::new().event("login"));
@@ -34,7 +34,7 @@ fn quiet_reconnect_is_told_too() {
 }
 
 #[test]
-fn gap_stands_before_what_is_pushed_ahead_of_the_answer() {
+fn gap_precedes_pushes_that_arrive_before_the_answer() {
     guarded(|| {
         let mut pair = Pair::new();
         let listener = pair.listen(Listen::new().room(ROOM));

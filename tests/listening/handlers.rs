@@ -39,7 +39,7 @@ fn handler_gets_pushes_one_at_a_time_and_in_order() {
 }
 
 #[test]
-fn blocked_handler_holds_up_neither_handlers_nor_callbacks_nor_calls() {
+fn blocked_handler_delays_neither_handlers_nor_callbacks_nor_calls() {
     guarded(|| {
         let pair = Pair::new();
         let (release, blocked) = bounded::<()>(0);
@@ -130,7 +130,7 @@ fn guard_may_be_dropped_inside_its_own_handler() {
 }
 
 #[test]
-fn closed_client_lets_a_handler_have_what_was_queued() {
+fn closed_client_passes_queued_pushes_to_handlers() {
     guarded(|| {
         let pair = Pair::new();
         let (release, blocked) = bounded::<()>(0);

@@ -37,7 +37,7 @@ fn connection_is_closed_on_request() {
 }
 
 #[test]
-fn everything_is_answered_late_behind_the_faults() {
+fn all_other_quests_are_answered_late_after_the_faults() {
     let (_gate, mut peer) = serving(&["--delay", "200ms", "--fault", "addroommember:200010x1"]);
     assert_eq!(add(&mut peer, 1, 2), 200_010);
     let asked = Instant::now();

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn server_that_refuses_everything_is_asked_ever_less() {
+    fn server_that_refuses_everything_is_asked_less_and_less() {
         let start = Instant::now();
         let mut pace = Pace::new(None, start);
         let mut now = start;
