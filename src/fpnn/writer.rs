@@ -26,22 +26,22 @@ impl<'a> PayloadWriter<'a> {
         written(encode::write_array_len(self.out, wire_len(len)));
     }
 
-    /// A string.
+    /// Writes a string.
     pub fn str(&mut self, text: &str) {
         written(encode::write_str(self.out, text));
     }
 
-    /// A string of bytes.
+    /// Writes bytes.
     pub fn bin(&mut self, bytes: &[u8]) {
         written(encode::write_bin(self.out, bytes));
     }
 
-    /// An integer; one that is not negative in the unsigned forms, as the vendor's server does.
+    /// Writes an integer. A non-negative one uses the unsigned forms, as the vendor's server does.
     pub fn int(&mut self, value: i64) {
         written(encode::write_sint(self.out, value));
     }
 
-    /// A boolean.
+    /// Writes a boolean.
     pub fn bool(&mut self, value: bool) {
         written(encode::write_bool(self.out, value));
     }

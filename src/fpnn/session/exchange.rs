@@ -14,8 +14,8 @@ use crate::fpnn::method::MethodName;
 /// The name of the quest that begins an encrypted session.
 const METHOD: MethodName<'static> = MethodName::literal("*key");
 
-/// One connection's key exchange: the quest to send in the clear, and the ciphers of everything after it, its answer
-/// included.
+/// A connection's key exchange: the quest to send in plain text, and the ciphers for everything after it, including its
+/// answer.
 pub struct KeyExchange {
     public_key: Vec<u8>,
     key_bits: KeyBits,
@@ -25,7 +25,7 @@ pub struct KeyExchange {
 }
 
 impl KeyExchange {
-    /// Makes a key pair for one connection, and with it the session's ciphers.
+    /// Generates a key pair for one connection, and derives the session's ciphers.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl KeyExchange {
         Ok(KeyExchange { public_key, key_bits: settings.key_bits, mode: settings.mode, encryptor, decryptor })
     }
 
-    /// Writes the quest, which must be the connection's first frame, at the end of `out`.
+    /// Appends the quest to `out`. It must be the connection's first frame.
     pub fn write_quest(&self, out: &mut Vec<u8>, seq: u32) {
         let mut frame = FrameWriter::two_way_quest(out, seq, METHOD);
         let stream_mode = self.mode == CipherMode::Stream;
@@ -49,7 +49,7 @@ impl KeyExchange {
         frame.finish();
     }
 
-    /// The ciphers of the session.
+    /// Returns the ciphers of the session.
     #[must_use]
     pub fn into_session(self) -> (Encryptor, Decryptor) {
         (self.encryptor, self.decryptor)

@@ -4,8 +4,8 @@ use elliptic_curve::pkcs8::{ObjectIdentifier, der, spki};
 
 use super::curve::Curve;
 
-/// What is wrong with a key that was loaded. Each text continues "the key cannot be used:", and none contains any part
-/// of the key.
+/// What is wrong with a loaded key. Each text continues "the key cannot be used:", and none contains any part of the
+/// key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {

@@ -1,5 +1,5 @@
-//! Encrypted sessions (section 3): turns keys of elliptic curves into an [`Encryptor`](super::Encryptor) and a
-//! [`Decryptor`](super::Decryptor).
+//! Encrypted sessions (section 3): derives an [`Encryptor`](super::Encryptor) and a [`Decryptor`](super::Decryptor)
+//! from elliptic-curve keys.
 
 mod aes_cfb;
 mod cipher_options;

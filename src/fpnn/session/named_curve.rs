@@ -1,4 +1,4 @@
-//! Which of the four curves a key names.
+//! Finds the curve that a key names.
 
 use elliptic_curve::pkcs8::ObjectIdentifier;
 use elliptic_curve::pkcs8::spki::AlgorithmIdentifierRef;
@@ -15,7 +15,7 @@ pub(super) fn curve_of_algorithm(algorithm: AlgorithmIdentifierRef<'_>) -> Resul
     curve_of_oid(oid)
 }
 
-/// The curve that `oid` stands for.
+/// Returns the curve with this `oid`.
 pub(super) fn curve_of_oid(oid: ObjectIdentifier) -> Result<Curve, KeyError> {
     Curve::ALL.into_iter().find(|curve| curve.oid() == oid).ok_or(KeyError::UnknownCurve(oid))
 }

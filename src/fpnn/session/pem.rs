@@ -5,12 +5,12 @@ use zeroize::Zeroizing;
 
 use super::key_error::KeyError;
 
-/// The line width that the strict reader of PEM insists on.
+/// The line width that the strict PEM reader requires.
 const STRICT_WIDTH: usize = 64;
 
-/// The DER inside the first block `label` of `text`.
+/// Returns the DER in the first block `label` of `text`.
 ///
-/// As OpenSSL does, it takes text and other blocks before and after the block, lines of any length, and white space in
+/// Like OpenSSL, it accepts text and other blocks before and after the block, lines of any length, and white space in
 /// and between the lines.
 pub(super) fn read_block(text: &[u8], label: &'static str) -> Result<SecretDocument, KeyError> {
     if text.trim_ascii().is_empty() {
@@ -21,7 +21,7 @@ pub(super) fn read_block(text: &[u8], label: &'static str) -> Result<SecretDocum
     Ok(der)
 }
 
-/// The block as the strict reader wants it: lines of 64 characters, and nothing around it.
+/// Converts the block to the form that the strict reader requires: lines of 64 characters, without anything around it.
 fn strict_block(text: &[u8], label: &'static str) -> Result<Zeroizing<String>, KeyError> {
     let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
     let begin_at = position(text, &begin).ok_or(KeyError::NoPemBlock(label))?;
@@ -32,7 +32,7 @@ fn strict_block(text: &[u8], label: &'static str) -> Result<Zeroizing<String>, K
         return Err(broken(pem::Error::HeaderDisallowed));
     }
 
-    // Large enough from the start: a string that grows leaves copies of a private key behind.
+    // Large enough from the start, because a growing string would leave copies of a private key behind.
     let mut block = Zeroizing::new(String::with_capacity(begin.len() + 2 * body.len() + end.len() + 4));
     block.push_str(&begin);
     for (at, c) in body.chars().filter(|c| !c.is_ascii_whitespace()).enumerate() {

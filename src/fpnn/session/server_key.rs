@@ -19,9 +19,9 @@ use super::pem::read_block;
 use super::session_key::SessionKey;
 use crate::fpnn::cipher::{Decryptor, Encryptor};
 
-/// The label of a private key in the encoding of `openssl ecparam -genkey`.
+/// The label of a private key as written by `openssl ecparam -genkey`.
 const SEC1_LABEL: &str = "EC PRIVATE KEY";
-/// The label of a private key in the encoding of `openssl genpkey`.
+/// The label of a private key as written by `openssl genpkey`.
 const PKCS8_LABEL: &str = "PRIVATE KEY";
 
 /// A server's private key. Wiped when it is dropped.
@@ -30,7 +30,7 @@ pub struct ServerKey {
 }
 
 impl ServerKey {
-    /// A new key on `curve`.
+    /// Generates a key on `curve`.
     ///
     /// # Errors
     ///
@@ -81,13 +81,13 @@ impl ServerKey {
         Ok(ServerKey { private: private.map_err(ServerKeyError::EcPrivateKey)? })
     }
 
-    /// The curve that the key is on, and that clients must use.
+    /// The curve of the key, which clients must use too.
     #[must_use]
     pub fn curve(&self) -> Curve {
         self.private.curve()
     }
 
-    /// The private key as PEM (PKCS#8), for the server to keep.
+    /// Encodes the private key as PEM (PKCS#8), for the server to keep.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl ServerKey {
         self.private.to_pem()
     }
 
-    /// The public key as PEM, for clients.
+    /// Encodes the public key as PEM, for clients.
     ///
     /// # Errors
     ///
@@ -105,13 +105,13 @@ impl ServerKey {
         self.private.public_pem()
     }
 
-    /// The ciphers of the session that a client asked for with `*key`: `client_public` is X and Y at the curve's full
-    /// width, `bits` the length of the AES key.
+    /// Returns the ciphers of the session that a client requested with `*key`. `client_public` is X and Y at the
+    /// curve's full width; `bits` is the length of the AES key.
     ///
     /// # Errors
     ///
     /// The client's point has the wrong length or is not on the curve, or there is no AES key of `bits` bits. The
-    /// reference server closes the connection without an answer then.
+    /// reference server then closes the connection without an answer.
     pub fn accept(
         &self,
         client_public: &[u8],
@@ -135,7 +135,7 @@ impl fmt::Debug for ServerKey {
     }
 }
 
-/// What is wrong with a server's key, or with what a client asks of it. No text holds any part of the key.
+/// What is wrong with a server's key or with a client's request. No text contains any part of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerKeyError {
@@ -163,7 +163,7 @@ pub enum ServerKeyError {
     UnknownBits(i64),
 }
 
-/// A private key whose curve is known at run time only.
+/// A private key whose curve is known only at run time.
 trait ServerScalar: Send + Sync {
     fn curve(&self) -> Curve;
     fn secret_with(&self, client_public: &[u8]) -> Result<SharedSecret, ServerKeyError>;
@@ -193,7 +193,7 @@ fn boxed<C: CurveType>(key: SecretKey<C>) -> Box<dyn ServerScalar> {
     Box::new(key)
 }
 
-/// Reads a client's point: X and Y at the curve's full width, with nothing in front.
+/// Decodes a client's point: X and Y at the curve's full width, without a prefix.
 fn read_bare_point<C: CurveType>(bytes: &[u8]) -> Result<PublicKey<C>, ServerKeyError> {
     let expected = 2 * FieldBytes::<C>::default().len();
     if bytes.len() != expected {

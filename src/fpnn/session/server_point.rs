@@ -1,4 +1,4 @@
-//! [`ServerPoint`]: a server's public key, as the client's side of the exchange needs it.
+//! [`ServerPoint`]: a server's public key, for the client's side of the exchange.
 
 use std::io;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use super::ecdh::{RandomSource, SharedSecret, bare_point, fresh_key, read_point,
 use super::key_error::KeyError;
 use super::named_curve::curve_of_algorithm;
 
-/// A server's public key, whose curve is known at run time only.
+/// A server's public key, whose curve is known only at run time.
 pub(super) trait ServerPoint: Send + Sync {
     fn curve(&self) -> Curve;
 
-    /// Makes a key pair. Gives its public half as it is sent, and the secret between its private half and the server.
+    /// Generates a key pair. Returns its public half as it is sent, and the secret shared with the server.
     fn exchange(&self, random: RandomSource<'_>) -> io::Result<(Vec<u8>, SharedSecret)>;
 }
 

@@ -1,4 +1,4 @@
-//! A session's key, derived from the shared secret, and the ciphers of both directions made of it.
+//! A session's key, derived from the shared secret, and the ciphers of both directions.
 
 use md5::{Digest, Md5};
 
@@ -22,7 +22,8 @@ impl SessionKey {
         SessionKey { key: AesKey::derive(secret, bits), iv }
     }
 
-    /// The ciphers of one side. Both directions start from the same key and IV, so that both sides look the same.
+    /// Creates the ciphers of one side. Both directions start from the same key and IV, so both sides have the same
+    /// ciphers.
     pub(super) fn ciphers(&self, mode: CipherMode) -> (Encryptor, Decryptor) {
         let SessionKey { key, iv } = self;
         match mode {
@@ -38,7 +39,7 @@ impl SessionKey {
     }
 }
 
-/// One side of a session whose shared secret is known, without a key exchange: for this crate's fuzz targets.
+/// Creates one side of a session with a known shared secret, without a key exchange. For this crate's fuzz targets.
 #[cfg(feature = "unstable-internals")]
 #[must_use]
 pub fn session_of_secret(secret: &[u8; KEY_LEN_256], bits: KeyBits, mode: CipherMode) -> (Encryptor, Decryptor) {

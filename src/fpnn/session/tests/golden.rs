@@ -1,11 +1,11 @@
-//! The golden sessions: the same keys, the same bytes, however they are cut; and the bytes that must be refused.
+//! The golden sessions: the same keys and bytes, however they are split, and bytes that must be refused.
 
 use super::super::aes_cfb::AesKey;
 use super::super::session_key::SessionKey;
 use super::*;
 use crate::fpnn::{Encryptor, Frame, read_answer};
 
-/// Sealed as the engine does it: behind free bytes for the prefix.
+/// Enciphers a frame as the engine does: with free bytes for the prefix in front of it.
 fn seal(encryptor: &mut Encryptor, frame: &[u8]) -> Vec<u8> {
     let mut wire = vec![0; encryptor.prefix_len()];
     wire.extend_from_slice(frame);
@@ -90,7 +90,7 @@ fn key_quest_is_the_golden_one_except_for_the_version_byte() {
     }
 }
 
-/// What a server needs of `*key`: the client's point, the mode, the bits.
+/// Reads what a server needs from `*key`: the client's point, the mode, the bits.
 fn read_key_quest(message: Frame<'_>) -> (Vec<u8>, bool, i64) {
     let Frame::Quest(quest) = message else { panic!("an answer") };
     assert_eq!(quest.method, b"*key");

@@ -1,4 +1,4 @@
-//! Keys as they are loaded: which are taken, which are refused, and in which words.
+//! Loading keys: which are accepted, which are refused, and with which text.
 
 use std::error::Error as _;
 use std::io;
@@ -16,7 +16,7 @@ fn public_pem(curve: Curve) -> String {
     pem("PUBLIC KEY", KEYS.iter().find(|key| key.curve == curve).unwrap().public)
 }
 
-/// What a client with this key sends and computes when chance gives it this number for a private key.
+/// Returns what a client with this key sends and computes if its random private key is this number.
 fn exchange_with(settings: &Encryption, number: u8) -> (Vec<u8>, ecdh::SharedSecret) {
     let exchanged = settings.server.exchange(&mut |bytes| {
         bytes.fill(0);
@@ -106,7 +106,7 @@ fn text_before_the_key_and_other_line_ends_are_accepted() {
     }
 }
 
-/// Each of these is read by `openssl pkey -pubin` 3.0.
+/// `openssl pkey -pubin` 3.0 reads each of these.
 #[test]
 fn what_openssl_accepts_is_accepted() {
     let plain = public_pem(Curve::Secp256k1);
@@ -205,7 +205,7 @@ fn server_checks_the_client_s_point() {
         assert_eq!(key.accept(&point, true, 192).unwrap_err(), ServerKeyError::UnknownBits(192));
 
         let off_curve = ServerKeyError::from(KeyError::NotOnCurve(key.curve()));
-        // As two official SDKs send the points of the shorter curves.
+        // Two official SDKs send the points of the shorter curves like this.
         let expected = point.len();
         for other in [&point[1..], &[&point[..], &[0; 16]].concat(), &[&[4], &point[..]].concat(), &[]] {
             let error = key.accept(other, true, session.bits).unwrap_err();
@@ -228,7 +228,7 @@ fn lack_of_random_numbers_is_an_error() {
         let settings = Encryption::from_pem(public_pem(key.curve).as_bytes()).unwrap();
         let none = KeyExchange::begin_with(&settings, &mut |_| Err(io::ErrorKind::Unsupported.into()));
         assert_eq!(none.unwrap_err().kind(), io::ErrorKind::Unsupported);
-        // Neither 0 nor a number over the curve's order is a key.
+        // Neither 0 nor a number above the curve's order is a key.
         for byte in [0, 0xff] {
             let constant = KeyExchange::begin_with(&settings, &mut |bytes| {
                 bytes.fill(byte);

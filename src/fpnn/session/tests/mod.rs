@@ -107,7 +107,7 @@ impl Session {
         Encryption::from_pem(self.server_public_pem.as_bytes()).unwrap().key_bits(self.key_bits()).mode(mode)
     }
 
-    /// The exchange that the session's client made, with its private key in place of a random one.
+    /// Repeats the exchange of the session's client, with its private key instead of a random one.
     fn exchange(&self, mode: CipherMode) -> KeyExchange {
         KeyExchange::begin_with(&self.settings(mode), &mut |bytes| {
             bytes.copy_from_slice(&unhex(&self.client_private_hex));
@@ -152,7 +152,7 @@ fn receive(decoder: &mut Decoder, mut bytes: &[u8]) {
     }
 }
 
-/// All messages that are whole, each as text.
+/// Returns all complete messages, each as text.
 fn messages(decoder: &mut Decoder) -> Result<Vec<String>, ProtocolError> {
     let mut messages = Vec::new();
     while let Some(message) = decoder.next_frame()? {
@@ -161,7 +161,7 @@ fn messages(decoder: &mut Decoder) -> Result<Vec<String>, ProtocolError> {
     Ok(messages)
 }
 
-/// What a decoder without a cipher makes of plain frames.
+/// Decodes plain frames without a cipher.
 fn plain_messages(frames: &[String]) -> Vec<String> {
     let mut decoder = Decoder::new(MAX_PAYLOAD);
     receive(&mut decoder, &unhex_all(frames).concat());

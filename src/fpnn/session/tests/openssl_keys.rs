@@ -1,5 +1,5 @@
-//! The same key in all the encodings that OpenSSL writes (`ecparam -genkey`, `pkcs8 -topk8`, `ec -pubout`), for each
-//! curve. Made for these tests alone.
+//! The same key in all encodings that OpenSSL writes (`ecparam -genkey`, `pkcs8 -topk8`, `ec -pubout`), for each curve.
+//! Made only for these tests.
 
 use super::Curve;
 
@@ -72,7 +72,7 @@ pub(super) const KEYS: [OpenSslKey; 4] = [
     },
 ];
 
-/// A public key that spells its curve out as numbers instead of naming it (`-param_enc explicit`).
+/// A public key that specifies its curve as numbers instead of by name (`-param_enc explicit`).
 pub(super) const EXPLICIT_CURVE: &str = "MIIBKjCB6wYHKoZIzj0CATCB3wIBATAoBgcqhkjOPQEBAh0A////////////////\n\
     /////wAAAAAAAAAAAAAAATBTBBz////////////////////+///////////////+\n\
     BBy0BQqFDASzq/VBMlZQRLC317/YuicLOUMjVf+0AxUAvXE0R5nVx/zcRbWfo7mr\n\

@@ -1,4 +1,4 @@
-//! Both sides together, on every curve; what they show of their keys; and bytes that were changed under way.
+//! Both sides together, on every curve; what their debug output shows of keys; and bytes changed in transit.
 
 use super::*;
 use crate::fpnn::Encryptor;
