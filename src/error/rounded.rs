@@ -1,4 +1,4 @@
-//! Times in the texts of errors: to the millisecond, as nobody reads nanoseconds.
+//! Durations in error texts, rounded to the millisecond.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Catch-ups over several connections, with listeners that join meanwhile.
+//! Catch-ups over several connections, with listeners that join in between.
 
 use super::*;
 use crate::error::ProtocolError;

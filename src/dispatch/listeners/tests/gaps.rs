@@ -1,4 +1,4 @@
-//! What is told where pushes may be missing.
+//! The gaps that mark where pushes may be missing.
 
 use super::*;
 
