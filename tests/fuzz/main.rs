@@ -41,9 +41,11 @@ const TARGETS: [Target; 6] = [
 ];
 
 /// Inputs that once failed a check, with the name of its target.
-const FOUND: [(&str, &[u8]); 1] = [
+const FOUND: [(&str, &[u8]); 2] = [
     // The first push has an earlier time than the messages before it.
     ("push", &[32, 3, 0, 4, 252, 12, 180, 0, 147, 13, 0, 3, 0]),
+    // A gap repeats the one before it, which the listener has taken.
+    ("push", include_bytes!("found/repeated_gap")),
 ];
 
 fn target(name: &str) -> &'static Target {
