@@ -132,7 +132,7 @@ impl Sequence {
 
     fn check_next(&mut self, push: &Push) {
         let Push::Gap(gap) = push else {
-            self.skip_repeated_gaps();
+            self.skip_repeated_gaps(None);
             let expected = self.items.pop_front();
             assert!(
                 matches!(&expected, Some(Expectation::Push(expected)) if is_same(expected, push)),
@@ -144,20 +144,13 @@ impl Sequence {
         };
         if let (GapReason::Overflow, Some(missed)) = (gap.reason(), gap.missed()) {
             for _ in 0..missed {
-                self.skip_repeated_gaps();
+                self.skip_repeated_gaps(None);
                 let expected = self.items.pop_front();
                 assert!(matches!(expected, Some(Expectation::Lost)), "{gap:?}, not {expected:?}");
             }
             return;
         }
-        let is_next = |items: &VecDeque<Expectation>| matches!(items.front(), Some(Expectation::Gap(reason)) if *reason == gap.reason());
-        if !is_next(&self.items) {
-            self.skip_repeated_gaps();
-        }
-        if !is_next(&self.items) && self.told.contains(&gap.reason()) {
-            // Skipped as a repetition already, when the queue was last found empty: it was not merged.
-            return;
-        }
+        self.skip_repeated_gaps(Some(gap.reason()));
         let expected = self.items.pop_front();
         assert!(
             matches!(expected, Some(Expectation::Gap(reason)) if reason == gap.reason()),
@@ -167,14 +160,16 @@ impl Sequence {
         self.told.push(gap.reason());
     }
 
-    fn skip_repeated_gaps(&mut self) {
-        while matches!(self.items.front(), Some(Expectation::Gap(reason)) if self.told.contains(reason)) {
+    /// Skips gaps that may have been merged into one that was told, up to the first one for the reason `next`.
+    fn skip_repeated_gaps(&mut self, next: Option<GapReason>) {
+        let is_repeated = |reason: &GapReason| self.told.contains(reason) && Some(*reason) != next;
+        while matches!(self.items.front(), Some(Expectation::Gap(reason)) if is_repeated(reason)) {
             self.items.pop_front();
         }
     }
 
     fn check_nothing_is_left(&mut self) {
-        self.skip_repeated_gaps();
+        self.skip_repeated_gaps(None);
         assert!(self.items.is_empty(), "not heard, and not told to be missing: {:?}", self.items);
         assert_eq!(self.held, 0);
     }
