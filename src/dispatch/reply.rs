@@ -71,21 +71,30 @@ impl CallReply {
     ///
     /// There is no outcome, and the call was given up.
     pub(crate) fn wait(mut self, deadline: Instant, busy_poll: Duration) -> Result<Outcome, GaveUp> {
-        let begun = Instant::now();
-        let polls = !busy_poll.is_zero() && self.polls.is_due();
-        if polls {
-            let found_outcome = self.poll(deadline.min(begun + busy_poll));
-            self.polls.record_poll(found_outcome);
-        }
-        let receive = |deadline| self.receiver.recv_deadline(deadline).ok();
-        let outcome = wait_or_give_up(deadline, &self.progress, receive)?;
-        if !polls {
-            self.polls.record_sleep(begun.elapsed(), busy_poll);
-        }
+        let outcome = match busy_poll {
+            Duration::ZERO => self.sleep(deadline),
+            limit => self.poll_or_sleep(deadline, limit),
+        }?;
         // A channel may be reused only after its outcome was taken. Into any other, the outcome may still arrive.
         self.progress.restart();
         let _ = SPARE.try_with(|spare| spare.set(Some(self)));
         Ok(outcome.take())
+    }
+
+    fn poll_or_sleep(&mut self, deadline: Instant, limit: Duration) -> Result<ChargedOutcome, GaveUp> {
+        let begun = Instant::now();
+        if self.polls.is_due() {
+            let found_outcome = self.poll(deadline.min(begun + limit));
+            self.polls.record_poll(found_outcome);
+            return self.sleep(deadline);
+        }
+        let outcome = self.sleep(deadline)?;
+        self.polls.record_sleep(begun.elapsed(), limit);
+        Ok(outcome)
+    }
+
+    fn sleep(&self, deadline: Instant) -> Result<ChargedOutcome, GaveUp> {
+        wait_or_give_up(deadline, &self.progress, |deadline| self.receiver.recv_deadline(deadline).ok())
     }
 
     /// Lets other threads run until the outcome is there. Returns whether it was there by `until`.
