@@ -4,14 +4,10 @@ use std::process::{Command, Stdio};
 
 use super::codec;
 use super::fake::{Act, FakeServer};
-use super::tool::{PID, Run, SECRET, Scratch, after, bare_tool, done, gate, run, tool};
+use super::tool::{PID, Run, SECRET, Scratch, after, bare_tool, done, gate, rows, run, tool};
 
 /// Nobody listens there: it takes a privilege to, and no service does.
 const NOBODY: &str = "127.0.0.1:1";
-
-fn rows(count: usize) -> String {
-    (1..=count).map(|user| format!("42,{user}\n")).collect()
-}
 
 #[test]
 fn missing_server_is_status_3() {

@@ -3,12 +3,7 @@
 use std::sync::mpsc::channel;
 
 use super::fake::{Act, FakeServer};
-use super::tool::{Outcome, Run, Scratch, after, tool};
-
-/// The row at line n has the user n.
-fn rows(count: usize) -> String {
-    (1..=count).map(|user| format!("42,{user}\n")).collect()
-}
+use super::tool::{Outcome, Run, Scratch, onto_a_full_disk, rows, tool};
 
 /// The users in a report, whose rows have to be whole.
 fn reported_users(report: &str) -> Vec<u64> {
@@ -36,8 +31,8 @@ fn report_on_a_full_disk_ends_with_a_whole_row_before_the_line_to_go_on_with() {
         FakeServer::start(|quest| if quest == 3 { Act::HoldThenRefuse(200_021) } else { Act::Refuse(200_021) });
     let scratch = Scratch::new();
     let report = scratch.path("failed.csv");
-    let command = tool(&server.endpoint(), &["bulk", "add", "-", "--window", "8", "--failed", &report, "--json"]);
-    let mut bulk = Run::start(after("trap '' XFSZ; ulimit -f 1", &command));
+    let args = ["bulk", "add", "-", "--window", "8", "--failed", &report, "--json"];
+    let mut bulk = Run::start(onto_a_full_disk(&tool(&server.endpoint(), &args)));
     bulk.write(&rows(40));
     server.wait_for_quests(12);
     server.release();
@@ -58,8 +53,8 @@ fn rows_that_are_done_behind_a_cut_report_are_said_to_be_repeated() {
     });
     let scratch = Scratch::new();
     let report = scratch.path("failed.csv");
-    let command = tool(&server.endpoint(), &["bulk", "add", "-", "--window", "2", "--failed", &report, "--json"]);
-    let mut bulk = Run::start(after("trap '' XFSZ; ulimit -f 1", &command));
+    let args = ["bulk", "add", "-", "--window", "2", "--failed", &report, "--json"];
+    let mut bulk = Run::start(onto_a_full_disk(&tool(&server.endpoint(), &args)));
     bulk.write(&rows(40));
     server.wait_for_quests(40);
     server.release();

@@ -5,11 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::fake::{Act, FakeServer};
-use super::tool::{done, done_with, gate, run, tool};
-
-fn rows(count: usize) -> String {
-    (1..=count).map(|user| format!("42,{user}\n")).collect()
-}
+use super::tool::{done, done_with, gate, rows, run, tool};
 
 /// Loses its connection twice on the way.
 fn unreliable_server() -> FakeServer {

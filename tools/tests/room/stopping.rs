@@ -7,11 +7,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use super::fake::{Act, FakeServer};
-use super::tool::{Run, Scratch, after, run, tool};
-
-fn rows(count: usize) -> String {
-    (1..=count).map(|user| format!("42,{user}\n")).collect()
-}
+use super::tool::{Run, Scratch, after, onto_a_full_disk, rows, run, tool};
 
 #[test]
 fn signals_reach_the_tool_where_the_tests_themselves_ignore_them() {
@@ -72,8 +68,8 @@ fn full_disk_loses_no_row() {
     });
     let scratch = Scratch::new();
     let report = scratch.path("failed.csv");
-    let command = tool(&server.endpoint(), &["bulk", "add", "-", "--window", "1", "--failed", &report, "--json"]);
-    let outcome = run(after("trap '' XFSZ; ulimit -f 1", &command), &rows(40)).expect(1);
+    let args = ["bulk", "add", "-", "--window", "1", "--failed", &report, "--json"];
+    let outcome = run(onto_a_full_disk(&tool(&server.endpoint(), &args)), &rows(40)).expect(1);
     let summary = outcome.json();
     let (done, failed) = (summary["done"].as_u64().unwrap(), summary["failed"].as_u64().unwrap());
     let next_line = summary["next_line"].as_u64().unwrap();
@@ -92,8 +88,8 @@ fn full_disk_abandons_no_call_in_flight() {
     let server = FakeServer::start(|quest| if quest > 40 - DONE { Act::Hold } else { Act::HoldThenRefuse(200_021) });
     let scratch = Scratch::new();
     let report = scratch.path("failed.csv");
-    let command = tool(&server.endpoint(), &["bulk", "add", "-", "--window", "40", "--failed", &report, "--json"]);
-    let mut bulk = Run::start(after("trap '' XFSZ; ulimit -f 1", &command));
+    let args = ["bulk", "add", "-", "--window", "40", "--failed", &report, "--json"];
+    let mut bulk = Run::start(onto_a_full_disk(&tool(&server.endpoint(), &args)));
     bulk.write(&rows(40));
     server.wait_for_quests(40);
     server.release();

@@ -24,6 +24,11 @@ pub fn gate() -> Gate {
     Gate::builder().project(PID.parse().unwrap(), SECRET).bind("127.0.0.1:0").unwrap()
 }
 
+/// A file of so many rows for a bulk run. The row at line n has the user n.
+pub fn rows(count: usize) -> String {
+    (1..=count).map(|user| format!("42,{user}\n")).collect()
+}
+
 /// Runs a command that is to succeed, and returns what it prints.
 pub fn done(gate: &Gate, args: &[&str]) -> String {
     done_with(gate, args, "").stdout
@@ -117,6 +122,11 @@ fn catch_ignored_signals() {
 /// Whether a program that is started here survives the signal.
 fn is_ignored(signal: &str) -> bool {
     Command::new("sh").args(["-c", &format!("kill -s {signal} $$")]).status().unwrap().success()
+}
+
+/// The command, whose files can have no more than one block.
+pub fn onto_a_full_disk(command: &Command) -> Command {
+    after("trap '' XFSZ; ulimit -f 1", command)
 }
 
 /// The command, started by a shell after these lines.
