@@ -16,6 +16,8 @@ use crate::failure::{details_of, sentence};
 
 /// How many failures are printed one by one for people. The report and JSON output contain all of them.
 const TOLD_FAILURES: u64 = 10;
+/// How many rows of the report may be held back before the run takes no further rows.
+const MOST_HELD: usize = 65_536;
 
 /// A row that the next run may try again, with the error of its last try.
 pub(super) struct GivenUp {
@@ -25,12 +27,8 @@ pub(super) struct GivenUp {
     pub(super) is_uncertain: bool,
 }
 
-/// How many rows of the report may be held back before the run takes no further rows.
-const MOST_HELD: usize = 65_536;
-
 pub(super) struct Ledger {
     pub(super) tally: Tally,
-    has_report: bool,
     report: Option<Report>,
     /// Why the report could not be continued. From then on each failure is printed.
     report_error: Option<io::Error>,
@@ -50,7 +48,6 @@ impl Ledger {
     pub(super) fn new(report: Option<Report>, progress: Progress) -> Ledger {
         Ledger {
             tally: Tally::default(),
-            has_report: report.is_some(),
             report,
             report_error: None,
             held: BTreeMap::new(),
@@ -128,7 +125,7 @@ impl Ledger {
             self.leave_from(*line);
         }
         for GivenUp { row, error, is_uncertain } in std::mem::take(&mut self.given_up).into_values() {
-            self.fail(&row, &error, is_uncertain, !self.has_report || self.progress.is_for_programs());
+            self.fail(&row, &error, is_uncertain, !self.has_report() || self.progress.is_for_programs());
         }
         self.write_report(None);
     }
@@ -169,7 +166,7 @@ impl Ledger {
 
     /// Records that the row at this line must be run again, unless it is in the report.
     pub(super) fn leave(&mut self, line: u64) {
-        if !self.has_report {
+        if !self.has_report() {
             self.leave_from(line);
         }
     }
@@ -185,6 +182,11 @@ impl Ledger {
     /// Whether the row at this line or one after it is done.
     pub(super) fn is_any_done_from(&self, line: u64) -> bool {
         self.last_done_line >= line
+    }
+
+    /// Whether the run was given a report, even if it is lost.
+    fn has_report(&self) -> bool {
+        self.report.is_some() || self.report_error.is_some()
     }
 
     /// Why the report is lost, if it is.
