@@ -150,10 +150,10 @@ impl<T> Subscriptions<T> {
         }
         if subscription.standing == Standing::Granted {
             self.granted.remove(&subscription.listen);
-        }
-        if let (Standing::Granted, Some(asking)) = (subscription.standing, &mut self.asking) {
-            // Even if the union stays the same: the subscription that covers this one may be refused.
-            asking.must_shrink_if_refused = true;
+            if let Some(asking) = &mut self.asking {
+                // Even if the union stays the same: the subscription that covers this one may be refused.
+                asking.must_shrink_if_refused = true;
+            }
         }
         let waiter = subscription.waiter?;
         self.deadlines.remove(&(waiter.deadline, id));
