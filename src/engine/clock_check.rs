@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use super::action::RawAnswer;
 use crate::code::ErrorCode;
-use crate::config::bounded;
 use crate::error::{AnswerError, DecodeError};
 use crate::fpnn::{Answer, PayloadReader, read_answer};
 
@@ -71,11 +70,9 @@ impl<T> ClockCheck<T> {
         self.is_enabled && error.code() == ErrorCode::RTM_EC_INVALID_SERVER_TIME
     }
 
-    /// Whether the clock was corrected after a quest was signed. The quest had `timeout` until `deadline`. A quest in
-    /// the queue has already been signed.
-    pub(super) fn was_corrected_since(&self, deadline: Instant, timeout: Duration) -> bool {
-        let began = deadline.checked_sub(bounded(timeout));
-        self.corrected_at.is_some_and(|corrected| began.is_none_or(|began| began < corrected))
+    /// Whether the clock was corrected after a quest was signed. `None` is earlier than every other time.
+    pub(super) fn was_corrected_since(&self, signed_at: Option<Instant>) -> bool {
+        self.corrected_at > signed_at
     }
 
     /// Holds the outcome of a call until the server reports its time.

@@ -5,15 +5,18 @@ use std::time::Instant;
 use super::calls::InFlight;
 use super::clock_check::{Refused, RefusedCall};
 use super::{Action, Engine, RawAnswer, Token};
+use crate::config::bounded;
 use crate::error::{AnswerError, Error};
 
 impl<T: Token> Engine<T> {
     /// Handles an error answer to a call.
     pub(super) fn handle_error_answer(&mut self, now: Instant, call: InFlight<T>, answer: RawAnswer) {
         let InFlight { token, deadline, timeout, .. } = call;
+        // Calls are signed when they are made, and then wait in the queue.
+        let signed_at = deadline.checked_sub(bounded(timeout));
         match self.clock_check.refusal_in(&answer) {
             None => self.complete(token, Ok(answer)),
-            Some(error) if self.clock_check.was_corrected_since(deadline, timeout) => {
+            Some(error) if self.clock_check.was_corrected_since(signed_at) => {
                 self.complete(token, Err(Error::Answer(error.with_corrected_clock())));
             }
             Some(error) => {
@@ -25,10 +28,8 @@ impl<T: Token> Engine<T> {
 
     /// Handles a `setlisten` refused because of its time stamp. It counts as in flight until that is resolved.
     pub(super) fn handle_listen_refused(&mut self, now: Instant, error: AnswerError) {
-        let limit = self.settings.connect_timeout;
-        let was_corrected =
-            self.listen_deadline.take().is_some_and(|deadline| self.clock_check.was_corrected_since(deadline, limit));
-        if was_corrected {
+        let sent_at = self.listen_sent_at.take();
+        if sent_at.is_some() && self.clock_check.was_corrected_since(sent_at) {
             return self.repeat_listen();
         }
         self.clock_check.hold_listen(error);

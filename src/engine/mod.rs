@@ -69,8 +69,8 @@ pub struct Engine<T> {
     connect_waiters: Vec<T>,
     subscriptions: Subscriptions<T>,
     clock_check: ClockCheck<T>,
-    /// When the `setlisten` in flight times out.
-    listen_deadline: Option<Instant>,
+    /// When the `setlisten` in flight was sent.
+    listen_sent_at: Option<Instant>,
     /// Bytes of frames that have left the queue since [`take_released`](Engine::take_released) was last called.
     released: usize,
 }
@@ -118,7 +118,7 @@ impl<T: Token> Engine<T> {
             connect_waiters: Vec::new(),
             subscriptions: Subscriptions::new(),
             clock_check: ClockCheck::new(settings.correct_clock),
-            listen_deadline: None,
+            listen_sent_at: None,
             released: 0,
             settings,
         }

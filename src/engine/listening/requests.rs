@@ -10,7 +10,7 @@ use crate::error::{Error, Stage, TimeoutError};
 
 /// The time limit of a `setlisten` while new listeners wait behind it. It doubles with each `setlisten` in a row that was
 /// not granted: the server may need longer, and new listeners may come all the time.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FIRST_LIMIT: Duration = Duration::from_secs(1);
 
 impl<T: Token> Engine<T> {
     /// Handles a new listener. Like a call, it starts a connection, waits for one, or fails at once.
@@ -57,7 +57,7 @@ impl<T: Token> Engine<T> {
         let connection = self.state.connection();
         let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
         if let Some(connection) = self.state.connection_mut() {
-            self.listen_deadline = Some(now + self.settings.connect_timeout);
+            self.listen_sent_at = Some(now);
             connection.send_listen(seq, frame);
         }
     }
@@ -79,7 +79,7 @@ impl<T: Token> Engine<T> {
 
     /// Handles the answer to the `setlisten` in flight.
     pub(in crate::engine) fn handle_listen_answer(&mut self, now: Instant, outcome: Result<(), Error>) {
-        self.listen_deadline = None;
+        self.listen_sent_at = None;
         let mut decisions = Vec::new();
         self.subscriptions.handle_answer(now, outcome, &mut decisions);
         self.tell(decisions);
@@ -118,10 +118,12 @@ impl<T: Token> Engine<T> {
 
     /// When the `setlisten` in flight times out.
     fn listen_answer_due_at(&self) -> Option<Instant> {
-        let deadline = self.listen_deadline.filter(|_| matches!(self.state, State::Ready(_)))?;
-        let limit = self.settings.connect_timeout;
-        let patience = doubled(PATIENCE, self.subscriptions.put_off, limit);
-        Some(if self.subscriptions.has_new_behind() { deadline - (limit - patience) } else { deadline })
+        let sent_at = self.listen_sent_at.filter(|_| matches!(self.state, State::Ready(_)))?;
+        let mut limit = self.settings.connect_timeout;
+        if self.subscriptions.has_new_behind() {
+            limit = doubled(FIRST_LIMIT, self.subscriptions.put_off, limit);
+        }
+        Some(sent_at + limit)
     }
 
     /// When [`check_listening`](Engine::check_listening) next has something to do.
@@ -131,7 +133,7 @@ impl<T: Token> Engine<T> {
 
     /// Handles the loss of the connection and of everything granted on it.
     pub(in crate::engine) fn stop_listening(&mut self) {
-        self.listen_deadline = None;
+        self.listen_sent_at = None;
         self.clock_check.forget_listen();
         self.subscriptions.handle_disconnected();
     }
