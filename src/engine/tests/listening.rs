@@ -209,14 +209,20 @@ fn calls_do_not_wait_for_a_listener_that_timed_out() {
     assert!(rig.told.is_empty(), "{:?}", rig.told);
 }
 
-#[test]
-fn calls_do_not_wait_for_a_listener_that_was_dropped() {
+/// A call that waits on a new connection, where the server does not answer the `setlisten`.
+fn call_behind_an_unanswered_listen() -> Rig {
     let mut rig = Rig::listening();
     rig.hang_up();
     rig.pass(10 * MILLI);
     rig.call(7, 60 * SECOND);
     rig.dial();
     rig.seen_listen();
+    rig
+}
+
+#[test]
+fn calls_do_not_wait_for_a_listener_that_was_dropped() {
+    let mut rig = call_behind_an_unanswered_listen();
     rig.engine.handle_unlisten(rig.now, ListenerId(1));
     rig.act();
     assert!(rig.is_ready());
@@ -285,12 +291,7 @@ fn listener_without_any_answer_ends_at_its_timeout() {
 
 #[test]
 fn missing_answer_in_the_handshake_fails_the_attempt() {
-    let mut rig = Rig::listening();
-    rig.hang_up();
-    rig.pass(10 * MILLI);
-    rig.call(7, 60 * SECOND);
-    rig.dial();
-    rig.seen_listen();
+    let mut rig = call_behind_an_unanswered_listen();
     rig.pass(31 * SECOND);
     let error = rig.error();
     assert!(matches!(&error, Error::Connect(_)), "{error:?}");
