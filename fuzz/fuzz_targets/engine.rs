@@ -6,5 +6,7 @@
 mod engine;
 #[path = "../../tests/fuzz/feed.rs"]
 mod feed;
+#[path = "../../tests/fuzz/simulated_time.rs"]
+mod simulated_time;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| engine::check(data));

@@ -6,5 +6,7 @@
 mod feed;
 #[path = "../../tests/fuzz/push/mod.rs"]
 mod push;
+#[path = "../../tests/fuzz/simulated_time.rs"]
+mod simulated_time;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| push::check(data));

@@ -16,6 +16,7 @@ mod keys;
 mod package;
 mod push;
 mod readers;
+mod simulated_time;
 mod stream;
 
 use std::fs;

@@ -19,6 +19,7 @@ use rtm_server_sdk::rtm::methods::listen::{Listen, set_listen};
 use rtm_server_sdk::rtm::{Signer, UnsignedQuest};
 use rtm_server_sdk::{Error, KeepAlive, ReconnectPolicy};
 
+use super::simulated_time::advance;
 use server::{Server, token_in};
 
 /// Any method name.
@@ -208,15 +209,7 @@ impl Simulation {
     /// Advances the time, stopping whenever the engine is due.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        let mut stops_at_once = 0;
-        while let Some(due) = self.engine.next_due().filter(|due| *due <= end) {
-            stops_at_once = if due > self.now { 0 } else { stops_at_once + 1 };
-            assert!(stops_at_once < 5, "the engine is never done");
-            self.now = self.now.max(due);
-            self.engine.handle_timeout(self.now);
-            self.do_what_is_asked();
-        }
-        self.now = end;
+        advance(self, end, |simulation| (&mut simulation.engine, &mut simulation.now), Self::do_what_is_asked);
         let is_late = |promise: &Promise| promise.deadline.is_some_and(|deadline| deadline <= end);
         assert!(!self.open.values().any(is_late), "a call outlives its deadline: {:?}", self.open);
     }

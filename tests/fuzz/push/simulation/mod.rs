@@ -15,6 +15,7 @@ use rtm_server_sdk::rtm::methods::listen::set_listen;
 use rtm_server_sdk::rtm::{PushMethod, Signer};
 use rtm_server_sdk::{KeepAlive, ReconnectPolicy, Stage, Target};
 
+use super::super::simulated_time::advance;
 use super::model_listener::ModelListener;
 use super::server::{Reply, Server};
 use super::subscription::{Items, asked_for, listen, subscription};
@@ -246,15 +247,7 @@ impl Simulation {
     /// Advances the time, stopping whenever the engine is due.
     fn advance(&mut self, time: Duration) {
         let end = self.now + time;
-        let mut stops_at_once = 0;
-        while let Some(due) = self.engine.next_due().filter(|due| *due <= end) {
-            stops_at_once = if due > self.now { 0 } else { stops_at_once + 1 };
-            assert!(stops_at_once < 5, "the engine is never done");
-            self.now = self.now.max(due);
-            self.engine.handle_timeout(self.now);
-            self.run_engine();
-        }
-        self.now = end;
+        advance(self, end, |simulation| (&mut simulation.engine, &mut simulation.now), Self::run_engine);
         let late = self.starting.values().find(|starting| starting.deadline <= end);
         assert!(late.is_none(), "a listener that starts outlives its deadline");
     }
