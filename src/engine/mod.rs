@@ -102,6 +102,11 @@ impl State {
             State::Disconnected | State::Closed => None,
         }
     }
+
+    /// Whether the connection, if there is one, uses this sequence number for a quest of its own.
+    fn uses_seq(&self, seq: u32) -> bool {
+        self.connection().is_some_and(|connection| connection.uses_seq(seq))
+    }
 }
 
 /// Queries by the driver, and timeouts.

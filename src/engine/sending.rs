@@ -15,8 +15,7 @@ impl<T: Token> Engine<T> {
             return self.complete(call.token, Err(error));
         }
         let NewCall { frame, deadline, timeout, wait_for_ready, token } = call;
-        let connection = self.state.connection();
-        let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
+        let seq = self.calls.next_seq(|seq| self.state.uses_seq(seq));
         let send_state = match &mut self.state {
             State::Ready(connection)
                 if self.calls.queue_len() == 0

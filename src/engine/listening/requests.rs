@@ -54,8 +54,7 @@ impl<T: Token> Engine<T> {
 
     /// Sends the quest of [`Action::AskToListen`], which the driver has signed.
     pub fn handle_listen_quest(&mut self, now: Instant, frame: Vec<u8>) {
-        let connection = self.state.connection();
-        let seq = self.calls.next_seq(|seq| connection.is_some_and(|connection| connection.uses_seq(seq)));
+        let seq = self.calls.next_seq(|seq| self.state.uses_seq(seq));
         if let Some(connection) = self.state.connection_mut() {
             self.listen_sent_at = Some(now);
             connection.send_listen(seq, frame);
