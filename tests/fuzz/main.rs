@@ -45,7 +45,7 @@ const TARGETS: [Target; 6] = [
 const FOUND: [(&str, &[u8]); 2] = [
     // The first push has an earlier time than the messages before it.
     ("push", &[32, 3, 0, 4, 252, 12, 180, 0, 147, 13, 0, 3, 0]),
-    // A gap repeats the one before it, which the listener has taken.
+    // Gaps for two reasons take turns, with no push in between.
     ("push", include_bytes!("found/repeated_gap")),
 ];
 
